@@ -1,0 +1,1 @@
+//! The raw C ABI of the FreeSWITCH functions and structures that mod_iradialer uses.

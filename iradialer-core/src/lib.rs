@@ -1,0 +1,15 @@
+//! What both sides of iradialer share and neither host needs.
+//!
+//! - [`wire`]: the messages between gateway and switch, versioned and tagged.
+//! - [`subject`]: the NATS subjects they travel on.
+//! - [`call`]: call states, outcomes and what a SIP answer means for a call.
+//! - [`value`]: validated values. A string that reaches a dial string, a SIP header, a path or a
+//!   NATS subject has one of these types, so it was checked by allow-list where it came in.
+//! - [`flow`]: the flow language, its checker, and the interpreter over a call-leg trait.
+#![forbid(unsafe_code)]
+
+pub mod call;
+pub mod flow;
+pub mod subject;
+pub mod value;
+pub mod wire;

@@ -1,0 +1,44 @@
+//! The NATS subjects of a cluster. Each part is a validated name, so none can add a token or a wildcard.
+
+use crate::value::{CallUuid, ClusterName, NodeId, TenantId};
+
+/// Where the router sends dial commands to one life of one switch. A command that was held up in a
+/// disconnect and arrives after a restart finds nobody listening.
+pub fn dial(cluster: &ClusterName, node: &NodeId, incarnation: &CallUuid) -> String {
+    format!("{cluster}.dialer.{node}.{incarnation}.dial")
+}
+
+/// Where the router asks one life of one switch what became of an attempt.
+pub fn query(cluster: &ClusterName, node: &NodeId, incarnation: &CallUuid) -> String {
+    format!("{cluster}.dialer.{node}.{incarnation}.query")
+}
+
+/// Where the published `request_*` messages of a switch go.
+pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
+    format!("{cluster}.dialer.{node}.request")
+}
+
+/// Where the events of a call are published; the JetStream stream takes [`all_events`].
+pub fn events(cluster: &ClusterName, tenant: &TenantId, call: &CallUuid) -> String {
+    format!("{cluster}.events.{tenant}.{call}")
+}
+
+/// Every event of the cluster.
+pub fn all_events(cluster: &ClusterName) -> String {
+    format!("{cluster}.events.>")
+}
+
+/// The name of the JetStream stream that holds the events of a cluster.
+pub fn event_stream(cluster: &ClusterName) -> String {
+    format!("{cluster}_events")
+}
+
+/// Where a switch says each second that it lives.
+pub fn switch_heartbeat(cluster: &ClusterName, node: &NodeId) -> String {
+    format!("{cluster}.heartbeat.switch.{node}")
+}
+
+/// The heartbeats of every switch.
+pub fn all_switch_heartbeats(cluster: &ClusterName) -> String {
+    format!("{cluster}.heartbeat.switch.*")
+}

@@ -1,0 +1,13 @@
+//! The messages between the gateway and a switch, JSON on NATS. Each carries `v`, the version of its
+//! form; a receiver refuses a version it does not know.
+
+mod dial;
+mod event;
+mod heartbeat;
+
+pub use dial::{AttemptFate, DialCommand, DialReply, Query, QueryReply, RefusalReason};
+pub use event::{DigitSource, EventBody, Hangup, SwitchEvent};
+pub use heartbeat::{Heartbeat, SwitchState};
+
+/// The version of the messages in this crate.
+pub const VERSION: u16 = 1;

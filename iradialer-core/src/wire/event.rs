@@ -1,0 +1,152 @@
+//! What a switch reports of an attempt.
+
+use crate::call::EndedBy;
+use crate::value::{CallUuid, NodeId, TenantId, TrunkName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One step of an attempt. `(call_uuid, attempt, seq)` names it; `seq` starts at 1 and has no gaps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SwitchEvent {
+    /// Version of the message.
+    pub v: u16,
+    /// The call.
+    pub call_uuid: CallUuid,
+    /// Which try at the call, from 1; 1 for a call begun at the switch.
+    pub attempt: u32,
+    /// The attempt's UUID, which is the channel's.
+    pub attempt_id: CallUuid,
+    /// The event's place in the attempt, from 1.
+    pub seq: u32,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The switch.
+    pub node_id: NodeId,
+    /// The life of the switch's module.
+    pub incarnation: CallUuid,
+    /// When, by the switch's clock, ms since the Unix epoch.
+    pub at_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The switch took the call and is about to send the INVITE.
+    Started {
+        /// The number dialled; a call begun at the switch is known by it alone.
+        to_number: String,
+        /// The caller's number shown, or empty.
+        from_number: String,
+        /// The trunk dialled through.
+        trunk: TrunkName,
+    },
+    /// A 180 or 183 came; reported once.
+    Ringing {
+        /// Whether it came with early media (a 183 with SDP).
+        early_media: bool,
+        /// Ms since `started`.
+        after_ms: u64,
+    },
+    /// A 200 came.
+    Answered {
+        /// Ms since `started`.
+        after_ms: u64,
+        /// SIP facts of the call, such as `call_id` and `network_ip`.
+        sip: BTreeMap<String, String>,
+    },
+    /// The person pressed a key.
+    Dtmf {
+        /// One of `0-9*#A-D`.
+        digit: char,
+        /// How long, ms; 0 where the source does not say.
+        duration_ms: u32,
+        /// How it came.
+        source: DigitSource,
+    },
+    /// A node's prompts were played to the end or cut short.
+    PlayDone {
+        /// The node of the flow.
+        node: String,
+        /// The file, or the list of them.
+        prompt: String,
+        /// How long it played, ms.
+        played_ms: u64,
+        /// The key that cut it short.
+        interrupted_by: Option<char>,
+    },
+    /// A `menu` or `collect` ended.
+    DtmfCollected {
+        /// The node of the flow.
+        node: String,
+        /// The variable the digits are in.
+        var_name: String,
+        /// The digits, without the terminator; empty when none came.
+        digits: String,
+        /// Whether they were what the node asked for.
+        valid: bool,
+        /// How many times it was asked, from 1.
+        tries: u32,
+    },
+    /// The attempt ended: the last event of it.
+    Hangup(Hangup),
+}
+
+impl EventBody {
+    /// The event's name, without a prefix.
+    pub fn name(&self) -> &'static str {
+        match self {
+            EventBody::Started { .. } => "started",
+            EventBody::Ringing { .. } => "ringing",
+            EventBody::Answered { .. } => "answered",
+            EventBody::Dtmf { .. } => "dtmf",
+            EventBody::PlayDone { .. } => "play_done",
+            EventBody::DtmfCollected { .. } => "dtmf_collected",
+            EventBody::Hangup(_) => "hangup",
+        }
+    }
+}
+
+/// How a digit reached the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigitSource {
+    /// RFC 4733 telephone-event.
+    Rtp,
+    /// SIP INFO.
+    Info,
+    /// A tone in the audio.
+    Inband,
+    /// The host does not say.
+    Unknown,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hangup {
+    /// The switch's name of the cause, such as `NORMAL_CLEARING`.
+    pub hangup_cause: String,
+    /// The SIP status that ended it, where one came: of the failed INVITE, 200 for an answered call.
+    pub sip_status: Option<u16>,
+    /// The phrase that came with it.
+    pub sip_phrase: Option<String>,
+    /// Who ended it.
+    pub by: EndedBy,
+    /// Whether it was answered.
+    pub answered: bool,
+    /// Whether it rang before.
+    pub rang: bool,
+    /// Ms from `started` to the end.
+    pub duration_ms: u64,
+    /// Ms from the answer to the end; 0 when it was not answered.
+    pub billsec_ms: u64,
+    /// The variables the flow has set or collected.
+    pub variables: BTreeMap<String, String>,
+    /// Where the flow was when the attempt ended, if it was running one.
+    pub node: Option<String>,
+    /// A fault in a sentence, where there was one: a missing prompt, a limit, a panic.
+    pub fault: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! The outbound voice engine as a FreeSWITCH module.
