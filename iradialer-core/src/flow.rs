@@ -7,8 +7,12 @@ mod check;
 mod document;
 mod interpreter;
 mod leg;
+mod parse;
 
-pub use check::{Finding, MAX_FLOW_BYTES, MAX_NODES, Severity};
+pub use check::{
+    Finding, MAX_DIGITS, MAX_FLOW_BYTES, MAX_NODES, MAX_PATTERN_LEN, MAX_RETRIES, Severity, check,
+};
 pub use document::{Collect, Flow, HangupStep, Menu, Node, Play, Prompt, Step, Target, Tone};
-pub use interpreter::{FlowEnd, FlowEndWhy, Report, Reporter};
+pub use interpreter::{FlowEnd, FlowEndWhy, MAX_NODE_VISITS, Report, Reporter, run};
 pub use leg::{Heard, Leg, LegEnd, Listen, Played};
+pub use parse::parse;

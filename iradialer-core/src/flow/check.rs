@@ -1,11 +1,28 @@
 //! What is wrong with a flow, found before a call can run it.
 
+mod node;
+mod ways;
+
+use super::document::Flow;
+use crate::strict_json::shown;
+use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The longest flow document, in bytes of JSON.
 pub const MAX_FLOW_BYTES: usize = 256 * 1024;
 /// The most nodes of a flow.
 pub const MAX_NODES: usize = 500;
+/// The most digits a `collect` takes.
+pub const MAX_DIGITS: u32 = 64;
+/// The most times a `menu` or `collect` asks again.
+pub const MAX_RETRIES: u32 = 9;
+/// The longest pattern, in characters.
+pub const MAX_PATTERN_LEN: usize = 200;
+/// The longest name of a flow, a node or a variable, in characters.
+const MAX_NAME_LEN: usize = 64;
+/// The version of the language.
+const VERSION: u32 = 1;
 
 /// Whether a finding keeps the flow from being run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +39,115 @@ pub enum Severity {
 pub struct Finding {
     /// How bad.
     pub severity: Severity,
-    /// Where in the document, such as `nodes.menu.menu.choices.9`.
+    /// Where in the document, such as `nodes.menu.menu.choices.9`; empty for the document as a whole.
     pub path: String,
     /// What, and what to do about it, in a sentence.
     pub message: String,
+}
+
+impl Finding {
+    pub(super) fn error(path: impl Into<String>, message: impl Into<String>) -> Self {
+        let (path, message) = (path.into(), message.into());
+        Finding {
+            severity: Severity::Error,
+            path,
+            message,
+        }
+    }
+
+    pub(super) fn warning(path: impl Into<String>, message: impl Into<String>) -> Self {
+        let (path, message) = (path.into(), message.into());
+        Finding {
+            severity: Severity::Warning,
+            path,
+            message,
+        }
+    }
+
+    /// Whether it keeps the flow from being run.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        match self.path.as_str() {
+            "" => write!(f, "{severity}: {}", self.message),
+            path => write!(f, "{severity} at {path}: {}", self.message),
+        }
+    }
+}
+
+/// Everything that is wrong with `flow`; a flow without an error may be run. Warnings come last.
+pub fn check(flow: &Flow) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    check_head(flow, &mut findings);
+    for (name, node) in &flow.nodes {
+        let path = format!("nodes.{}", shown(name));
+        check_name(&path, "a node's name", name, &mut findings);
+        node::check(&path, node, &mut findings);
+    }
+    ways::check(flow, &mut findings);
+    findings.sort_by_key(|finding| !finding.is_error());
+    findings
+}
+
+fn check_head(flow: &Flow, findings: &mut Vec<Finding>) {
+    if flow.version != VERSION {
+        let message = format!("expected version {VERSION}, got {}", flow.version);
+        findings.push(Finding::error("version", message));
+    }
+    check_name("name", "a flow's name", &flow.name, findings);
+    if !(1..=MAX_NODES).contains(&flow.nodes.len()) {
+        let message = format!("expected 1 to {MAX_NODES} nodes, got {}", flow.nodes.len());
+        findings.push(Finding::error("nodes", message));
+    }
+    if !flow.nodes.contains_key(&flow.start) {
+        let message = format!("there is no node \"{}\" to start with", shown(&flow.start));
+        findings.push(Finding::error("start", message));
+    }
+}
+
+/// Names are of letters, digits, `_` and `-`, so that a path or a report that holds one stays readable.
+fn check_name(path: &str, what: &str, name: &str, findings: &mut Vec<Finding>) {
+    let is_name = (1..=MAX_NAME_LEN).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !is_name {
+        let message = format!(
+            "expected {what} of 1 to {MAX_NAME_LEN} letters, digits, '_' or '-', got \"{}\"",
+            shown(name)
+        );
+        findings.push(Finding::error(path, message));
+    }
+}
+
+/// Compiles the pattern of a `collect`. Keys are ASCII, so classes such as `\d` are too, which keeps the
+/// program small; nesting is bounded because the interpreter's thread has a small stack.
+pub(super) fn compile_pattern(pattern: &str) -> Result<Regex, String> {
+    if pattern.chars().count() > MAX_PATTERN_LEN {
+        return Err(format!("expected at most {MAX_PATTERN_LEN} characters"));
+    }
+    let compiled = RegexBuilder::new(pattern)
+        .unicode(false)
+        .nest_limit(20)
+        .size_limit(256 * 1024)
+        .build();
+    compiled.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "expected a pattern of fewer repetitions".to_owned(),
+        // The text draws the pattern over several lines; its last one says what is wrong.
+        error => match error.to_string().lines().last() {
+            Some(line) => format!(
+                "expected a regular expression: {}",
+                line.trim_start_matches("error: ")
+            ),
+            None => "expected a regular expression".to_owned(),
+        },
+    })
 }

@@ -3,6 +3,7 @@
 use crate::value::{FieldError, PromptPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A flow: nodes by name, and the one to start with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,7 @@ pub struct Flow {
 
 /// A node: one step, and where it leads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenNode")]
 pub struct Node {
     /// What the node does.
     #[serde(flatten)]
@@ -27,6 +29,44 @@ pub struct Node {
     /// Where it leads when the step is done. A `menu` leads by its choices, a `hangup` nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Target>,
+}
+
+/// A node as it is written. `flatten` alone would let unknown fields and a second step pass.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenNode {
+    play: Option<Play>,
+    menu: Option<Menu>,
+    collect: Option<Collect>,
+    hangup: Option<HangupStep>,
+    next: Option<Target>,
+}
+
+impl TryFrom<WrittenNode> for Node {
+    type Error = String;
+    fn try_from(written: WrittenNode) -> Result<Self, String> {
+        let mut steps = [
+            written.play.map(Step::Play),
+            written.menu.map(Step::Menu),
+            written.collect.map(Step::Collect),
+            written.hangup.map(Step::Hangup),
+        ]
+        .into_iter()
+        .flatten();
+        let expected = "expected exactly one step of play, menu, collect, hangup";
+        match (steps.next(), steps.next()) {
+            (Some(step), None) => Ok(Node {
+                step,
+                next: written.next,
+            }),
+            (Some(one), Some(two)) => Err(format!(
+                "{expected}, got both {} and {}",
+                one.name(),
+                two.name()
+            )),
+            (None, _) => Err(format!("{expected}, got none")),
+        }
+    }
 }
 
 /// What a node does.
@@ -43,6 +83,18 @@ pub enum Step {
     Hangup(HangupStep),
 }
 
+impl Step {
+    /// The step's name in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Play(_) => "play",
+            Step::Menu(_) => "menu",
+            Step::Collect(_) => "collect",
+            Step::Hangup(_) => "hangup",
+        }
+    }
+}
+
 /// The prompts of a `play` node.
 pub type Play = Vec<Prompt>;
 
@@ -56,6 +108,20 @@ pub enum Prompt {
     Silence(u32),
     /// A tone.
     Tone(Tone),
+}
+
+impl fmt::Display for Prompt {
+    /// The form reports have: `hello.wav`, `silence:500ms`, `tone:440,480Hz:200ms`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Prompt::File(path) => write!(f, "{path}"),
+            Prompt::Silence(ms) => write!(f, "silence:{ms}ms"),
+            Prompt::Tone(tone) => {
+                let hz: Vec<String> = tone.hz.iter().map(u32::to_string).collect();
+                write!(f, "tone:{}Hz:{}ms", hz.join(","), tone.ms)
+            }
+        }
+    }
 }
 
 /// A tone of one or two frequencies.

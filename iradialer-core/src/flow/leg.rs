@@ -25,7 +25,7 @@ pub struct Played {
 /// How long to wait for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listen {
-    /// Ms from now.
+    /// Ms from now; 0 takes only a key that is already there.
     pub timeout_ms: u32,
 }
 

@@ -24,6 +24,7 @@ impl DialNumber {
 
 checked_string!(
     /// The caller's number: as [`DialNumber`], or empty for the trunk's own.
+    #[derive(Default)]
     CallerNumber, "from_number"
 );
 
@@ -36,12 +37,6 @@ impl CallerNumber {
             let expected = "nothing, or an optional '+' and 3 to 15 digits";
             Err(FieldError::new(field, expected, text))
         }
-    }
-}
-
-impl Default for CallerNumber {
-    fn default() -> Self {
-        CallerNumber(String::new())
     }
 }
 
