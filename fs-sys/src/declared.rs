@@ -1,0 +1,9 @@
+//! The subset of `switch.h` that the module uses, declared by hand.
+
+mod constants;
+mod functions;
+mod types;
+
+pub use constants::*;
+pub use functions::*;
+pub use types::*;

@@ -1,0 +1,321 @@
+//! The functions that the module calls, with what the host does and asks in each.
+//!
+//! Read from the sources of 1.10.12 and 1.11.0. "The session stays valid" means: the caller
+//! is on the session's own thread, inside one of its hooks, or holds the read lock that
+//! [`switch_core_session_perform_locate`] took. Strings passed in are copied unless said
+//! otherwise; `file`, `func` and `line` go to the log only and are not kept.
+
+use super::types::*;
+use core::ffi::{c_char, c_int, c_void};
+
+unsafe extern "C" {
+    /// Allocates the module's interface in `pool` and copies `name`. Never null: the host
+    /// aborts when out of memory. Freed with the pool, at unload or after a failed load.
+    pub fn switch_loadable_module_create_module_interface(
+        pool: *mut switch_memory_pool_t,
+        name: *const c_char,
+    ) -> *mut switch_loadable_module_interface_t;
+
+    /// Allocates an interface of kind `iname` in the module's pool, zeroed but for its locks,
+    /// and links it in. Null for an unknown kind. The module fills in names and functions by
+    /// pointer; they are kept, not copied, until the module is unloaded. All interfaces have
+    /// to exist before load returns.
+    pub fn switch_loadable_module_create_interface(
+        mod_: *mut switch_loadable_module_interface_t,
+        iname: switch_module_interface_name_t,
+    ) -> *mut c_void;
+
+    /// Formats a line and queues it for the loggers. `userdata` is a uuid string or null for
+    /// `SWITCH_CHANNEL_ID_LOG`, a session pointer for `SWITCH_CHANNEL_ID_SESSION`. Any thread.
+    /// Only to be called with the format `"%s"` or `"%s\n"`: other text may hold a `%`.
+    pub fn switch_log_printf(
+        channel: switch_text_channel_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+        userdata: *const c_char,
+        level: switch_log_level_t,
+        fmt: *const c_char,
+        ...
+    );
+
+    /// Adds (`"add iradialer calls"`) or removes (`"del iradialer"`) a path of words for tab
+    /// completion. Copied into the core's database; not removed at unload unless asked.
+    pub fn switch_console_set_complete(string: *const c_char) -> switch_status_t;
+
+    /// Finds `<configuration name="file_path">`. Returns the root that has to be given to
+    /// [`switch_xml_free`], or null; `*node` is the configuration element inside that root, or
+    /// null, and lives as long as the root. `params` may be null.
+    pub fn switch_xml_open_cfg(
+        file_path: *const c_char,
+        node: *mut switch_xml_t,
+        params: *mut switch_event_t,
+    ) -> switch_xml_t;
+
+    /// The element and all below it as text. The caller frees it with the C library's `free`.
+    pub fn switch_xml_toxml_ex(
+        xml: switch_xml_t,
+        prn_header: switch_bool_t,
+        use_utf8_encoding: switch_bool_t,
+    ) -> *mut c_char;
+
+    /// Gives back a root that [`switch_xml_open_cfg`] returned. Null is allowed.
+    pub fn switch_xml_free(xml: switch_xml_t);
+
+    /// A global variable, or null. The caller frees it with the C library's `free`.
+    pub fn switch_core_get_variable_dup(varname: *const c_char) -> *mut c_char;
+
+    /// The host's version, such as `1.10.12-release-…`. Static.
+    pub fn switch_version_full() -> *const c_char;
+
+    /// Microseconds since 1970, the host's own clock. Never goes back while the host runs
+    /// unless it is told to follow the system clock.
+    pub fn switch_micro_time_now() -> switch_time_t;
+
+    /// Sessions that exist, in either direction. Takes the lock of the session table.
+    pub fn switch_core_session_count() -> u32;
+
+    /// A new pool, which is the caller's until a session takes it over (see
+    /// [`switch_core_session_outgoing_channel`]).
+    pub fn switch_core_perform_new_memory_pool(
+        pool: *mut *mut switch_memory_pool_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+    ) -> switch_status_t;
+
+    /// Frees a pool and all that was allocated in it, and sets the pointer to null.
+    pub fn switch_core_perform_destroy_memory_pool(
+        pool: *mut *mut switch_memory_pool_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+    ) -> switch_status_t;
+
+    /// A new event, the caller's to destroy. `subclass_name` must be null unless `event_id` is
+    /// `SWITCH_EVENT_CUSTOM` or `SWITCH_EVENT_CLONE`.
+    pub fn switch_event_create_subclass_detailed(
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+        event: *mut *mut switch_event_t,
+        event_id: switch_event_types_t,
+        subclass_name: *const c_char,
+    ) -> switch_status_t;
+
+    /// Adds a header; name and value are copied. Not variadic.
+    pub fn switch_event_add_header_string(
+        event: *mut switch_event_t,
+        stack: switch_stack_t,
+        header_name: *const c_char,
+        data: *const c_char,
+    ) -> switch_status_t;
+
+    /// Frees an event and sets the pointer to null. A pointer to null is allowed.
+    pub fn switch_event_destroy(event: *mut *mut switch_event_t);
+
+    /// A caller profile in `pool`, where all strings are copied; null ones become empty.
+    pub fn switch_caller_profile_new(
+        pool: *mut switch_memory_pool_t,
+        username: *const c_char,
+        dialplan: *const c_char,
+        caller_id_name: *const c_char,
+        caller_id_number: *const c_char,
+        network_addr: *const c_char,
+        ani: *const c_char,
+        aniii: *const c_char,
+        rdnis: *const c_char,
+        source: *const c_char,
+        context: *const c_char,
+        destination_number: *const c_char,
+    ) -> *mut switch_caller_profile_t;
+
+    /// Makes an outgoing session, in `CS_INIT` with no thread yet. Nothing has been sent: the
+    /// INVITE goes out in `CS_INIT` on the session's own thread.
+    ///
+    /// `SWITCH_CAUSE_SUCCESS`: `*new_session` is set, and until
+    /// [`switch_core_session_thread_launch`] nothing but a hangup can make it go away. The
+    /// session takes over `*pool` and sets it to null, also on some failures: destroy what is
+    /// not null then. `var_event` stays the caller's; its `origination_uuid` becomes the
+    /// session's uuid (and is taken out of the event) unless another session has it, which is
+    /// only logged: read the uuid back. With a null `session` nothing is inherited.
+    pub fn switch_core_session_outgoing_channel(
+        session: *mut switch_core_session_t,
+        var_event: *mut switch_event_t,
+        endpoint_name: *const c_char,
+        caller_profile: *mut switch_caller_profile_t,
+        new_session: *mut *mut switch_core_session_t,
+        pool: *mut *mut switch_memory_pool_t,
+        flags: switch_originate_flag_t,
+        cancel_cause: *mut switch_call_cause_t,
+    ) -> switch_call_cause_t;
+
+    /// The session's channel; never null, lives as long as the session.
+    pub fn switch_core_session_get_channel(
+        session: *mut switch_core_session_t,
+    ) -> *mut switch_channel_t;
+
+    /// The session's uuid, inside the session: copy it.
+    pub fn switch_core_session_get_uuid(session: *mut switch_core_session_t) -> *mut c_char;
+
+    /// Starts the session's thread, which owns the session from then on and destroys it in the
+    /// end: after `SWITCH_STATUS_SUCCESS` the pointer may be gone at any moment.
+    /// `SWITCH_STATUS_INUSE` if it runs already. When no thread can be made the session is
+    /// still the caller's to destroy, and the host lowers its session limit.
+    pub fn switch_core_session_thread_launch(
+        session: *mut switch_core_session_t,
+    ) -> switch_status_t;
+
+    /// Finds a session and read-locks it, or null. Null too once its channel is in
+    /// `CS_HANGUP`. The session cannot be destroyed until
+    /// [`switch_core_session_rwunlock`]; its thread waits there, after `CS_REPORTING`.
+    pub fn switch_core_session_perform_locate(
+        uuid_str: *const c_char,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+    ) -> *mut switch_core_session_t;
+
+    /// Gives back one read lock, on the thread that took it.
+    pub fn switch_core_session_rwunlock(session: *mut switch_core_session_t);
+
+    /// Destroys a session whose thread was never launched, with its pool, and sets the pointer
+    /// to null. Runs the `on_destroy` handlers on the calling thread.
+    pub fn switch_core_session_perform_destroy(
+        session: *mut *mut switch_core_session_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+    );
+
+    /// Waits for the next frame of audio (20 ms, or up to 5 s on a profile without a timer
+    /// when the far end is silent). The frame is the session's, good until the next read.
+    /// `SWITCH_STATUS_SUCCESS`, `BREAK` when woken without media, else the channel is down.
+    /// On the session's own thread only.
+    pub fn switch_core_session_read_frame(
+        session: *mut switch_core_session_t,
+        frame: *mut *mut switch_frame_t,
+        flags: switch_io_flag_t,
+        stream_id: c_int,
+    ) -> switch_status_t;
+
+    /// Adds a table to the channel, at most 29; the same table twice counts once. Returns its
+    /// place or -1. The pointer is kept for the channel's life and no reference is counted.
+    pub fn switch_channel_add_state_handler(
+        channel: *mut switch_channel_t,
+        state_handler: *const switch_state_handler_table_t,
+    ) -> c_int;
+
+    /// Sets a variable, or removes it when `value` is null or empty. With `var_check` a value
+    /// that holds `${` is refused and logged, though `SWITCH_STATUS_SUCCESS` is returned.
+    pub fn switch_channel_set_variable_var_check(
+        channel: *mut switch_channel_t,
+        varname: *const c_char,
+        value: *const c_char,
+        var_check: switch_bool_t,
+    ) -> switch_status_t;
+
+    /// A variable of the channel, a field of its caller profile or a global variable, or null.
+    /// With `dup` a copy in the session's pool, which is only freed with the session: not for
+    /// use in a loop. Without it the string may change under a thread that is not the
+    /// session's own. `idx` -1 for the whole value.
+    pub fn switch_channel_get_variable_dup(
+        channel: *mut switch_channel_t,
+        varname: *const c_char,
+        dup: switch_bool_t,
+        idx: c_int,
+    ) -> *const c_char;
+
+    /// Hangs up: the first caller's cause stands, later calls change nothing. Any thread for
+    /// which the session stays valid. Only moves the state and wakes the session's thread, on
+    /// which the handlers run; a thread that was never launched is launched for it.
+    pub fn switch_channel_perform_hangup(
+        channel: *mut switch_channel_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+        hangup_cause: switch_call_cause_t,
+    ) -> switch_channel_state_t;
+
+    /// Moves the channel to a state and wakes its thread. Does nothing when it is there
+    /// already or on its way down, aborts the host on a forbidden change (back to
+    /// `CS_INIT` from anything but `CS_HIBERNATE`). Any thread. Returns the state that holds.
+    pub fn switch_channel_perform_set_state(
+        channel: *mut switch_channel_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+        state: switch_channel_state_t,
+    ) -> switch_channel_state_t;
+
+    /// The channel's state, which may lie ahead of the one whose handlers run.
+    pub fn switch_channel_get_state(channel: *mut switch_channel_t) -> switch_channel_state_t;
+
+    /// Non-zero while the call is up: after `CS_ROUTING`, before `CS_HANGUP`, no state change
+    /// pending. With `check_media` it also has to be answered or in early media. On the
+    /// session's own thread this also works off waiting signalling.
+    pub fn switch_channel_test_ready(
+        channel: *mut switch_channel_t,
+        check_ready: switch_bool_t,
+        check_media: switch_bool_t,
+    ) -> c_int;
+
+    /// The hangup cause; `SWITCH_CAUSE_NONE` while the call is up.
+    pub fn switch_channel_get_cause(channel: *mut switch_channel_t) -> switch_call_cause_t;
+
+    /// A cause's name, such as `NORMAL_CLEARING`; `UNKNOWN` for a value it does not know.
+    /// Static.
+    pub fn switch_channel_cause2str(cause: switch_call_cause_t) -> *const c_char;
+
+    /// Digits that wait in the channel's queue.
+    pub fn switch_channel_has_dtmf(channel: *mut switch_channel_t) -> switch_size_t;
+
+    /// Takes the oldest digit from the channel's queue, and fires the `DTMF` event for it.
+    /// `SWITCH_STATUS_FALSE`, `dtmf` untouched, when there is none.
+    pub fn switch_channel_dequeue_dtmf(
+        channel: *mut switch_channel_t,
+        dtmf: *mut switch_dtmf_t,
+    ) -> switch_status_t;
+
+    /// Has a function called with each message the session receives, after the endpoint, on
+    /// the thread that sends it: the session's own or another. The session is read-locked
+    /// meanwhile. No lock guards the list: add before the thread is launched. The same
+    /// function twice gives `SWITCH_STATUS_FALSE`.
+    pub fn switch_core_event_hook_add_receive_message(
+        session: *mut switch_core_session_t,
+        receive_message: switch_receive_message_hook_t,
+    ) -> switch_status_t;
+
+    /// Has a function called with each digit before it is queued, under the lock of the
+    /// channel's digit queue: do not dequeue in it. Same rules as for messages.
+    pub fn switch_core_event_hook_add_recv_dtmf(
+        session: *mut switch_core_session_t,
+        recv_dtmf: switch_recv_dtmf_hook_t,
+    ) -> switch_status_t;
+
+    /// Plays a file or stream (`/x.wav`, `silence_stream://MS`, `tone_stream://…`) to its end
+    /// and returns `SWITCH_STATUS_SUCCESS`. `NOTFOUND` when it cannot be opened, `FALSE` when
+    /// the call is not up or went down, and what the input callback returned when that ended
+    /// it; `BREAK` when a digit came with arguments but no callback or buffer. `fh` may be
+    /// null. `args` may be null, and digits then stay queued. On the session's own thread.
+    pub fn switch_ivr_play_file(
+        session: *mut switch_core_session_t,
+        fh: *mut switch_file_handle_t,
+        file: *const c_char,
+        args: *mut switch_input_args_t,
+    ) -> switch_status_t;
+
+    /// Works off what waits for the session: signalling, messages, queued commands. On the
+    /// session's own thread, in a loop that does not read frames.
+    pub fn switch_ivr_parse_all_events(session: *mut switch_core_session_t) -> switch_status_t;
+}
+
+/// C's macro of this name: UTF-8 text, not entities.
+///
+/// # Safety
+/// As for [`switch_xml_toxml_ex`].
+#[inline]
+pub unsafe fn switch_xml_toxml(xml: switch_xml_t, prn_header: switch_bool_t) -> *mut c_char {
+    // SAFETY: the caller keeps the rules of the function that this passes on to.
+    unsafe { switch_xml_toxml_ex(xml, prn_header, super::SWITCH_TRUE) }
+}
