@@ -1,1 +1,25 @@
 //! HTTPS API, router, event collector and webhooks for a fleet of FreeSWITCH servers running mod_iradialer.
+//!
+//! One binary holds every role and runs all of them unless told otherwise. The roles of one process
+//! share an [`app::App`]: the checked configuration, the clock, the [`tdb`], the wake-up calls between
+//! them, and the way to ask something of a switch. The truth is in the TDB; a wake-up only saves waiting.
+//!
+//! - [`web`]: the HTTPS API. It accepts calls: validates, writes, commits, answers.
+//! - [`router`]: gives queued calls to switches, within the limits of trunks and campaigns.
+//! - [`collector`]: writes what the switches report to the TDB.
+//! - [`dispatcher`]: delivers events to webhooks.
+//! - [`bus`]: the NATS link, and the `nats-server` of the development mode.
+//! - [`roles`]: starts the roles under one cancellation token and stops them.
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod bus;
+pub mod cli;
+pub mod clock;
+pub mod collector;
+pub mod config;
+pub mod dispatcher;
+pub mod roles;
+pub mod router;
+pub mod tdb;
+pub mod web;

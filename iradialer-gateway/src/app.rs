@@ -1,0 +1,60 @@
+//! What the roles of one process share.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::tdb::Tdb;
+use futures::future::BoxFuture;
+use iradialer_core::value::{CallUuid, NodeId};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// What the roles of one process share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The checked configuration.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// The truth about calls.
+    pub tdb: Tdb,
+    /// Wake-ups between the roles of this process.
+    pub wake: Wake,
+    /// How to ask something of a switch.
+    pub switches: Arc<dyn SwitchRequests>,
+}
+
+/// Wake-ups between the roles of one process. `notify_one` keeps one permit, so a wake-up that comes
+/// while its role is busy is not lost. Losing one otherwise (another process, a crash) costs time only:
+/// each role also looks at the TDB by itself now and then.
+#[derive(Clone, Default)]
+pub struct Wake {
+    /// A call was accepted, requeued or ended: there may be something for the router to do.
+    pub router: Arc<Notify>,
+    /// An event was stored that a webhook wants.
+    pub dispatcher: Arc<Notify>,
+}
+
+/// Requests to the switch that holds a call (`{cluster}.dialer.{node}.request`).
+pub trait SwitchRequests: Send + Sync {
+    /// Asks `node` to hang up `call` (`request_drop_call`). `Ok` means that the switch has taken the
+    /// request; the call's end is reported by its events.
+    fn drop_call(
+        &self,
+        node: NodeId,
+        call: CallUuid,
+    ) -> BoxFuture<'_, Result<(), SwitchRequestError>>;
+
+    /// Whether the link to the bus is up.
+    fn is_connected(&self) -> bool;
+}
+
+/// Why a request to a switch was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SwitchRequestError {
+    /// The switch did not answer in time, is not there, or the bus is down. It may be tried again.
+    #[error("the switch did not answer: {0}")]
+    Unreachable(String),
+    /// The switch answered that it will not.
+    #[error("the switch refused: {0}")]
+    Refused(String),
+}

@@ -1,0 +1,1 @@
+//! Writes what the switches report to the TDB.

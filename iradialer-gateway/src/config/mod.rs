@@ -1,0 +1,196 @@
+//! The configuration: one embedded, commented default file; a file, environment variables and flags
+//! override it in that order. Everything is checked at start, and a mistake names its key.
+
+mod address;
+mod hours;
+mod secret;
+
+pub use address::AddressRange;
+pub use hours::Hours;
+pub use secret::Secret;
+
+use iradialer_core::flow::Flow;
+use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The checked configuration of one gateway process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The cluster's name: the first token of every NATS subject.
+    pub cluster: ClusterName,
+    /// Where this process keeps what must survive it.
+    pub data_dir: PathBuf,
+    /// Development mode: a `nats-server` of its own, and webhooks to loopback are let through.
+    pub dev: bool,
+    /// The roles to run.
+    pub roles: Vec<Role>,
+    /// The HTTPS API.
+    pub web: WebConfig,
+    /// The bus. Without meaning in development mode.
+    pub nats: NatsConfig,
+    /// The TDB.
+    pub tdb: TdbConfig,
+    /// Webhooks.
+    pub webhooks: WebhookConfig,
+    /// The router.
+    pub router: RouterConfig,
+    /// How long the queue may get.
+    pub queue: QueueConfig,
+    /// The trunks by name.
+    pub trunks: BTreeMap<TrunkName, Trunk>,
+    /// The campaigns by tenant and name.
+    pub campaigns: BTreeMap<(TenantId, CampaignName), Campaign>,
+    /// The flows of `flows.dir` by name, each checked.
+    pub flows: BTreeMap<String, Arc<Flow>>,
+}
+
+impl Config {
+    /// The campaign of that name, if the tenant has one.
+    pub fn campaign(&self, tenant: &TenantId, name: &CampaignName) -> Option<&Campaign> {
+        self.campaigns.get(&(tenant.clone(), name.clone()))
+    }
+}
+
+/// A part of the gateway that can run in a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Role {
+    /// The HTTPS API.
+    Web,
+    /// Gives queued calls to switches.
+    Router,
+    /// Writes what the switches report to the TDB.
+    Collector,
+    /// Delivers events to webhooks.
+    Dispatcher,
+}
+
+impl Role {
+    /// Every role, in the order they start.
+    pub const ALL: [Role; 4] = [Role::Collector, Role::Dispatcher, Role::Router, Role::Web];
+
+    /// The name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Web => "web",
+            Role::Router => "router",
+            Role::Collector => "collector",
+            Role::Dispatcher => "dispatcher",
+        }
+    }
+}
+
+/// `[web]`
+#[derive(Debug, Clone)]
+pub struct WebConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Certificate chain and key in PEM files; without them an own certificate is made.
+    pub tls: Option<TlsFiles>,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: usize,
+}
+
+/// The certificate chain and its key.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// PEM, leaf first.
+    pub cert: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+/// `[nats]`
+#[derive(Debug, Clone)]
+pub struct NatsConfig {
+    /// `nats://HOST:PORT` or `tls://HOST:PORT`; empty only in development mode.
+    pub url: String,
+    /// The gateway's user, or empty.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// `[tdb]`
+#[derive(Debug, Clone)]
+pub struct TdbConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+}
+
+/// `[webhooks]`
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// The signing secret in Standard Webhooks form (`whsec_…`). Where the configuration gives none it
+    /// is made at first start and kept in `DATA_DIR/webhook.secret`.
+    pub secret: Option<Secret>,
+    /// Prefix of every event name sent to a webhook.
+    pub event_prefix: String,
+    /// Addresses that are let through though private; loopback is among them in development mode.
+    pub allow_addresses: Vec<AddressRange>,
+    /// How long to wait after each failed try; after the last of them the delivery is dead.
+    pub retry_after: Vec<Duration>,
+    /// For the whole request.
+    pub timeout: Duration,
+    /// For the connection.
+    pub connect_timeout: Duration,
+}
+
+/// `[router]`
+#[derive(Debug, Clone)]
+pub struct RouterConfig {
+    /// How long to wait for a switch's answer to a dial command.
+    pub dispatch_timeout: Duration,
+    /// How long a dial command is good for; longer than `dispatch_timeout`.
+    pub not_after: Duration,
+    /// Silence after which a switch gets no new calls.
+    pub switch_lost_after: Duration,
+    /// Silence after which its open calls end as unknown.
+    pub switch_unknown_after: Duration,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone)]
+pub struct QueueConfig {
+    /// From this many queued calls on, answers ask the client to slow down.
+    pub slow_down_above: u64,
+    /// From this many queued calls on, new ones are refused (429).
+    pub refuse_above: u64,
+    /// How long a call may wait in the queue when the request does not say.
+    pub expires_after: Duration,
+}
+
+/// `[[trunks]]`: a SIP trunk, a FreeSWITCH gateway of that name.
+#[derive(Debug, Clone)]
+pub struct Trunk {
+    /// Its name.
+    pub name: TrunkName,
+    /// Calls a second; above 0.
+    pub max_cps: f64,
+    /// Calls at once.
+    pub max_calls: u32,
+}
+
+/// `[[campaigns]]`
+#[derive(Debug, Clone)]
+pub struct Campaign {
+    /// Its name.
+    pub name: CampaignName,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// The trunks it may use, in order of preference; each is in [`Config::trunks`].
+    pub trunks: Vec<TrunkName>,
+    /// The caller's number where the request gives none; may be empty.
+    pub from_number: CallerNumber,
+    /// The webhook where the request gives none.
+    pub event_url: Option<String>,
+    /// The flow where the request gives none; it is in [`Config::flows`].
+    pub flow: Option<Arc<Flow>>,
+    /// Calls at once.
+    pub max_calls: u32,
+    /// When it may call.
+    pub hours: Option<Hours>,
+}

@@ -1,0 +1,1 @@
+//! Starts the roles and stops them.

@@ -1,0 +1,1 @@
+//! Gives queued calls to switches.

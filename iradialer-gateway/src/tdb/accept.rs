@@ -1,0 +1,131 @@
+//! Accepting a call: one transaction writes the call, its idempotency key and its first event.
+
+use super::event::{NewEvent, store};
+use super::row::{get, sql_ms, to_json};
+use super::{CallRequest, Connection, Tdb, TdbError};
+use iradialer_core::call::CallState;
+use iradialer_core::value::{CallUuid, CallerNumber, CampaignName, DialNumber, TenantId};
+
+/// A validated request for a call.
+#[derive(Debug, Clone)]
+pub struct NewCall {
+    /// Its UUID: the client's or a fresh one.
+    pub call_uuid: CallUuid,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Its campaign.
+    pub campaign_name: CampaignName,
+    /// The number to dial.
+    pub to_number: DialNumber,
+    /// The caller's number.
+    pub from_number: CallerNumber,
+    /// What else was asked for.
+    pub request: CallRequest,
+    /// Where its events go.
+    pub event_url: Option<String>,
+    /// 0 to 9; a higher one is dialled first.
+    pub priority: u8,
+    /// Now, ms since the Unix epoch.
+    pub created_ms: u64,
+    /// Not to be dialled before.
+    pub not_before_ms: u64,
+    /// To be given up if it has not been dialled by then.
+    pub expires_ms: Option<u64>,
+    /// The client's key for this request.
+    pub idempotency_key: Option<String>,
+    /// A hash of the request, which tells a repetition from a clash.
+    pub body_hash: String,
+    /// The answer to give, now and whenever the request is repeated.
+    pub answer: String,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// The call is in the queue.
+    New,
+    /// The same request was accepted before; this was its answer.
+    Replay(String),
+    /// The field (`idempotency_key` or `call_uuid`) was used before for another request.
+    Conflict(&'static str),
+}
+
+impl Tdb {
+    /// Accepts a call, or finds that it was accepted before. On return it is on the disk.
+    pub async fn accept(&self, call: NewCall) -> Result<Accepted, TdbError> {
+        self.writer
+            .write(|connection| Box::pin(accept(connection, call)))
+            .await
+    }
+}
+
+async fn accept(connection: &mut Connection, call: NewCall) -> Result<Accepted, TdbError> {
+    if !insert(connection, &call).await? {
+        return clash(connection, &call).await;
+    }
+    let queued = NewEvent::of_gateway(&call.call_uuid, "queued", call.created_ms, "{}");
+    store(connection, queued).await?;
+    Ok(Accepted::New)
+}
+
+/// Whether it was inserted; if not, its UUID or its idempotency key is in use.
+async fn insert(connection: &mut Connection, call: &NewCall) -> Result<bool, TdbError> {
+    let inserted = sqlx::query(
+        "INSERT INTO calls (call_uuid, tenant_id, campaign_name, origin, to_number, from_number,
+             request, event_url, priority, created_ms, not_before_ms, expires_ms,
+             idempotency_key, body_hash, answer, state, attempt, last_seq)
+         VALUES ($1, $2, $3, 'api', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, 0)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(call.call_uuid.to_string())
+    .bind(call.tenant_id.as_str())
+    .bind(call.campaign_name.as_str())
+    .bind(call.to_number.as_str())
+    .bind(call.from_number.as_str())
+    .bind(to_json("request", &call.request)?)
+    .bind(call.event_url.as_deref())
+    .bind(i64::from(call.priority))
+    .bind(sql_ms(call.created_ms))
+    .bind(sql_ms(call.not_before_ms))
+    .bind(call.expires_ms.map(sql_ms))
+    .bind(call.idempotency_key.as_deref())
+    .bind(&call.body_hash)
+    .bind(&call.answer)
+    .bind(CallState::Queued.as_str())
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// What the request clashed with. The key comes first: a repeated request with a key has got a fresh
+/// UUID, unless the client gave one.
+async fn clash(connection: &mut Connection, call: &NewCall) -> Result<Accepted, TdbError> {
+    let by_key = sqlx::query(
+        "SELECT body_hash, answer FROM calls WHERE tenant_id = $1 AND idempotency_key = $2",
+    )
+    .bind(call.tenant_id.as_str())
+    .bind(call.idempotency_key.as_deref())
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(row) = by_key {
+        let same = get::<String>(&row, "body_hash")? == call.body_hash;
+        return Ok(match same {
+            true => Accepted::Replay(get(&row, "answer")?),
+            false => Accepted::Conflict("idempotency_key"),
+        });
+    }
+    let by_uuid = sqlx::query(
+        "SELECT tenant_id, idempotency_key, body_hash, answer FROM calls WHERE call_uuid = $1",
+    )
+    .bind(call.call_uuid.to_string())
+    .fetch_one(connection)
+    .await?;
+    // Another tenant's call is a conflict like any other, and says no more than that.
+    let same = get::<String>(&by_uuid, "tenant_id")? == call.tenant_id.as_str()
+        && get::<Option<String>>(&by_uuid, "idempotency_key")? == call.idempotency_key
+        && get::<String>(&by_uuid, "body_hash")? == call.body_hash;
+    Ok(match same {
+        true => Accepted::Replay(get(&by_uuid, "answer")?),
+        false => Accepted::Conflict("call_uuid"),
+    })
+}

@@ -1,0 +1,222 @@
+//! The tries at a call: given to a switch, confirmed, taken back.
+
+use super::call::uuid;
+use super::ending::{GatewayEnd, end_from};
+use super::row::{get, number, optional_number, parsed, sql_ms};
+use super::{Connection, Row, Tdb, TdbError};
+use iradialer_core::call::CallState;
+use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
+
+/// A try at a call given to one life of one switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The call.
+    pub call_uuid: CallUuid,
+    /// Which try, as picked.
+    pub attempt: u32,
+    /// The try's fresh UUID.
+    pub attempt_id: CallUuid,
+    /// The trunk to dial through.
+    pub trunk: TrunkName,
+    /// The switch.
+    pub node_id: NodeId,
+    /// The life of its module.
+    pub incarnation: CallUuid,
+    /// The journal it is believed to have.
+    pub journal_id: CallUuid,
+    /// The router's lease epoch.
+    pub epoch: u64,
+}
+
+/// A try that a switch has or may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAttempt {
+    /// What was assigned.
+    pub assignment: Assignment,
+    /// Whose call it is.
+    pub tenant_id: TenantId,
+    /// Its campaign.
+    pub campaign_name: CampaignName,
+    /// Where it is: `assigned` to `answered`.
+    pub state: CallState,
+    /// When it was assigned, ms since the Unix epoch.
+    pub assigned_ms: u64,
+    /// Whether its cancellation was asked for.
+    pub cancel_requested: bool,
+}
+
+/// What became of a try that was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requeued {
+    /// The call is in the queue again, under this attempt number.
+    Queued(u32),
+    /// Its cancellation had been asked for: it has ended as canceled.
+    Canceled,
+    /// It was no longer at that try, or had been dialled: nothing was done.
+    Stale,
+}
+
+impl Tdb {
+    /// `queued → assigned`, if the call is still queued at that attempt. False: someone else moved it.
+    /// On return it is on the disk, and the dial command may be sent.
+    pub async fn assign(&self, assignment: Assignment, now_ms: u64) -> Result<bool, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move { assign(connection, &assignment, now_ms).await })
+            })
+            .await
+    }
+
+    /// `assigned → dialing`: the switch has accepted the try. Returns whether the call's cancellation has
+    /// been asked for meanwhile, in which case the switch must be told.
+    pub async fn mark_dialing(&self, call_uuid: CallUuid, attempt: u32) -> Result<bool, TdbError> {
+        self.writer
+            .write(move |connection| Box::pin(mark_dialing(connection, call_uuid, attempt)))
+            .await
+    }
+
+    /// Takes back a try that was refused or fenced, and so was never dialled: the call is queued again
+    /// under the next attempt number, not to be dialled before `not_before_ms`.
+    pub async fn requeue(
+        &self,
+        call_uuid: CallUuid,
+        attempt: u32,
+        not_before_ms: u64,
+        now_ms: u64,
+    ) -> Result<Requeued, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(requeue(
+                    connection,
+                    call_uuid,
+                    attempt,
+                    not_before_ms,
+                    now_ms,
+                ))
+            })
+            .await
+    }
+
+    /// The tries a switch has or may have, or those of every switch.
+    pub async fn open_attempts(&self, node: Option<&NodeId>) -> Result<Vec<OpenAttempt>, TdbError> {
+        let rows = sqlx::query(
+            "SELECT * FROM calls
+             WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
+               AND origin = 'api' AND ($1 IS NULL OR node_id = $1)
+             ORDER BY assigned_ms, call_uuid",
+        )
+        .bind(node.map(NodeId::as_str))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(OpenAttempt::from_row).collect()
+    }
+}
+
+impl OpenAttempt {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(OpenAttempt {
+            assignment: Assignment {
+                call_uuid: parsed(row, "call_uuid", uuid)?,
+                attempt: number(row, "attempt")?,
+                attempt_id: parsed(row, "attempt_id", uuid)?,
+                trunk: parsed(row, "trunk", |t| TrunkName::parse("trunk", t).ok())?,
+                node_id: parsed(row, "node_id", |t| NodeId::parse("node_id", t).ok())?,
+                incarnation: parsed(row, "incarnation", uuid)?,
+                journal_id: parsed(row, "journal_id", uuid)?,
+                epoch: number(row, "epoch")?,
+            },
+            tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
+            campaign_name: parsed(row, "campaign_name", |t| {
+                CampaignName::parse("campaign_name", t).ok()
+            })?,
+            state: parsed(row, "state", CallState::parse)?,
+            assigned_ms: number(row, "assigned_ms")?,
+            cancel_requested: optional_number::<u64>(row, "cancel_requested_ms")?.is_some(),
+        })
+    }
+}
+
+async fn assign(
+    connection: &mut Connection,
+    assignment: &Assignment,
+    now_ms: u64,
+) -> Result<bool, TdbError> {
+    let updated = sqlx::query(
+        "UPDATE calls SET state = 'assigned', attempt_id = $3, trunk = $4, node_id = $5,
+             incarnation = $6, journal_id = $7, epoch = $8, assigned_ms = $9
+         WHERE call_uuid = $1 AND attempt = $2 AND state = 'queued'",
+    )
+    .bind(assignment.call_uuid.to_string())
+    .bind(i64::from(assignment.attempt))
+    .bind(assignment.attempt_id.to_string())
+    .bind(assignment.trunk.as_str())
+    .bind(assignment.node_id.as_str())
+    .bind(assignment.incarnation.to_string())
+    .bind(assignment.journal_id.to_string())
+    .bind(sql_ms(assignment.epoch))
+    .bind(sql_ms(now_ms))
+    .execute(connection)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+async fn mark_dialing(
+    connection: &mut Connection,
+    call_uuid: CallUuid,
+    attempt: u32,
+) -> Result<bool, TdbError> {
+    // The call's own events may have been faster than the switch's answer.
+    let row = sqlx::query(
+        "UPDATE calls SET state = CASE WHEN state = 'assigned' THEN 'dialing' ELSE state END
+         WHERE call_uuid = $1 AND attempt = $2
+         RETURNING state, cancel_requested_ms",
+    )
+    .bind(call_uuid.to_string())
+    .bind(i64::from(attempt))
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    let live = !parsed(&row, "state", CallState::parse)?.is_final();
+    Ok(live && get::<Option<i64>>(&row, "cancel_requested_ms")?.is_some())
+}
+
+async fn requeue(
+    connection: &mut Connection,
+    call_uuid: CallUuid,
+    attempt: u32,
+    not_before_ms: u64,
+    now_ms: u64,
+) -> Result<Requeued, TdbError> {
+    let row = sqlx::query(
+        "UPDATE calls SET state = 'queued', attempt = attempt + 1, attempt_id = NULL, trunk = NULL,
+             node_id = NULL, incarnation = NULL, journal_id = NULL, epoch = NULL, assigned_ms = NULL,
+             not_before_ms = CASE WHEN not_before_ms > $3 THEN not_before_ms ELSE $3 END
+         WHERE call_uuid = $1 AND attempt = $2
+           AND state IN ('assigned', 'dialing') AND started_ms IS NULL
+         RETURNING attempt, cancel_requested_ms",
+    )
+    .bind(call_uuid.to_string())
+    .bind(i64::from(attempt))
+    .bind(sql_ms(not_before_ms))
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else {
+        return Ok(Requeued::Stale);
+    };
+    if get::<Option<i64>>(&row, "cancel_requested_ms")?.is_none() {
+        return Ok(Requeued::Queued(number(&row, "attempt")?));
+    }
+    let from = [CallState::Queued];
+    let reason = "canceled by request before it was dialled";
+    end_from(
+        connection,
+        call_uuid,
+        None,
+        &from,
+        GatewayEnd::Canceled,
+        reason,
+        now_ms,
+    )
+    .await?;
+    Ok(Requeued::Canceled)
+}

@@ -1,0 +1,230 @@
+//! Deliveries of events to webhooks: in order per call, and tracked until done or dead.
+
+use super::row::{get, number, optional_number, sql_ms};
+use super::{Call, CallEvent, Connection, Tdb, TdbError};
+use iradialer_core::value::{CallUuid, TenantId};
+use std::collections::HashMap;
+
+/// An event that its webhook is to get now.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The call, as it is now.
+    pub call: Call,
+    /// The event.
+    pub event: CallEvent,
+    /// Where to.
+    pub url: String,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+/// A receiver that has deliveries to get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueOrigin {
+    /// `scheme://host:port` as in the URLs.
+    pub origin: String,
+    /// When its next delivery is due, ms since the Unix epoch.
+    pub next_ms: u64,
+}
+
+/// How a try at a delivery went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tried {
+    /// The receiver took it.
+    Delivered {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// It failed, and is to be tried again.
+    Again {
+        /// When, ms since the Unix epoch.
+        next_ms: u64,
+        /// The HTTP status, where one came.
+        status: Option<u16>,
+        /// Why, in a sentence.
+        error: String,
+    },
+    /// It failed, and is given up. The call's later events are still delivered.
+    Dead {
+        /// The HTTP status, where one came.
+        status: Option<u16>,
+        /// Why, in a sentence.
+        error: String,
+    },
+}
+
+impl Tdb {
+    /// The receivers that have a delivery to get, each with the time of its next. A delivery counts
+    /// only when no earlier event of its call is waiting.
+    pub async fn due_origins(&self) -> Result<Vec<DueOrigin>, TdbError> {
+        let rows = sqlx::query(
+            "SELECT origin, MIN(next_ms) AS next_ms FROM webhooks
+             WHERE state = 'due' AND NOT EXISTS (
+                 SELECT 1 FROM webhooks AS earlier
+                 WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
+                   AND earlier.seq < webhooks.seq)
+             GROUP BY origin ORDER BY next_ms",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DueOrigin {
+                    origin: get(row, "origin")?,
+                    next_ms: number(row, "next_ms")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The deliveries a receiver is to get now, longest due first: of each call only the first event
+    /// that is waiting. Those being tried at this moment are among them; the caller knows which.
+    pub async fn due_deliveries(
+        &self,
+        origin: &str,
+        limit: u32,
+        now_ms: u64,
+    ) -> Result<Vec<Delivery>, TdbError> {
+        let due = sqlx::query(
+            "SELECT call_uuid, seq, url, tries FROM webhooks
+             WHERE origin = $1 AND state = 'due' AND next_ms <= $2 AND NOT EXISTS (
+                 SELECT 1 FROM webhooks AS earlier
+                 WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
+                   AND earlier.seq < webhooks.seq)
+             ORDER BY next_ms, call_uuid LIMIT $3",
+        )
+        .bind(origin)
+        .bind(sql_ms(now_ms))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        let mut deliveries = Vec::with_capacity(due.len());
+        let mut calls: HashMap<String, Call> = HashMap::new();
+        for row in &due {
+            let call_uuid: String = get(row, "call_uuid")?;
+            let seq: i64 = get(row, "seq")?;
+            let call = match calls.remove(&call_uuid) {
+                Some(call) => call,
+                None => {
+                    let row = sqlx::query("SELECT * FROM calls WHERE call_uuid = $1")
+                        .bind(&call_uuid)
+                        .fetch_one(&self.readers)
+                        .await?;
+                    Call::from_row(&row)?
+                }
+            };
+            let event = sqlx::query("SELECT * FROM call_events WHERE call_uuid = $1 AND seq = $2")
+                .bind(&call_uuid)
+                .bind(seq)
+                .fetch_one(&self.readers)
+                .await?;
+            deliveries.push(Delivery {
+                call,
+                event: CallEvent::from_row(&event)?,
+                url: get(row, "url")?,
+                tries: number(row, "tries")?,
+            });
+        }
+        Ok(deliveries)
+    }
+
+    /// Notes how a try went. Returns when the call's next event is due, if it has one waiting.
+    pub async fn delivery_tried(
+        &self,
+        call_uuid: CallUuid,
+        seq: u32,
+        tried: Tried,
+        now_ms: u64,
+    ) -> Result<Option<u64>, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(delivery_tried(connection, call_uuid, seq, tried, now_ms))
+            })
+            .await
+    }
+}
+
+async fn delivery_tried(
+    connection: &mut Connection,
+    call_uuid: CallUuid,
+    seq: u32,
+    tried: Tried,
+    now_ms: u64,
+) -> Result<Option<u64>, TdbError> {
+    let (state, next_ms, status, error) = match tried {
+        Tried::Delivered { status } => ("delivered", None, Some(status), None),
+        Tried::Again {
+            next_ms,
+            status,
+            error,
+        } => ("due", Some(next_ms), status, Some(error)),
+        Tried::Dead { status, error } => ("dead", None, status, Some(error)),
+    };
+    sqlx::query(
+        "UPDATE webhooks SET state = $3, tries = tries + 1, next_ms = COALESCE($4, next_ms),
+             last_status = $5, last_error = $6,
+             done_ms = CASE WHEN $3 = 'due' THEN NULL ELSE $7 END
+         WHERE call_uuid = $1 AND seq = $2 AND state = 'due'",
+    )
+    .bind(call_uuid.to_string())
+    .bind(i64::from(seq))
+    .bind(state)
+    .bind(next_ms.map(sql_ms))
+    .bind(status.map(i64::from))
+    .bind(error)
+    .bind(sql_ms(now_ms))
+    .execute(&mut *connection)
+    .await?;
+    let row = sqlx::query(
+        "SELECT next_ms FROM webhooks WHERE call_uuid = $1 AND state = 'due' ORDER BY seq LIMIT 1",
+    )
+    .bind(call_uuid.to_string())
+    .fetch_optional(connection)
+    .await?;
+    row.map_or(Ok(None), |row| optional_number(&row, "next_ms"))
+}
+
+/// A delivery of an event that has just been stored.
+pub(super) async fn insert(
+    connection: &mut Connection,
+    call_uuid: CallUuid,
+    seq: u32,
+    tenant_id: &TenantId,
+    url: &str,
+    now_ms: u64,
+) -> Result<(), TdbError> {
+    sqlx::query(
+        "INSERT INTO webhooks (call_uuid, seq, tenant_id, url, origin, state, tries, created_ms, next_ms)
+         VALUES ($1, $2, $3, $4, $5, 'due', 0, $6, $6)",
+    )
+    .bind(call_uuid.to_string())
+    .bind(i64::from(seq))
+    .bind(tenant_id.as_str())
+    .bind(url)
+    .bind(origin(url))
+    .bind(sql_ms(now_ms))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// `scheme://host:port` of a URL as it is written: up to the first slash after the host.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| host + at);
+    &url[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins() {
+        assert_eq!(origin("https://a.example/x?y"), "https://a.example");
+        assert_eq!(origin("http://127.0.0.1:80?x"), "http://127.0.0.1:80");
+        assert_eq!(origin("https://a.example:8443"), "https://a.example:8443");
+    }
+}

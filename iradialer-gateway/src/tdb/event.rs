@@ -1,0 +1,441 @@
+//! Events: stored once, numbered without gaps, and the state of the call moved forward with them.
+
+use super::call::uuid;
+use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
+use super::{Connection, Origin, Row, Tdb, TdbError, delivery};
+use iradialer_core::call::{CallState, Ending, final_state};
+use iradialer_core::value::{CallUuid, NodeId, TenantId};
+use iradialer_core::wire::{EventBody, Hangup, SwitchEvent};
+
+/// What to do with an event whose predecessors have not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutOfOrder {
+    /// Do not store it: it will come again after them.
+    Hold,
+    /// Store it all the same: they are lost, or have been waited for long enough.
+    Store,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It is stored as the call's event `seq`.
+    Stored {
+        /// Its place in the call.
+        seq: u32,
+        /// The call's state after it.
+        state: CallState,
+        /// Whether this event ended the call.
+        ended: bool,
+        /// Whether a webhook wants it.
+        webhook: bool,
+    },
+    /// It was stored before.
+    Duplicate,
+    /// It was held back ([`OutOfOrder::Hold`]): the event of the attempt with this number is missing.
+    Early {
+        /// The number of the missing event.
+        expected: u32,
+    },
+}
+
+/// A stored event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallEvent {
+    /// The call.
+    pub call_uuid: CallUuid,
+    /// Its place in the call, from 1 without gaps.
+    pub seq: u32,
+    /// The try it is of; 0 for the gateway's own.
+    pub attempt: u32,
+    /// Its place in the try.
+    pub attempt_seq: u32,
+    /// Its name, without a prefix.
+    pub name: String,
+    /// When it happened, ms since the Unix epoch.
+    pub at_ms: u64,
+    /// The switch it is from; none for the gateway's own.
+    pub node_id: Option<NodeId>,
+    /// What it says.
+    pub data: serde_json::Map<String, serde_json::Value>,
+    /// Whether it ended the call.
+    pub is_final: bool,
+}
+
+impl Tdb {
+    /// Stores what a switch reports, moves the call's state forward, writes the final record where it
+    /// is a `hangup`, and hands it to the webhook, in one transaction. May be repeated.
+    pub async fn apply_event(
+        &self,
+        event: SwitchEvent,
+        out_of_order: OutOfOrder,
+        now_ms: u64,
+    ) -> Result<Applied, TdbError> {
+        self.writer
+            .write(move |connection| Box::pin(apply(connection, event, out_of_order, now_ms)))
+            .await
+    }
+
+    /// The call's events after `after_seq`, in order.
+    pub async fn events(
+        &self,
+        call_uuid: CallUuid,
+        after_seq: u32,
+        limit: u32,
+    ) -> Result<Vec<CallEvent>, TdbError> {
+        let rows = sqlx::query(
+            "SELECT * FROM call_events WHERE call_uuid = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        )
+        .bind(call_uuid.to_string())
+        .bind(i64::from(after_seq))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(CallEvent::from_row).collect()
+    }
+}
+
+impl CallEvent {
+    pub(super) fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(CallEvent {
+            call_uuid: parsed(row, "call_uuid", uuid)?,
+            seq: number(row, "seq")?,
+            attempt: number(row, "attempt")?,
+            attempt_seq: number(row, "attempt_seq")?,
+            name: get(row, "name")?,
+            at_ms: number(row, "at_ms")?,
+            node_id: optional_parsed(row, "node_id", |t| NodeId::parse("node_id", t).ok())?,
+            data: json(row, "data")?,
+            is_final: get::<i64>(row, "is_final")? != 0,
+        })
+    }
+}
+
+async fn apply(
+    connection: &mut Connection,
+    event: SwitchEvent,
+    out_of_order: OutOfOrder,
+    now_ms: u64,
+) -> Result<Applied, TdbError> {
+    let call = match Head::read(connection, event.call_uuid).await? {
+        Some(call) => call,
+        None => begin_at_switch(connection, &event, now_ms).await?,
+    };
+    let last = last_of_attempt(connection, &event).await?;
+    if event.seq <= last && is_stored(connection, &event).await? {
+        return Ok(Applied::Duplicate);
+    }
+    if event.seq > last + 1 && out_of_order == OutOfOrder::Hold {
+        return Ok(Applied::Early { expected: last + 1 });
+    }
+
+    // An event of a try that was given up tells what happened, and no longer moves the call.
+    let current = event.attempt == call.attempt;
+    let next = next_state(&event.body).filter(|next| current && call.state.may_become(*next));
+    let ended = next.is_some_and(CallState::is_final);
+    let (seq, webhook) = store(connection, NewEvent::of_switch(&event, ended, now_ms)?).await?;
+    mark_time(connection, &event).await?;
+    if let Some(next) = next {
+        set_state(connection, event.call_uuid, next).await?;
+    }
+    if let (true, EventBody::Hangup(hangup)) = (ended, &event.body) {
+        write_final_record(connection, &event, hangup).await?;
+    }
+    Ok(Applied::Stored {
+        seq,
+        state: next.unwrap_or(call.state),
+        ended,
+        webhook,
+    })
+}
+
+/// Where the event would take the call.
+fn next_state(body: &EventBody) -> Option<CallState> {
+    match body {
+        EventBody::Started { .. } => Some(CallState::Dialing),
+        EventBody::Ringing { .. } => Some(CallState::Ringing),
+        EventBody::Answered { .. } => Some(CallState::Answered),
+        EventBody::Dtmf { .. } | EventBody::PlayDone { .. } | EventBody::DtmfCollected { .. } => {
+            None
+        }
+        EventBody::Hangup(hangup) => Some(final_state(Ending {
+            answered: hangup.answered,
+            by: hangup.by,
+            sip_status: hangup.sip_status,
+        })),
+    }
+}
+
+/// What must be known of a call before an event is stored.
+struct Head {
+    state: CallState,
+    attempt: u32,
+}
+
+impl Head {
+    async fn read(
+        connection: &mut Connection,
+        call_uuid: CallUuid,
+    ) -> Result<Option<Self>, TdbError> {
+        let row = sqlx::query("SELECT state, attempt FROM calls WHERE call_uuid = $1")
+            .bind(call_uuid.to_string())
+            .fetch_optional(connection)
+            .await?;
+        row.map(|row| {
+            Ok(Head {
+                state: parsed(&row, "state", CallState::parse)?,
+                attempt: number(&row, "attempt")?,
+            })
+        })
+        .transpose()
+    }
+}
+
+/// A call that a person began at the switch gets its row with its first event.
+async fn begin_at_switch(
+    connection: &mut Connection,
+    event: &SwitchEvent,
+    now_ms: u64,
+) -> Result<Head, TdbError> {
+    let (to_number, from_number, trunk) = match &event.body {
+        EventBody::Started {
+            to_number,
+            from_number,
+            trunk,
+        } => (
+            to_number.as_str(),
+            from_number.as_str(),
+            Some(trunk.as_str()),
+        ),
+        // Its start is lost; what is left is kept.
+        _ => ("", "", None),
+    };
+    sqlx::query(
+        "INSERT INTO calls (call_uuid, tenant_id, campaign_name, origin, to_number, from_number,
+             request, priority, created_ms, not_before_ms, body_hash, answer,
+             state, attempt, attempt_id, trunk, node_id, incarnation, last_seq)
+         VALUES ($1, $2, '', $3, $4, $5, $6, 0, $7, $7, '', '', $8, $9, $10, $11, $12, $13, 0)",
+    )
+    .bind(event.call_uuid.to_string())
+    .bind(event.tenant_id.as_str())
+    .bind(Origin::Switch.as_str())
+    .bind(to_number)
+    .bind(from_number)
+    .bind(r#"{"dial_timeout_s":0,"max_duration_s":0}"#)
+    .bind(sql_ms(now_ms))
+    .bind(CallState::Assigned.as_str())
+    .bind(i64::from(event.attempt))
+    .bind(event.attempt_id.to_string())
+    .bind(trunk)
+    .bind(event.node_id.as_str())
+    .bind(event.incarnation.to_string())
+    .execute(connection)
+    .await?;
+    Ok(Head {
+        state: CallState::Assigned,
+        attempt: event.attempt,
+    })
+}
+
+/// The highest number stored of the event's attempt, or 0.
+async fn last_of_attempt(
+    connection: &mut Connection,
+    event: &SwitchEvent,
+) -> Result<u32, TdbError> {
+    let row = sqlx::query(
+        "SELECT MAX(attempt_seq) AS last FROM call_events WHERE call_uuid = $1 AND attempt = $2",
+    )
+    .bind(event.call_uuid.to_string())
+    .bind(i64::from(event.attempt))
+    .fetch_one(connection)
+    .await?;
+    Ok(optional_number(&row, "last")?.unwrap_or(0))
+}
+
+async fn is_stored(connection: &mut Connection, event: &SwitchEvent) -> Result<bool, TdbError> {
+    let row = sqlx::query(
+        "SELECT seq FROM call_events WHERE call_uuid = $1 AND attempt = $2 AND attempt_seq = $3",
+    )
+    .bind(event.call_uuid.to_string())
+    .bind(i64::from(event.attempt))
+    .bind(i64::from(event.seq))
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.is_some())
+}
+
+/// An event to be stored.
+pub(super) struct NewEvent {
+    call_uuid: CallUuid,
+    /// The try and the place in it; the gateway's own are numbered as they come.
+    of_attempt: Option<(u32, u32)>,
+    name: &'static str,
+    at_ms: u64,
+    stored_ms: u64,
+    node_id: Option<NodeId>,
+    data: String,
+    is_final: bool,
+}
+
+impl NewEvent {
+    /// An event of the gateway's own that does not end the call.
+    pub(super) fn of_gateway(
+        call_uuid: &CallUuid,
+        name: &'static str,
+        now_ms: u64,
+        data: &str,
+    ) -> Self {
+        NewEvent {
+            call_uuid: *call_uuid,
+            of_attempt: None,
+            name,
+            at_ms: now_ms,
+            stored_ms: now_ms,
+            node_id: None,
+            data: data.to_owned(),
+            is_final: false,
+        }
+    }
+
+    /// The same, as the one that ends the call.
+    pub(super) fn as_final(mut self) -> Self {
+        self.is_final = true;
+        self
+    }
+
+    fn of_switch(event: &SwitchEvent, is_final: bool, now_ms: u64) -> Result<Self, TdbError> {
+        let mut body = serde_json::to_value(&event.body)
+            .map_err(|error| TdbError::unwritable("data", &error))?;
+        Ok(NewEvent {
+            call_uuid: event.call_uuid,
+            of_attempt: Some((event.attempt, event.seq)),
+            name: event.body.name(),
+            at_ms: event.at_ms,
+            stored_ms: now_ms,
+            node_id: Some(event.node_id.clone()),
+            data: to_json("data", &body["data"].take())?,
+            is_final,
+        })
+    }
+}
+
+/// Stores an event as the call's next, and a delivery where the call has a webhook and has not ended
+/// before: the final event is the last that a webhook hears of a call. Returns its number, and whether
+/// there is a delivery.
+pub(super) async fn store(
+    connection: &mut Connection,
+    event: NewEvent,
+) -> Result<(u32, bool), TdbError> {
+    let row = sqlx::query(
+        "UPDATE calls SET last_seq = last_seq + 1 WHERE call_uuid = $1
+         RETURNING last_seq, tenant_id, event_url, state",
+    )
+    .bind(event.call_uuid.to_string())
+    .fetch_one(&mut *connection)
+    .await?;
+    let seq: u32 = number(&row, "last_seq")?;
+    let tenant_id: TenantId = parsed(&row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?;
+    let event_url: Option<String> = get(&row, "event_url")?;
+    let state: CallState = parsed(&row, "state", CallState::parse)?;
+
+    let (attempt, attempt_seq) = match event.of_attempt {
+        Some(place) => place,
+        // The gateway's own: a place that no other of them has, since seq has none.
+        None => (0, seq),
+    };
+    sqlx::query(
+        "INSERT INTO call_events (call_uuid, seq, attempt, attempt_seq, name, at_ms, stored_ms,
+             node_id, data, is_final)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(event.call_uuid.to_string())
+    .bind(i64::from(seq))
+    .bind(i64::from(attempt))
+    .bind(i64::from(attempt_seq))
+    .bind(event.name)
+    .bind(sql_ms(event.at_ms))
+    .bind(sql_ms(event.stored_ms))
+    .bind(event.node_id.as_ref().map(NodeId::as_str))
+    .bind(&event.data)
+    .bind(i64::from(event.is_final))
+    .execute(&mut *connection)
+    .await?;
+
+    let Some(url) = event_url.filter(|_| !state.is_final()) else {
+        return Ok((seq, false));
+    };
+    delivery::insert(
+        connection,
+        event.call_uuid,
+        seq,
+        &tenant_id,
+        &url,
+        event.stored_ms,
+    )
+    .await?;
+    Ok((seq, true))
+}
+
+async fn set_state(
+    connection: &mut Connection,
+    call_uuid: CallUuid,
+    state: CallState,
+) -> Result<(), TdbError> {
+    sqlx::query("UPDATE calls SET state = $2 WHERE call_uuid = $1")
+        .bind(call_uuid.to_string())
+        .bind(state.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Keeps when the call first started, rang and was answered, whatever order the events come in.
+async fn mark_time(connection: &mut Connection, event: &SwitchEvent) -> Result<(), TdbError> {
+    let sql = match &event.body {
+        EventBody::Started { .. } => {
+            "UPDATE calls SET started_ms = COALESCE(started_ms, $2) WHERE call_uuid = $1 AND attempt = $3"
+        }
+        EventBody::Ringing { .. } => {
+            "UPDATE calls SET ringing_ms = COALESCE(ringing_ms, $2) WHERE call_uuid = $1 AND attempt = $3"
+        }
+        EventBody::Answered { .. } => {
+            "UPDATE calls SET answered_ms = COALESCE(answered_ms, $2) WHERE call_uuid = $1 AND attempt = $3"
+        }
+        _ => return Ok(()),
+    };
+    sqlx::query(sql)
+        .bind(event.call_uuid.to_string())
+        .bind(sql_ms(event.at_ms))
+        .bind(i64::from(event.attempt))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write_final_record(
+    connection: &mut Connection,
+    event: &SwitchEvent,
+    hangup: &Hangup,
+) -> Result<(), TdbError> {
+    let by = serde_json::to_value(hangup.by).map_err(|e| TdbError::unwritable("ended_by", &e))?;
+    sqlx::query(
+        "UPDATE calls SET ended_ms = $2, ended_by = $3, hangup_cause = $4, sip_status = $5,
+             sip_phrase = $6, duration_ms = $7, billsec_ms = $8, variables = $9, flow_node = $10,
+             fault = $11
+         WHERE call_uuid = $1 AND ended_ms IS NULL",
+    )
+    .bind(event.call_uuid.to_string())
+    .bind(sql_ms(event.at_ms))
+    .bind(by.as_str())
+    .bind(&hangup.hangup_cause)
+    .bind(hangup.sip_status.map(i64::from))
+    .bind(hangup.sip_phrase.as_deref())
+    .bind(sql_ms(hangup.duration_ms))
+    .bind(sql_ms(hangup.billsec_ms))
+    .bind(to_json("variables", &hangup.variables)?)
+    .bind(hangup.node.as_deref())
+    .bind(hangup.fault.as_deref())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

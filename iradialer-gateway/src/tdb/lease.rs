@@ -1,0 +1,101 @@
+//! Which router leads a region.
+
+use super::row::{number, sql_ms};
+use super::{Tdb, TdbError};
+
+/// A router's right to give out a region's calls, until it expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Rises with every taking; a switch refuses a lower one than it has seen.
+    pub epoch: u64,
+    /// When it ends unless it is renewed, ms since the Unix epoch.
+    pub expires_ms: u64,
+}
+
+impl Tdb {
+    /// Takes the lease of `region` if nobody holds it, it has expired, or `holder` held it before (a
+    /// restart). The epoch rises each time. `None`: another holds it.
+    pub async fn take_lease(
+        &self,
+        region: &str,
+        holder: &str,
+        for_ms: u64,
+        now_ms: u64,
+    ) -> Result<Option<Lease>, TdbError> {
+        let (region, holder) = (region.to_owned(), holder.to_owned());
+        let expires_ms = now_ms + for_ms;
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let row = sqlx::query(
+                        "INSERT INTO router_leases (region, holder, epoch, expires_ms)
+                         VALUES ($1, $2, 1, $3)
+                         ON CONFLICT (region) DO UPDATE
+                         SET holder = $2, epoch = router_leases.epoch + 1, expires_ms = $3
+                         WHERE router_leases.expires_ms <= $4 OR router_leases.holder = $2
+                         RETURNING epoch",
+                    )
+                    .bind(region)
+                    .bind(holder)
+                    .bind(sql_ms(expires_ms))
+                    .bind(sql_ms(now_ms))
+                    .fetch_optional(connection)
+                    .await?;
+                    row.map(|row| {
+                        Ok(Lease {
+                            epoch: number(&row, "epoch")?,
+                            expires_ms,
+                        })
+                    })
+                    .transpose()
+                })
+            })
+            .await
+    }
+
+    /// Extends a lease. `None`: it was lost, and no more calls may be given out under it.
+    pub async fn renew_lease(
+        &self,
+        region: &str,
+        holder: &str,
+        epoch: u64,
+        for_ms: u64,
+        now_ms: u64,
+    ) -> Result<Option<Lease>, TdbError> {
+        self.set_lease_end(region, holder, epoch, now_ms + for_ms)
+            .await
+    }
+
+    /// Gives the lease up, so that another may take it at once.
+    pub async fn drop_lease(&self, region: &str, holder: &str, epoch: u64) -> Result<(), TdbError> {
+        self.set_lease_end(region, holder, epoch, 0).await?;
+        Ok(())
+    }
+
+    async fn set_lease_end(
+        &self,
+        region: &str,
+        holder: &str,
+        epoch: u64,
+        expires_ms: u64,
+    ) -> Result<Option<Lease>, TdbError> {
+        let (region, holder) = (region.to_owned(), holder.to_owned());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let updated = sqlx::query(
+                        "UPDATE router_leases SET expires_ms = $4
+                         WHERE region = $1 AND holder = $2 AND epoch = $3",
+                    )
+                    .bind(region)
+                    .bind(holder)
+                    .bind(sql_ms(epoch))
+                    .bind(sql_ms(expires_ms))
+                    .execute(connection)
+                    .await?;
+                    Ok((updated.rows_affected() == 1).then_some(Lease { epoch, expires_ms }))
+                })
+            })
+            .await
+    }
+}

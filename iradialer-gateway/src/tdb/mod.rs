@@ -1,0 +1,112 @@
+//! The TDB: the truth about calls, in SQL.
+//!
+//! One connection writes, and everything that waits for it goes into one transaction
+//! ([`writer`](self)): many calls are accepted with one flush to disk, and each answer is given only
+//! after its commit. A few connections read. Queries are written to run on SQLite and PostgreSQL alike.
+
+mod accept;
+mod attempt;
+mod call;
+mod delivery;
+mod ending;
+mod error;
+mod event;
+mod lease;
+mod queue;
+mod row;
+mod token;
+mod writer;
+
+pub use accept::{Accepted, NewCall};
+pub use attempt::{Assignment, OpenAttempt, Requeued};
+pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
+pub use delivery::{Delivery, DueOrigin, Tried};
+pub use ending::{CancelOutcome, GatewayEnd};
+pub use error::TdbError;
+pub use event::{Applied, CallEvent, OutOfOrder};
+pub use lease::Lease;
+pub use queue::{LiveCounts, QueuedCall};
+pub use token::{TokenInfo, hash_token};
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqlSafeStr};
+use std::path::Path;
+use std::time::Duration;
+use writer::Writer;
+
+/// A connection that may write.
+type Connection = sqlx::SqliteConnection;
+/// A row of a result.
+type Row = sqlx::sqlite::SqliteRow;
+
+/// How many connections read.
+const READERS: u32 = 4;
+/// How long to wait for another process that writes (the `token` command beside `serve`).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The TDB. Cheap to clone.
+#[derive(Clone)]
+pub struct Tdb {
+    writer: Writer,
+    readers: SqlitePool,
+}
+
+impl Tdb {
+    /// Opens the database file, creates it where there is none, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// Where the file can't be opened or written, or its schema is of a newer version.
+    pub async fn open(path: &Path) -> Result<Self, TdbError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: a commit is on the disk before it is answered. NORMAL would lose the last
+            // accepted calls in a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let mut connection = options.clone().connect().await?;
+        migrator().run(&mut connection).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Tdb {
+            writer: Writer::start(connection),
+            readers,
+        })
+    }
+
+    /// Commits what is waiting, then closes every connection. Later calls fail with [`TdbError::Stopped`].
+    pub async fn close(&self) {
+        self.writer.stop().await;
+        self.readers.close().await;
+    }
+
+    /// Whether the database can be read and written.
+    pub async fn check(&self) -> Result<(), TdbError> {
+        self.writer
+            .write(|connection| {
+                Box::pin(async move {
+                    sqlx::query("SELECT 1").execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+fn migrator() -> Migrator {
+    let sql = include_str!("../../migrations/0001_calls.sql");
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "calls".into(),
+        MigrationType::Simple,
+        sql.into_sql_str(),
+        false,
+    )])
+}

@@ -1,0 +1,147 @@
+//! The queue: the calls in state `queued`.
+
+use super::call::uuid;
+use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms};
+use super::{CallRequest, Row, Tdb, TdbError};
+use iradialer_core::value::{
+    CallUuid, CallerNumber, CampaignName, DialNumber, TenantId, TrunkName,
+};
+use std::collections::HashMap;
+
+/// A call that may be dialled now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuedCall {
+    /// The call.
+    pub call_uuid: CallUuid,
+    /// Which try the next one is, from 1.
+    pub attempt: u32,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Its campaign.
+    pub campaign_name: CampaignName,
+    /// The number to dial.
+    pub to_number: DialNumber,
+    /// The caller's number, or empty.
+    pub from_number: CallerNumber,
+    /// What else was asked for.
+    pub request: CallRequest,
+    /// When it was accepted, ms since the Unix epoch.
+    pub created_ms: u64,
+    /// When it is given up.
+    pub expires_ms: Option<u64>,
+}
+
+/// Calls that switches have or may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveCounts {
+    /// By trunk.
+    pub by_trunk: HashMap<TrunkName, u32>,
+    /// By tenant and campaign; calls begun at a switch have none.
+    pub by_campaign: HashMap<(TenantId, CampaignName), u32>,
+}
+
+impl Tdb {
+    /// The next calls of one campaign that may be dialled now, by priority, then age. The router asks
+    /// for each campaign that has room, so none can push the others out.
+    pub async fn pick(
+        &self,
+        tenant: &TenantId,
+        campaign: &CampaignName,
+        limit: u32,
+        now_ms: u64,
+    ) -> Result<Vec<QueuedCall>, TdbError> {
+        let rows = sqlx::query(
+            "SELECT call_uuid, attempt, tenant_id, campaign_name, to_number, from_number, request,
+                 created_ms, expires_ms
+             FROM calls
+             WHERE state = 'queued' AND tenant_id = $1 AND campaign_name = $2
+               AND not_before_ms <= $3 AND (expires_ms IS NULL OR expires_ms > $3)
+             ORDER BY priority DESC, created_ms, call_uuid
+             LIMIT $4",
+        )
+        .bind(tenant.as_str())
+        .bind(campaign.as_str())
+        .bind(sql_ms(now_ms))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(QueuedCall::from_row).collect()
+    }
+
+    /// When the queue next changes by itself: the nearest `not_before` or `expires_at` after `now_ms`
+    /// (or an expiry that is already due).
+    pub async fn next_queue_change(&self, now_ms: u64) -> Result<Option<u64>, TdbError> {
+        let row = sqlx::query(
+            "SELECT
+                 (SELECT MIN(not_before_ms) FROM calls
+                  WHERE state = 'queued' AND not_before_ms > $1) AS begins,
+                 (SELECT MIN(expires_ms) FROM calls
+                  WHERE state = 'queued' AND expires_ms IS NOT NULL) AS expires",
+        )
+        .bind(sql_ms(now_ms))
+        .fetch_one(&self.readers)
+        .await?;
+        let times = [
+            optional_number::<u64>(&row, "begins")?,
+            optional_number::<u64>(&row, "expires")?,
+        ];
+        Ok(times.into_iter().flatten().min())
+    }
+
+    /// How many calls are queued, counted up to `at_most`.
+    pub async fn queue_length(&self, at_most: u64) -> Result<u64, TdbError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS length
+             FROM (SELECT 1 FROM calls WHERE state = 'queued' LIMIT $1) AS queued",
+        )
+        .bind(sql_ms(at_most))
+        .fetch_one(&self.readers)
+        .await?;
+        number(&row, "length")
+    }
+
+    /// The calls that switches have or may have, by trunk and by campaign.
+    pub async fn live_counts(&self) -> Result<LiveCounts, TdbError> {
+        let rows = sqlx::query(
+            "SELECT tenant_id, campaign_name, trunk, COUNT(*) AS live FROM calls
+             WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
+             GROUP BY tenant_id, campaign_name, trunk",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        let mut counts = LiveCounts::default();
+        for row in &rows {
+            let live: u32 = number(row, "live")?;
+            let trunk = optional_parsed(row, "trunk", |t| TrunkName::parse("trunk", t).ok())?;
+            if let Some(trunk) = trunk {
+                *counts.by_trunk.entry(trunk).or_default() += live;
+            }
+            let tenant = parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?;
+            let campaign: String = get(row, "campaign_name")?;
+            if let Ok(campaign) = CampaignName::parse("campaign_name", &campaign) {
+                *counts.by_campaign.entry((tenant, campaign)).or_default() += live;
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl QueuedCall {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(QueuedCall {
+            call_uuid: parsed(row, "call_uuid", uuid)?,
+            attempt: number(row, "attempt")?,
+            tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
+            campaign_name: parsed(row, "campaign_name", |t| {
+                CampaignName::parse("campaign_name", t).ok()
+            })?,
+            to_number: parsed(row, "to_number", |t| DialNumber::parse("to_number", t).ok())?,
+            from_number: parsed(row, "from_number", |t| {
+                CallerNumber::parse("from_number", t).ok()
+            })?,
+            request: json(row, "request")?,
+            created_ms: number(row, "created_ms")?,
+            expires_ms: optional_number(row, "expires_ms")?,
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! Bearer tokens: 256 random bits, shown once, kept as their hash.
+
+use super::row::{get, number, optional_number, parsed, sql_ms};
+use super::{Row, Tdb, TdbError};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use iradialer_core::value::{CallUuid, TenantId};
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+use sha2::{Digest, Sha256};
+
+/// What every token begins with, so that a leaked one is recognised for what it is.
+const PREFIX: &str = "ira_";
+
+/// What is known of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// Names it in lists and for revoking; no secret.
+    pub token_id: String,
+    /// Whose calls it is for.
+    pub tenant_id: TenantId,
+    /// What it is for, in its maker's words.
+    pub name: String,
+    /// When it was made, ms since the Unix epoch.
+    pub created_ms: u64,
+    /// When it was last used, to the minute.
+    pub last_used_ms: Option<u64>,
+    /// When it was revoked, if it was.
+    pub revoked_ms: Option<u64>,
+}
+
+/// The hash a token is kept as: SHA-256 in hexadecimal. The token itself has 256 random bits, so a
+/// slow hash would add nothing.
+pub fn hash_token(token: &str) -> String {
+    Sha256::digest(token.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl Tdb {
+    /// Makes a token and returns it, the only time it is seen.
+    pub async fn create_token(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        now_ms: u64,
+    ) -> Result<(String, TokenInfo), TdbError> {
+        let mut random = [0u8; 32];
+        OsRng
+            .try_fill_bytes(&mut random)
+            .map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
+        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+        let info = TokenInfo {
+            token_id: CallUuid::fresh().to_string(),
+            tenant_id: tenant.clone(),
+            name: name.to_owned(),
+            created_ms: now_ms,
+            last_used_ms: None,
+            revoked_ms: None,
+        };
+        let (hash, row) = (hash_token(&token), info.clone());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO tokens (token_hash, token_id, tenant_id, name, created_ms)
+                         VALUES ($1, $2, $3, $4, $5)",
+                    )
+                    .bind(hash)
+                    .bind(row.token_id)
+                    .bind(row.tenant_id.as_str())
+                    .bind(row.name)
+                    .bind(sql_ms(row.created_ms))
+                    .execute(connection)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await?;
+        Ok((token, info))
+    }
+
+    /// The token of that hash, revoked or not.
+    pub async fn token(&self, hash: &str) -> Result<Option<TokenInfo>, TdbError> {
+        let row = sqlx::query("SELECT * FROM tokens WHERE token_hash = $1")
+            .bind(hash)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| TokenInfo::from_row(&row)).transpose()
+    }
+
+    /// Every token, oldest first.
+    pub async fn tokens(&self) -> Result<Vec<TokenInfo>, TdbError> {
+        let rows = sqlx::query("SELECT * FROM tokens ORDER BY created_ms, token_id")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(TokenInfo::from_row).collect()
+    }
+
+    /// Notes that a token was used.
+    pub async fn touch_token(&self, token_id: &str, now_ms: u64) -> Result<(), TdbError> {
+        self.set_token_time(
+            "UPDATE tokens SET last_used_ms = $2 WHERE token_id = $1",
+            token_id,
+            now_ms,
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Revokes a token; false where there is none of that id, or it was revoked before.
+    pub async fn revoke_token(&self, token_id: &str, now_ms: u64) -> Result<bool, TdbError> {
+        let sql = "UPDATE tokens SET revoked_ms = $2 WHERE token_id = $1 AND revoked_ms IS NULL";
+        self.set_token_time(sql, token_id, now_ms).await
+    }
+
+    async fn set_token_time(
+        &self,
+        sql: &'static str,
+        token_id: &str,
+        now_ms: u64,
+    ) -> Result<bool, TdbError> {
+        let token_id = token_id.to_owned();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let updated = sqlx::query(sql)
+                        .bind(token_id)
+                        .bind(sql_ms(now_ms))
+                        .execute(connection)
+                        .await?;
+                    Ok(updated.rows_affected() == 1)
+                })
+            })
+            .await
+    }
+}
+
+impl TokenInfo {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(TokenInfo {
+            token_id: get(row, "token_id")?,
+            tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
+            name: get(row, "name")?,
+            created_ms: number(row, "created_ms")?,
+            last_used_ms: optional_number(row, "last_used_ms")?,
+            revoked_ms: optional_number(row, "revoked_ms")?,
+        })
+    }
+}
