@@ -8,6 +8,8 @@ mod document;
 mod interpreter;
 mod leg;
 mod parse;
+#[cfg(test)]
+mod scripted_leg;
 
 pub use check::{
     Finding, MAX_DIGITS, MAX_FLOW_BYTES, MAX_NODES, MAX_PATTERN_LEN, MAX_RETRIES, Severity, check,

@@ -354,3 +354,6 @@ fn describe(prompts: &[Prompt]) -> String {
     let parts: Vec<String> = prompts.iter().map(Prompt::to_string).collect();
     parts.join("+")
 }
+
+#[cfg(test)]
+mod tests;
