@@ -1,1 +1,27 @@
-//! The outbound voice engine as a FreeSWITCH module.
+//! `mod_iradialer`: the outbound voice engine inside FreeSWITCH.
+//!
+//! Reads top down: [`engine`] takes a dial command through [`admission`], has [`dialer`] make the
+//! channel, and follows the [`call`] to its last event; [`link`] is the way in and out over NATS;
+//! [`commands`] is what `fs_cli` sees. Only `fs/` knows FreeSWITCH, and only it is unsafe; the rest
+//! sees the host through [`host::Host`] and is tested without one.
+#![deny(unsafe_code)]
+// The unit tests leave out `fs/`, and with it the entry points that all of this is for.
+#![cfg_attr(test, allow(dead_code))]
+
+mod admission;
+mod call;
+mod commands;
+mod config;
+mod dialer;
+mod engine;
+mod host;
+mod ledger;
+mod link;
+mod outbox;
+mod pace;
+mod registry;
+mod timers;
+
+// The unit tests' executable has no host to link with.
+#[cfg(not(test))]
+mod fs;

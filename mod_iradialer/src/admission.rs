@@ -1,0 +1,260 @@
+//! Whether a dial command is taken: the checks of the architecture, in their order, under one lock.
+
+use crate::ledger::Ledger;
+use crate::outbox::{HIGH_WATER, Outbox};
+use crate::pace::{SetupGate, TokenBucket};
+use iradialer_core::value::CallUuid;
+use iradialer_core::wire::{self, AttemptFate, DialCommand, Query, RefusalReason};
+use parking_lot::Mutex;
+
+/// Why a command was refused; nothing was dialled and this attempt never will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why, for a program.
+    pub reason: RefusalReason,
+    /// Why, for a person.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(reason: RefusalReason, detail: impl Into<String>) -> Self {
+        Refusal {
+            reason,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// The gatekeeper.
+pub struct Admission {
+    journal_id: CallUuid,
+    outbox: Outbox,
+    state: Mutex<State>,
+}
+
+struct State {
+    ledger: Ledger,
+    rate: TokenBucket,
+    gate: SetupGate,
+    calls: u32,
+    max_calls: u32,
+    closed: Closed,
+}
+
+/// Whether the door is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// It is.
+    No,
+    /// An operator drains the switch.
+    Draining,
+    /// The module is being unloaded.
+    Leaving,
+}
+
+/// How full the switch is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    /// Calls held.
+    pub calls: u32,
+    /// Of those, being set up.
+    pub setups: u32,
+    /// How many may be set up at once now.
+    pub setup_limit: u32,
+    /// The most calls held.
+    pub max_calls: u32,
+    /// The most calls begun a second.
+    pub max_cps: f64,
+    /// Whether the door is open.
+    pub closed: Closed,
+}
+
+impl Admission {
+    /// An open door.
+    pub fn new(
+        journal_id: CallUuid,
+        outbox: Outbox,
+        max_calls: u32,
+        max_cps: f64,
+        now_us: u64,
+    ) -> Self {
+        let state = State {
+            ledger: Ledger::default(),
+            rate: TokenBucket::new(max_cps, now_us),
+            gate: SetupGate::default(),
+            calls: 0,
+            max_calls,
+            closed: Closed::No,
+        };
+        Admission {
+            journal_id,
+            outbox,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Takes the command, or refuses it and fences its attempt. `now_us` is the host's wall clock.
+    pub fn admit(&self, command: &DialCommand, now_us: u64) -> Result<(), Refusal> {
+        let mut state = self.state.lock();
+        let refusal = self.first_objection(&mut state, command, now_us);
+        match refusal {
+            None => {
+                state.ledger.begin(command.attempt_id);
+                state.calls += 1;
+                Ok(())
+            }
+            Some(refusal) => {
+                if refusal.reason != RefusalReason::Duplicate {
+                    state.ledger.fence(command.attempt_id);
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    fn first_objection(
+        &self,
+        state: &mut State,
+        command: &DialCommand,
+        now_us: u64,
+    ) -> Option<Refusal> {
+        let refuse = |reason, detail: String| Some(Refusal { reason, detail });
+        let late_ms = (now_us / 1000).saturating_sub(command.not_after_ms);
+        if late_ms > 0 {
+            return refuse(
+                RefusalReason::Expired,
+                format!("it came {late_ms} ms after not_after_ms"),
+            );
+        }
+        if command.journal_id != self.journal_id {
+            let detail = format!(
+                "journal_id is {}, not {}",
+                self.journal_id, command.journal_id
+            );
+            return refuse(RefusalReason::WrongJournal, detail);
+        }
+        if let Some(fate) = state.ledger.fate(command.attempt_id) {
+            return refuse(
+                RefusalReason::Duplicate,
+                format!("attempt {} is {fate:?}", command.attempt_id),
+            );
+        }
+        if !state.ledger.epoch_is_current(command.epoch) {
+            return refuse(
+                RefusalReason::StaleEpoch,
+                format!("epoch {} is over", command.epoch),
+            );
+        }
+        if state.closed != Closed::No {
+            return refuse(
+                RefusalReason::Draining,
+                format!("the switch is {:?}", state.closed).to_lowercase(),
+            );
+        }
+        if self.outbox.waiting() > HIGH_WATER {
+            return refuse(
+                RefusalReason::Busy,
+                format!("more than {HIGH_WATER} events wait for NATS"),
+            );
+        }
+        if state.calls >= state.max_calls {
+            return refuse(
+                RefusalReason::Busy,
+                format!("it holds {} calls, max-calls", state.calls),
+            );
+        }
+        if !state.gate.enter() {
+            let detail = format!(
+                "{} calls are being set up, as many as it can",
+                state.gate.in_setup()
+            );
+            return refuse(RefusalReason::Busy, detail);
+        }
+        if !state.rate.take(now_us) {
+            state.gate.withdraw();
+            return refuse(
+                RefusalReason::Busy,
+                format!("{} calls a second, max-cps", state.rate.per_second()),
+            );
+        }
+        None
+    }
+
+    /// A command that was taken could not be begun: nothing was dialled, and its attempt is fenced.
+    pub fn withdraw(&self, attempt: CallUuid) {
+        let mut state = self.state.lock();
+        state.ledger.fence(attempt);
+        state.calls = state.calls.saturating_sub(1);
+        state.gate.withdraw();
+        state.rate.put_back();
+    }
+
+    /// An attempt's INVITE is with the SIP stack, after so long.
+    pub fn set_up(&self, took_us: u64, now_us: u64) {
+        self.state.lock().gate.leave(took_us, now_us);
+    }
+
+    /// An attempt is over.
+    pub fn ended(&self, attempt: CallUuid) {
+        let mut state = self.state.lock();
+        state.ledger.end(attempt);
+        state.calls = state.calls.saturating_sub(1);
+    }
+
+    /// What became of an attempt; one that never came is fenced before this answers.
+    pub fn fate(&self, query: &Query) -> Result<AttemptFate, Refusal> {
+        if query.v != wire::VERSION {
+            return Err(Refusal::new(
+                RefusalReason::BadRequest,
+                format!("v is {}, not {}", query.v, wire::VERSION),
+            ));
+        }
+        let mut state = self.state.lock();
+        if !state.ledger.epoch_is_current(query.epoch) {
+            return Err(Refusal::new(
+                RefusalReason::StaleEpoch,
+                format!("epoch {} is over", query.epoch),
+            ));
+        }
+        Ok(state.ledger.fate(query.attempt_id).unwrap_or_else(|| {
+            state.ledger.fence(query.attempt_id);
+            AttemptFate::NeverDialled
+        }))
+    }
+
+    /// The epoch a call begun at the switch itself goes by: the highest seen, so that it outranks nobody.
+    pub fn own_epoch(&self) -> u64 {
+        self.state.lock().ledger.highest_epoch()
+    }
+
+    /// Opens or closes the door. A module that is leaving stays so.
+    pub fn close(&self, closed: Closed) -> bool {
+        let mut state = self.state.lock();
+        let may = state.closed != Closed::Leaving;
+        if may {
+            state.closed = closed;
+        }
+        may
+    }
+
+    /// Changes the limits.
+    pub fn set_limits(&self, max_calls: u32, max_cps: f64, now_us: u64) {
+        let mut state = self.state.lock();
+        state.max_calls = max_calls;
+        state.rate.set_rate(max_cps, now_us);
+    }
+
+    /// How full the switch is.
+    pub fn load(&self) -> Load {
+        let state = self.state.lock();
+        Load {
+            calls: state.calls,
+            setups: state.gate.in_setup(),
+            setup_limit: state.gate.limit(),
+            max_calls: state.max_calls,
+            max_cps: state.rate.per_second(),
+            closed: state.closed,
+        }
+    }
+}

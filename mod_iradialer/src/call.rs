@@ -1,0 +1,343 @@
+//! One attempt at a call, from the dial command to its last event.
+
+use crate::host::{HangupCause, Host};
+use crate::outbox::Outbox;
+use iradialer_core::call::EndedBy;
+use iradialer_core::flow::{self, FlowEndWhy, Heard, Leg, LegEnd, Listen, Report, Reporter};
+use iradialer_core::value::{CallUuid, NodeId};
+use iradialer_core::wire::{self, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Who reports: the switch and the life of its module.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The switch.
+    pub node_id: NodeId,
+    /// The life of the module.
+    pub incarnation: CallUuid,
+    /// The journal.
+    pub journal_id: CallUuid,
+}
+
+/// An attempt that was admitted.
+pub struct Call {
+    /// What was asked for.
+    pub command: DialCommand,
+    /// Where its prompts are.
+    pub prompts_dir: PathBuf,
+    identity: Identity,
+    host: Arc<dyn Host>,
+    outbox: Outbox,
+    answered: AtomicBool,
+    progress: Mutex<Progress>,
+}
+
+/// What has happened so far. Events are numbered and handed over under its lock, so that their
+/// order is their numbers'.
+#[derive(Default)]
+struct Progress {
+    seq: u32,
+    started_us: u64,
+    invited_us: Option<u64>,
+    rang: bool,
+    answered_us: Option<u64>,
+    ended_by: Option<EndedBy>,
+    variables: BTreeMap<String, String>,
+    node: Option<String>,
+    fault: Option<String>,
+    finished: bool,
+}
+
+/// Where an attempt is, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// `dialing`, `ringing`, `answered` or `ended`.
+    pub state: &'static str,
+    /// Ms since it was started.
+    pub age_ms: u64,
+    /// The node of the flow it is at.
+    pub node: Option<String>,
+    /// How many events it has reported.
+    pub events: u32,
+    /// The variables that were set so far.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// What the host knows of the end of a leg.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LegFacts {
+    /// The host's name of the hangup cause.
+    pub cause: String,
+    /// The SIP status of a failed INVITE.
+    pub sip_status: Option<u16>,
+    /// The phrase that came with it.
+    pub sip_phrase: Option<String>,
+}
+
+impl Call {
+    /// An attempt that has not begun.
+    pub fn new(
+        command: DialCommand,
+        prompts_dir: PathBuf,
+        identity: Identity,
+        host: Arc<dyn Host>,
+        outbox: Outbox,
+    ) -> Arc<Call> {
+        let progress = Mutex::new(Progress {
+            started_us: host.now_us(),
+            ..Progress::default()
+        });
+        Arc::new(Call {
+            command,
+            prompts_dir,
+            identity,
+            host,
+            outbox,
+            answered: AtomicBool::new(false),
+            progress,
+        })
+    }
+
+    /// The channel has been made and its thread is about to send the INVITE.
+    pub fn started(&self) {
+        let mut progress = self.progress.lock();
+        progress.started_us = self.host.now_us();
+        let body = EventBody::Started {
+            to_number: self.command.to_number.as_str().to_owned(),
+            from_number: self.command.from_number.as_str().to_owned(),
+            trunk: self.command.trunk.clone(),
+        };
+        self.emit(&mut progress, body);
+    }
+
+    /// The INVITE is with the SIP stack. Returns how long that took, µs, the first time it is told.
+    pub fn invited(&self) -> Option<u64> {
+        let mut progress = self.progress.lock();
+        if progress.invited_us.is_some() {
+            return None;
+        }
+        let now = self.host.now_us();
+        progress.invited_us = Some(now);
+        Some(now.saturating_sub(progress.started_us))
+    }
+
+    /// A 180 or 183 came. Reported once.
+    pub fn ringing(&self, early_media: bool) {
+        let mut progress = self.progress.lock();
+        if progress.rang || progress.answered_us.is_some() {
+            return;
+        }
+        progress.rang = true;
+        let after_ms = self.since_start_ms(&progress);
+        self.emit(
+            &mut progress,
+            EventBody::Ringing {
+                early_media,
+                after_ms,
+            },
+        );
+    }
+
+    /// A 200 came. Returns whether this is news.
+    pub fn answered(&self, sip: BTreeMap<String, String>) -> bool {
+        let mut progress = self.progress.lock();
+        if progress.answered_us.is_some() || progress.finished {
+            return false;
+        }
+        progress.answered_us = Some(self.host.now_us());
+        let after_ms = self.since_start_ms(&progress);
+        self.emit(&mut progress, EventBody::Answered { after_ms, sip });
+        // Only now may the session's thread begin the flow: its events follow this one.
+        self.answered.store(true, Ordering::SeqCst);
+        true
+    }
+
+    /// Whether a 200 has come.
+    pub fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// A key was pressed.
+    pub fn key(&self, digit: char, duration_ms: u32, source: DigitSource) {
+        let mut progress = self.progress.lock();
+        self.emit(
+            &mut progress,
+            EventBody::Dtmf {
+                digit,
+                duration_ms,
+                source,
+            },
+        );
+    }
+
+    /// Notes who ends the attempt; the first one to say so does.
+    pub fn end_by(&self, by: EndedBy) {
+        self.progress.lock().ended_by.get_or_insert(by);
+    }
+
+    /// Notes a fault, to be told in the last event; the first one counts.
+    pub fn fault(&self, what: String) {
+        self.progress.lock().fault.get_or_insert(what);
+    }
+
+    /// The leg is gone: the last event, once.
+    pub fn finish(&self, facts: LegFacts) {
+        let mut progress = self.progress.lock();
+        if progress.finished {
+            return;
+        }
+        let now = self.host.now_us();
+        let answered = progress.answered_us.is_some();
+        let hangup = Hangup {
+            hangup_cause: facts.cause,
+            sip_status: if answered {
+                Some(200)
+            } else {
+                facts.sip_status
+            },
+            sip_phrase: if answered {
+                Some("OK".to_owned())
+            } else {
+                facts.sip_phrase
+            },
+            by: progress.ended_by.unwrap_or(EndedBy::Callee),
+            answered,
+            rang: progress.rang,
+            duration_ms: now.saturating_sub(progress.started_us) / 1000,
+            billsec_ms: progress
+                .answered_us
+                .map_or(0, |at| now.saturating_sub(at) / 1000),
+            variables: std::mem::take(&mut progress.variables),
+            node: progress.node.clone(),
+            fault: progress.fault.clone(),
+        };
+        self.emit(&mut progress, EventBody::Hangup(hangup));
+        progress.finished = true;
+    }
+
+    /// Runs the flow on the answered leg and says why to hang up, or `None` if it is hung up already.
+    pub fn run(&self, leg: &mut dyn Leg) -> Option<HangupCause> {
+        let Some(flow) = &self.command.flow else {
+            return self.hold(leg);
+        };
+        let end = flow::run(flow, leg, &mut Told(self));
+        {
+            let mut progress = self.progress.lock();
+            progress.node = Some(end.node);
+            progress.variables.extend(end.variables);
+        }
+        match end.why {
+            FlowEndWhy::Done => {
+                self.end_by(EndedBy::Flow);
+                Some(HangupCause::Normal)
+            }
+            FlowEndWhy::HungUp => None,
+            FlowEndWhy::Fault(what) => self.fail(what),
+        }
+    }
+
+    /// Without a flow the leg is held in silence, its keys reported, until somebody hangs up.
+    fn hold(&self, leg: &mut dyn Leg) -> Option<HangupCause> {
+        loop {
+            match leg.listen(Listen { timeout_ms: 60_000 }) {
+                Ok(Heard::Key(_) | Heard::Nothing) => {}
+                Err(LegEnd::HungUp) => return None,
+                Err(LegEnd::Fault(what)) => return self.fail(what),
+            }
+        }
+    }
+
+    fn fail(&self, what: String) -> Option<HangupCause> {
+        self.end_by(EndedBy::Switch);
+        self.fault(what);
+        Some(HangupCause::Fault)
+    }
+
+    /// Where it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        let progress = self.progress.lock();
+        let state = match () {
+            () if progress.finished => "ended",
+            () if progress.answered_us.is_some() => "answered",
+            () if progress.rang => "ringing",
+            () => "dialing",
+        };
+        Snapshot {
+            state,
+            age_ms: self.since_start_ms(&progress),
+            node: progress.node.clone(),
+            events: progress.seq,
+            variables: progress.variables.clone(),
+        }
+    }
+
+    fn since_start_ms(&self, progress: &Progress) -> u64 {
+        self.host.now_us().saturating_sub(progress.started_us) / 1000
+    }
+
+    fn emit(&self, progress: &mut Progress, body: EventBody) {
+        if progress.finished {
+            return;
+        }
+        progress.seq += 1;
+        self.outbox.push(SwitchEvent {
+            v: wire::VERSION,
+            call_uuid: self.command.call_uuid,
+            attempt: self.command.attempt,
+            attempt_id: self.command.attempt_id,
+            seq: progress.seq,
+            tenant_id: self.command.tenant_id.clone(),
+            node_id: self.identity.node_id.clone(),
+            incarnation: self.identity.incarnation,
+            at_ms: self.host.now_us() / 1000,
+            body,
+        });
+    }
+}
+
+/// Turns what the flow does into the call's events.
+struct Told<'a>(&'a Call);
+
+impl Reporter for Told<'_> {
+    fn report(&mut self, report: Report) {
+        let mut progress = self.0.progress.lock();
+        let body = match report {
+            Report::PlayDone {
+                node,
+                prompt,
+                played_ms,
+                interrupted_by,
+            } => EventBody::PlayDone {
+                node,
+                prompt,
+                played_ms,
+                interrupted_by,
+            },
+            Report::DtmfCollected {
+                node,
+                var_name,
+                digits,
+                valid,
+                tries,
+            } => {
+                progress.variables.insert(var_name.clone(), digits.clone());
+                EventBody::DtmfCollected {
+                    node,
+                    var_name,
+                    digits,
+                    valid,
+                    tries,
+                }
+            }
+        };
+        self.0.emit(&mut progress, body);
+    }
+
+    fn at_node(&mut self, node: &str) {
+        self.0.progress.lock().node = Some(node.to_owned());
+    }
+}

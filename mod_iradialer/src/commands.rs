@@ -1,0 +1,334 @@
+//! `iradialer …` in `fs_cli`: what is typed, and what is answered.
+
+use crate::admission::Closed;
+use crate::call::Call;
+use crate::config::{Config, ConfigErrors};
+use crate::engine::Engine;
+use crate::link::Link;
+use iradialer_core::value::CallUuid;
+use iradialer_core::wire::DialReply;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long `originate` waits to tell whether the call was begun.
+const ORIGINATE_WAIT: Duration = Duration::from_secs(3);
+
+/// Shown by the host for the command, and for anything that is not one.
+pub const USAGE: &str = "status | calls | show <uuid> | originate <number> [flow] | hangup <uuid> | drain | resume | reload";
+
+/// What tab completion offers: the words after `iradialer`, `::…` being the host's own lists.
+pub const COMPLETIONS: [&str; 8] = [
+    "status",
+    "calls",
+    "show ::console::list_uuid",
+    "originate",
+    "hangup ::console::list_uuid",
+    "drain",
+    "resume",
+    "reload",
+];
+
+/// A command, read.
+#[derive(Debug, PartialEq, Eq)]
+enum Command<'a> {
+    Status,
+    Calls,
+    Show(CallUuid),
+    Originate {
+        number: &'a str,
+        flow: Option<&'a str>,
+    },
+    Hangup(CallUuid),
+    Drain,
+    Resume,
+    Reload,
+}
+
+fn parse(line: &str) -> Result<Command<'_>, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let uuid = |text| CallUuid::parse("uuid", text).map_err(|error| error.to_string());
+    match words.as_slice() {
+        ["status"] => Ok(Command::Status),
+        ["calls"] => Ok(Command::Calls),
+        ["show", text] => Ok(Command::Show(uuid(text)?)),
+        ["originate", number] => Ok(Command::Originate { number, flow: None }),
+        ["originate", number, flow] => Ok(Command::Originate {
+            number,
+            flow: Some(flow),
+        }),
+        ["hangup", text] => Ok(Command::Hangup(uuid(text)?)),
+        ["drain"] => Ok(Command::Drain),
+        ["resume"] => Ok(Command::Resume),
+        ["reload"] => Ok(Command::Reload),
+        _ => Err(format!("USAGE: iradialer {USAGE}")),
+    }
+}
+
+/// Runs a command line and returns the reply: text that starts with `+OK`, `-ERR` or `-USAGE:`, or a
+/// report. `read_config` reads the configuration anew.
+pub fn run(
+    line: &str,
+    engine: &Arc<Engine>,
+    link: &Link,
+    read_config: impl FnOnce() -> Result<Config, ConfigErrors>,
+) -> String {
+    let outcome = match parse(line) {
+        Err(error) if error.starts_with("USAGE") => return format!("-{error}\n"),
+        Err(error) => Err(error),
+        Ok(Command::Status) => Ok(status(engine, link)),
+        Ok(Command::Calls) => Ok(calls(engine)),
+        Ok(Command::Show(uuid)) => show(engine, uuid),
+        Ok(Command::Originate { number, flow }) => originate(engine, number, flow),
+        Ok(Command::Hangup(uuid)) => hangup(engine, uuid),
+        Ok(Command::Drain) => open_or_close(engine, link, Closed::Draining),
+        Ok(Command::Resume) => open_or_close(engine, link, Closed::No),
+        Ok(Command::Reload) => reload(engine, read_config),
+    };
+    match outcome {
+        Ok(text) => text,
+        Err(error) => format!("-ERR {error}\n"),
+    }
+}
+
+fn status(engine: &Engine, link: &Link) -> String {
+    let load = engine.admission.load();
+    let config = engine.config();
+    let link_state = if link.status.is_connected() {
+        "connected"
+    } else {
+        "NOT CONNECTED: no new call can start"
+    };
+    let mut text = String::new();
+    let mut row =
+        |name: &str, value: String| writeln!(text, "{name:<14} {value}").unwrap_or_default();
+    row(
+        "version",
+        format!("{} on {}", env!("CARGO_PKG_VERSION"), engine.host.version()),
+    );
+    row(
+        "node",
+        format!("{} of cluster {}", config.node_id, config.cluster),
+    );
+    row("incarnation", engine.identity.incarnation.to_string());
+    row("up", format!("{} s", engine.uptime().as_secs()));
+    row(
+        "state",
+        match load.closed {
+            Closed::No => "active".to_owned(),
+            Closed::Draining => "draining: live calls go on, no new call starts".to_owned(),
+            Closed::Leaving => "leaving: an unload has begun; unload again to finish it".to_owned(),
+        },
+    );
+    row(
+        "calls",
+        format!("{} of at most {}", load.calls, load.max_calls),
+    );
+    row(
+        "being set up",
+        format!("{} of at most {} just now", load.setups, load.setup_limit),
+    );
+    row("rate", format!("at most {} calls a second", load.max_cps));
+    row(
+        "nats",
+        format!(
+            "{} {link_state}, {} reconnects",
+            config.nats_url,
+            link.status.reconnects()
+        ),
+    );
+    if let Some(error) = link
+        .status
+        .last_error()
+        .filter(|_| !link.status.is_connected())
+    {
+        row("nats error", error);
+    }
+    row("events waiting", engine.outbox.waiting().to_string());
+    text
+}
+
+fn calls(engine: &Engine) -> String {
+    let mut text = String::new();
+    let all = engine.registry.all();
+    if !all.is_empty() {
+        let _ = writeln!(
+            text,
+            "{:<36} {:<16} {:<20} {:<9} {:>8}  node",
+            "uuid", "number", "trunk", "state", "seconds"
+        );
+    }
+    for call in &all {
+        let now = call.snapshot();
+        let command = &call.command;
+        let _ = writeln!(
+            text,
+            "{} {:<16} {:<20} {:<9} {:>8.1}  {}",
+            command.call_uuid,
+            command.to_number,
+            command.trunk,
+            now.state,
+            now.age_ms as f64 / 1000.0,
+            now.node.as_deref().unwrap_or("-"),
+        );
+    }
+    let _ = writeln!(text, "{} total.", all.len());
+    text
+}
+
+/// The live attempt that a person means by the UUID of a call or of its channel.
+fn find(engine: &Engine, uuid: CallUuid) -> Result<Arc<Call>, String> {
+    let found = engine
+        .registry
+        .call(uuid)
+        .or_else(|| engine.registry.attempt(uuid));
+    found.ok_or_else(|| format!("no live call or channel {uuid}"))
+}
+
+fn show(engine: &Engine, uuid: CallUuid) -> Result<String, String> {
+    let call = find(engine, uuid)?;
+    let (now, command) = (call.snapshot(), &call.command);
+    let mut text = String::new();
+    let mut row =
+        |name: &str, value: String| writeln!(text, "{name:<14} {value}").unwrap_or_default();
+    row("call", command.call_uuid.to_string());
+    row(
+        "attempt",
+        format!("{}, channel {}", command.attempt, command.attempt_id),
+    );
+    row("tenant", command.tenant_id.to_string());
+    row("campaign", command.campaign_name.to_string());
+    row("from", command.from_number.to_string());
+    row(
+        "to",
+        format!("{} through {}", command.to_number, command.trunk),
+    );
+    row(
+        "state",
+        format!(
+            "{} for {:.1} s in all",
+            now.state,
+            now.age_ms as f64 / 1000.0
+        ),
+    );
+    row(
+        "flow",
+        command
+            .flow
+            .as_ref()
+            .map_or("-".into(), |flow| flow.name.clone()),
+    );
+    row("node", now.node.unwrap_or_else(|| "-".into()));
+    row("events", now.events.to_string());
+    for (name, value) in now.variables {
+        row("variable", format!("{name}={value}"));
+    }
+    Ok(text)
+}
+
+fn originate(engine: &Arc<Engine>, number: &str, flow: Option<&str>) -> Result<String, String> {
+    let (answer, answered) = crossbeam_channel::bounded(1);
+    let reply = Box::new(move |reply| {
+        let _ = answer.send(reply);
+    });
+    let uuid = engine.originate(number, flow, reply)?;
+    match answered.recv_timeout(ORIGINATE_WAIT) {
+        Ok(DialReply::Accepted) => Ok(format!("+OK {uuid}\n")),
+        Ok(DialReply::Refused { detail, .. }) => Err(detail),
+        Err(_) => Err(format!("the switch is slow: see iradialer show {uuid}")),
+    }
+}
+
+fn hangup(engine: &Engine, uuid: CallUuid) -> Result<String, String> {
+    let call = find(engine, uuid)?;
+    engine.drop_call(call.command.call_uuid);
+    Ok(format!("+OK {uuid} is being ended\n"))
+}
+
+fn open_or_close(engine: &Engine, link: &Link, closed: Closed) -> Result<String, String> {
+    if !engine.admission.close(closed) {
+        return Err("the module is being unloaded".into());
+    }
+    link.beat();
+    Ok(match closed {
+        Closed::No => "+OK takes calls\n".into(),
+        _ => format!("+OK takes no more calls; {} live\n", engine.registry.len()),
+    })
+}
+
+fn reload(
+    engine: &Engine,
+    read_config: impl FnOnce() -> Result<Config, ConfigErrors>,
+) -> Result<String, String> {
+    let config = read_config().map_err(|errors| format!("nothing was changed: {errors}"))?;
+    let waiting = engine.reconfigure(config);
+    Ok(if waiting.is_empty() {
+        "+OK\n".into()
+    } else {
+        format!(
+            "+OK; {} take effect when the module is loaded again\n",
+            waiting.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_read() {
+        let uuid = CallUuid::fresh();
+        assert_eq!(parse("  status "), Ok(Command::Status));
+        assert_eq!(parse(&format!("show {uuid}")), Ok(Command::Show(uuid)));
+        assert_eq!(
+            parse("originate +15005550001"),
+            Ok(Command::Originate {
+                number: "+15005550001",
+                flow: None
+            })
+        );
+        let with_flow = Command::Originate {
+            number: "+15005550001",
+            flow: Some("confirm"),
+        };
+        assert_eq!(parse("originate +15005550001 confirm"), Ok(with_flow));
+    }
+
+    #[test]
+    fn anything_else_is_answered_with_the_usage() {
+        for line in [
+            "",
+            "help",
+            "show",
+            "status now",
+            "originate",
+            "originate 1 2 3",
+        ] {
+            assert!(
+                parse(line)
+                    .unwrap_err()
+                    .starts_with("USAGE: iradialer status"),
+                "{line:?}"
+            );
+        }
+        assert!(
+            parse("hangup 123")
+                .unwrap_err()
+                .starts_with("uuid: expected")
+        );
+    }
+
+    #[test]
+    fn every_command_is_offered_and_explained() {
+        for offered in COMPLETIONS {
+            let word = offered.split(' ').next().unwrap();
+            assert!(
+                USAGE
+                    .split(" | ")
+                    .any(|part| part.split(' ').next() == Some(word)),
+                "{word}"
+            );
+        }
+    }
+}

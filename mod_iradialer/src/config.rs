@@ -1,0 +1,331 @@
+//! The module's configuration, `iradialer.conf.xml`, with each mistake reported by its name.
+
+use iradialer_core::value::{ClusterName, FieldError, NodeId, TrunkName};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What the module needs to know. The defaults are those of `conf/autoload_configs/iradialer.conf.xml`.
+#[derive(Clone, PartialEq)]
+pub struct Config {
+    /// First token of every NATS subject.
+    pub cluster: ClusterName,
+    /// This switch.
+    pub node_id: NodeId,
+    /// The NATS server, `nats://host:port` or `tls://host:port`.
+    pub nats_url: String,
+    /// User, or empty for none.
+    pub nats_user: String,
+    /// Password; never shown.
+    pub nats_password: Secret,
+    /// Where prompts are, an absolute path.
+    pub prompts_dir: PathBuf,
+    /// Where `iradialer originate NUMBER FLOW` finds flows.
+    pub flows_dir: Option<PathBuf>,
+    /// The trunk of `iradialer originate`.
+    pub default_trunk: Option<TrunkName>,
+    /// The most calls held at once, 1 to 100,000.
+    pub max_calls: u32,
+    /// The most calls begun a second, 0.1 to 10,000.
+    pub max_cps: f64,
+    /// How long an unload waits for its calls to end, 100 to 60,000 ms.
+    pub unload_wait: Duration,
+}
+
+/// A password, kept out of `Debug`, logs and errors.
+#[derive(Clone, PartialEq, Default)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "***" })
+    }
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, PartialEq)]
+pub struct ConfigErrors(pub Vec<FieldError>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "iradialer.conf.xml: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+const PARAMS: [&str; 11] = [
+    "cluster",
+    "node-id",
+    "nats-url",
+    "nats-user",
+    "nats-password",
+    "prompts-dir",
+    "flows-dir",
+    "default-trunk",
+    "max-calls",
+    "max-cps",
+    "unload-wait-ms",
+];
+
+impl Config {
+    /// Reads the `<configuration>` element the host hands out, with its variables already expanded.
+    /// Every mistake is reported, not the first alone.
+    pub fn parse(xml: &str) -> Result<Config, ConfigErrors> {
+        let document = roxmltree::Document::parse(xml).map_err(|error| {
+            ConfigErrors(vec![FieldError::new(
+                "configuration",
+                "well-formed XML",
+                &error.to_string(),
+            )])
+        })?;
+        let mut reader = Reader {
+            params: Vec::new(),
+            errors: Vec::new(),
+        };
+        reader.take_params(&document);
+        let config = reader.config();
+        if reader.errors.is_empty() {
+            Ok(config.expect("a configuration without errors is whole"))
+        } else {
+            Err(ConfigErrors(reader.errors))
+        }
+    }
+
+    /// The settings that differ from `other` and take effect only when the module is loaded again.
+    pub fn needs_load(&self, other: &Config) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for (name, same) in [
+            ("cluster", self.cluster == other.cluster),
+            ("node-id", self.node_id == other.node_id),
+            ("nats-url", self.nats_url == other.nats_url),
+            ("nats-user", self.nats_user == other.nats_user),
+            ("nats-password", self.nats_password == other.nats_password),
+        ] {
+            if !same {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+struct Reader {
+    params: Vec<(String, String)>,
+    errors: Vec<FieldError>,
+}
+
+impl Reader {
+    fn take_params(&mut self, document: &roxmltree::Document<'_>) {
+        let Some(settings) = document
+            .descendants()
+            .find(|node| node.has_tag_name("settings"))
+        else {
+            self.errors
+                .push(FieldError::missing("settings", "a <settings> element"));
+            return;
+        };
+        for param in settings.children().filter(roxmltree::Node::is_element) {
+            let (Some(name), Some(value)) = (param.attribute("name"), param.attribute("value"))
+            else {
+                let expected = "<param name=\"…\" value=\"…\"/>";
+                self.errors.push(FieldError::new(
+                    "settings",
+                    expected,
+                    param.tag_name().name(),
+                ));
+                continue;
+            };
+            if !PARAMS.contains(&name) {
+                self.errors.push(FieldError::new(
+                    name,
+                    format!("one of {}", PARAMS.join(", ")),
+                    name,
+                ));
+            } else if self.params.iter().any(|(known, _)| known == name) {
+                self.errors
+                    .push(FieldError::new(name, "the setting once", "it twice"));
+            } else {
+                self.params.push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+
+    fn config(&mut self) -> Option<Config> {
+        let cluster = self.checked("cluster", Some("ira"), ClusterName::parse);
+        let node_id = self.checked("node-id", None, NodeId::parse);
+        let nats_url = self.checked("nats-url", Some("nats://127.0.0.1:4222"), nats_url);
+        let nats_user = self.text("nats-user").unwrap_or_default();
+        let nats_password = Secret(self.text("nats-password").unwrap_or_default());
+        let prompts_dir = self.checked("prompts-dir", None, absolute_dir);
+        let flows_dir = self.optional("flows-dir", absolute_dir);
+        let default_trunk = self.optional("default-trunk", TrunkName::parse);
+        let max_calls = self.checked("max-calls", Some("1000"), |name, text| {
+            in_range(name, text, 1, 100_000)
+        });
+        let max_cps = self.checked("max-cps", Some("50"), |name, text| {
+            in_range(name, text, 0.1, 10_000.0)
+        });
+        let unload_wait = self.checked("unload-wait-ms", Some("5000"), |name, text| {
+            in_range(name, text, 100u64, 60_000)
+        });
+        Some(Config {
+            cluster: cluster?,
+            node_id: node_id?,
+            nats_url: nats_url?,
+            nats_user,
+            nats_password,
+            prompts_dir: prompts_dir?,
+            flows_dir,
+            default_trunk,
+            max_calls: max_calls?,
+            max_cps: max_cps?,
+            unload_wait: Duration::from_millis(unload_wait?),
+        })
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.params
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.trim().to_owned())
+    }
+
+    fn checked<T>(
+        &mut self,
+        name: &str,
+        default: Option<&str>,
+        parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
+    ) -> Option<T> {
+        let Some(text) = self.text(name).or(default.map(str::to_owned)) else {
+            self.errors.push(FieldError::missing(name, "the setting"));
+            return None;
+        };
+        parse(name, &text)
+            .map_err(|error| self.errors.push(error))
+            .ok()
+    }
+
+    fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
+    ) -> Option<T> {
+        let text = self.text(name).filter(|text| !text.is_empty())?;
+        parse(name, &text)
+            .map_err(|error| self.errors.push(error))
+            .ok()
+    }
+}
+
+fn nats_url(name: &str, text: &str) -> Result<String, FieldError> {
+    let refuse = || FieldError::new(name, "nats://host:port or tls://host:port", text);
+    let rest = text
+        .strip_prefix("nats://")
+        .or_else(|| text.strip_prefix("tls://"))
+        .ok_or_else(refuse)?;
+    let (host, port) = rest.rsplit_once(':').ok_or_else(refuse)?;
+    let host_ok = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+    if host_ok && port.parse::<u16>().is_ok_and(|port| port > 0) {
+        Ok(text.to_owned())
+    } else {
+        Err(refuse())
+    }
+}
+
+fn absolute_dir(name: &str, text: &str) -> Result<PathBuf, FieldError> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() && path.is_dir() {
+        Ok(path)
+    } else {
+        Err(FieldError::new(
+            name,
+            "the absolute path of a directory that exists",
+            text,
+        ))
+    }
+}
+
+fn in_range<T: FromStr + PartialOrd + fmt::Display>(
+    name: &str,
+    text: &str,
+    low: T,
+    high: T,
+) -> Result<T, FieldError> {
+    match text.parse::<T>() {
+        Ok(number) if number >= low && number <= high => Ok(number),
+        _ => Err(FieldError::new(
+            name,
+            format!("a number from {low} to {high}"),
+            text,
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn xml(params: &str) -> String {
+        format!(
+            "<configuration name=\"iradialer.conf\"><settings>{params}</settings></configuration>"
+        )
+    }
+
+    fn param(name: &str, value: &str) -> String {
+        format!("<param name=\"{name}\" value=\"{value}\"/>")
+    }
+
+    #[test]
+    fn the_least_that_is_needed() {
+        let text = xml(&(param("node-id", "switch-1") + &param("prompts-dir", "/tmp")));
+        let config = Config::parse(&text).unwrap();
+        assert_eq!(config.cluster.as_str(), "ira");
+        assert_eq!((config.max_calls, config.max_cps), (1000, 50.0));
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let mistakes = [
+            ("cluster", "a.b"),
+            ("node-id", "sw 1"),
+            ("nats-url", "http://x"),
+            ("prompts-dir", "relative"),
+            ("flows-dir", "/nowhere/at/all"),
+            ("default-trunk", "a/b"),
+            ("max-calls", "0"),
+            ("max-cps", "NaN"),
+            ("unload-wait-ms", "-1"),
+            ("max-cals", "10"),
+        ];
+        let text = xml(&mistakes.map(|(name, value)| param(name, value)).concat());
+        let ConfigErrors(errors) = Config::parse(&text).err().unwrap();
+        for (name, _) in mistakes {
+            assert!(
+                errors.iter().any(|error| error.field == name),
+                "{name} is not among {errors:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let ConfigErrors(errors) = Config::parse(&xml("")).err().unwrap();
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["node-id", "prompts-dir"]);
+        assert!(Config::parse("<configuration").is_err());
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        assert_eq!(format!("{:?}", Secret("hunter2".into())), "***");
+    }
+}

@@ -1,0 +1,439 @@
+//! The module's heart: takes dial commands, begins their legs, and follows each leg to its end.
+
+use crate::admission::{Admission, Closed, Refusal};
+use crate::call::{Call, Identity, LegFacts};
+use crate::config::Config;
+use crate::dialer::Dialer;
+use crate::host::{HangupCause, Host, Level};
+use crate::outbox::{Deliveries, Outbox, outbox};
+use crate::registry::Registry;
+use crate::timers::{Due, TimerClock, Timers};
+use iradialer_core::call::EndedBy;
+use iradialer_core::flow::{self, Flow, Prompt, Severity, Step};
+use iradialer_core::value::{
+    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
+};
+use iradialer_core::wire::{self, AttemptFate, DialCommand, DialReply, Query, RefusalReason};
+use parking_lot::RwLock;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// Seconds an operator's own call rings and lasts at the most.
+const OPERATOR_DIAL_TIMEOUT_S: u16 = 60;
+const OPERATOR_MAX_DURATION_S: u32 = 3_600;
+/// The tenant and campaign of an operator's own call.
+const OPERATOR: &str = "operator";
+
+/// Where the answer to a dial command goes.
+pub type Reply = Box<dyn FnOnce(DialReply) + Send>;
+
+/// The engine of one life of the module.
+pub struct Engine {
+    /// Who this is.
+    pub identity: Identity,
+    /// The switch.
+    pub host: Arc<dyn Host>,
+    /// The gatekeeper.
+    pub admission: Admission,
+    /// The live attempts.
+    pub registry: Registry,
+    /// Events on their way out.
+    pub outbox: Outbox,
+    config: RwLock<Config>,
+    timers: Timers,
+    dialer: Dialer,
+    loaded: Instant,
+}
+
+struct HostClock(Arc<dyn Host>);
+
+impl TimerClock for HostClock {
+    fn now_us(&self) -> u64 {
+        self.0.now_us()
+    }
+    fn rate(&self) -> f64 {
+        self.0.clock_rate()
+    }
+}
+
+impl Engine {
+    /// Starts the engine's threads. The second value is the end of the outbox that the link empties.
+    pub fn start(
+        config: Config,
+        host: Arc<dyn Host>,
+    ) -> std::io::Result<(Arc<Engine>, Deliveries)> {
+        let (outbox, deliveries) = outbox();
+        let identity = Identity {
+            node_id: config.node_id.clone(),
+            incarnation: CallUuid::fresh(),
+            journal_id: CallUuid::fresh(),
+        };
+        let (max_calls, max_cps, now_us) = (config.max_calls, config.max_cps, host.now_us());
+        let admission = Admission::new(
+            identity.journal_id,
+            outbox.clone(),
+            max_calls,
+            max_cps,
+            now_us,
+        );
+        let mut failed = None;
+        let engine = Arc::new_cyclic(|engine: &Weak<Engine>| {
+            let (fire_on, dial_on) = (engine.clone(), engine.clone());
+            let timers = Timers::start(Arc::new(HostClock(host.clone())), move |due| {
+                if let Some(engine) = fire_on.upgrade() {
+                    engine.fire(due);
+                }
+            });
+            let dialer = Dialer::start(move |call, reply| {
+                if let Some(engine) = dial_on.upgrade() {
+                    engine.begin(&call, reply);
+                }
+            });
+            let (timers, dialer) = match (timers, dialer) {
+                (Ok(timers), Ok(dialer)) => (timers, dialer),
+                (timers, dialer) => {
+                    failed = timers
+                        .as_ref()
+                        .err()
+                        .or(dialer.as_ref().err())
+                        .map(ToString::to_string);
+                    (
+                        timers.unwrap_or_else(|_| Timers::stopped()),
+                        dialer.unwrap_or_else(|_| Dialer::stopped()),
+                    )
+                }
+            };
+            Engine {
+                identity,
+                admission,
+                registry: Registry::default(),
+                outbox,
+                config: RwLock::new(config),
+                timers,
+                dialer,
+                loaded: Instant::now(),
+                host,
+            }
+        });
+        match failed {
+            Some(error) => Err(std::io::Error::other(error)),
+            None => Ok((engine, deliveries)),
+        }
+    }
+
+    /// The configuration as it is now.
+    pub fn config(&self) -> Config {
+        self.config.read().clone()
+    }
+
+    /// Takes a new configuration; returns the settings that wait for the next load.
+    pub fn reconfigure(&self, new: Config) -> Vec<&'static str> {
+        let waiting = new.needs_load(&self.config.read());
+        self.admission
+            .set_limits(new.max_calls, new.max_cps, self.host.now_us());
+        *self.config.write() = new;
+        waiting
+    }
+
+    /// How long since the load.
+    pub fn uptime(&self) -> Duration {
+        self.loaded.elapsed()
+    }
+
+    /// Takes a dial command or refuses it; the answer goes to `reply` at once or when the channel is
+    /// made. Never blocks.
+    pub fn dial(&self, command: DialCommand, reply: Reply) {
+        if let Err(refusal) =
+            check_ranges(&command).and_then(|()| self.admission.admit(&command, self.host.now_us()))
+        {
+            return reply(refused(refusal));
+        }
+        let prompts_dir = self.config.read().prompts_dir.clone();
+        let call = Call::new(
+            command,
+            prompts_dir,
+            self.identity.clone(),
+            self.host.clone(),
+            self.outbox.clone(),
+        );
+        if let Err((call, reply)) = self.dialer.submit(call, reply) {
+            self.admission.withdraw(call.command.attempt_id);
+            reply(refused(Refusal::new(
+                RefusalReason::Busy,
+                "the dialer's queue is full",
+            )));
+        }
+    }
+
+    /// On a dialer's thread: makes the channel, answers, and lets it go.
+    fn begin(&self, call: &Arc<Call>, reply: Reply) {
+        let attempt = call.command.attempt_id;
+        let leg = match check_flow(call.command.flow.as_ref(), &call.prompts_dir)
+            .and_then(|()| self.host.create_leg(call).map_err(Refusal::from))
+        {
+            Ok(leg) => leg,
+            Err(refusal) => {
+                self.admission.withdraw(attempt);
+                return reply(refused(refusal));
+            }
+        };
+        self.registry.insert(call.clone());
+        call.started();
+        let rings_until = self.host.now_us() + u64::from(call.command.dial_timeout_s) * 1_000_000;
+        self.timers.set(rings_until, Due::DialTimeout(attempt));
+        reply(DialReply::Accepted);
+        if let Err(error) = leg.launch() {
+            call.end_by(EndedBy::Switch);
+            call.fault(format!("the session's thread did not start: {error}"));
+            self.host.log(
+                Level::Error,
+                &format!(
+                    "call {}: no session thread: {error}",
+                    call.command.call_uuid
+                ),
+            );
+            self.leg_ended(
+                call,
+                LegFacts {
+                    cause: "SWITCH_CONGESTION".into(),
+                    ..LegFacts::default()
+                },
+            );
+            self.leg_gone(attempt);
+        }
+    }
+
+    /// An operator's call from this switch, with no gateway asked.
+    pub fn originate(
+        &self,
+        number: &str,
+        flow: Option<&str>,
+        reply: Reply,
+    ) -> Result<CallUuid, String> {
+        let config = self.config();
+        let to_number = DialNumber::parse("number", number).map_err(|error| error.to_string())?;
+        let trunk = config
+            .default_trunk
+            .clone()
+            .ok_or("default-trunk is not set in iradialer.conf.xml")?;
+        let flow = flow.map(|name| load_flow(&config, name)).transpose()?;
+        let attempt_id = CallUuid::fresh();
+        let command = DialCommand {
+            v: wire::VERSION,
+            call_uuid: attempt_id,
+            attempt: 1,
+            attempt_id,
+            epoch: self.admission.own_epoch(),
+            journal_id: self.identity.journal_id,
+            not_after_ms: u64::MAX,
+            tenant_id: TenantId::parse("tenant_id", OPERATOR).map_err(|error| error.to_string())?,
+            campaign_name: CampaignName::parse("campaign_name", OPERATOR)
+                .map_err(|error| error.to_string())?,
+            trunk,
+            to_number,
+            from_number: CallerNumber::default(),
+            dial_timeout_s: OPERATOR_DIAL_TIMEOUT_S,
+            max_duration_s: OPERATOR_MAX_DURATION_S,
+            channel_vars: ChannelVars::default(),
+            flow,
+        };
+        self.dial(command, reply);
+        Ok(attempt_id)
+    }
+
+    /// What became of an attempt.
+    pub fn fate(&self, query: &Query) -> Result<AttemptFate, Refusal> {
+        self.admission.fate(query)
+    }
+
+    /// Drops the live attempt at a call. Returns whether there was one.
+    pub fn drop_call(&self, call_uuid: CallUuid) -> bool {
+        let Some(call) = self.registry.call(call_uuid) else {
+            return false;
+        };
+        let cause = if call.is_answered() {
+            HangupCause::Request
+        } else {
+            HangupCause::Cancel
+        };
+        self.hang_up(&call, EndedBy::Request, cause);
+        true
+    }
+
+    /// The INVITE of an attempt is with the SIP stack.
+    pub fn leg_invited(&self, call: &Call) {
+        if let Some(took_us) = call.invited() {
+            self.admission.set_up(took_us, self.host.now_us());
+        }
+    }
+
+    /// An attempt's leg was answered: its longest duration runs.
+    pub fn leg_answered(&self, call: &Call) {
+        let until = self.host.now_us() + u64::from(call.command.max_duration_s) * 1_000_000;
+        self.timers
+            .set(until, Due::MaxDuration(call.command.attempt_id));
+    }
+
+    /// An attempt's leg has ended, as the host tells it.
+    pub fn leg_ended(&self, call: &Call, facts: LegFacts) {
+        self.leg_invited(call);
+        call.finish(facts);
+    }
+
+    /// The host is done with an attempt's channel. Its last event has been given by now, whatever happened.
+    pub fn leg_gone(&self, attempt: CallUuid) {
+        if let Some(call) = self.registry.attempt(attempt) {
+            self.leg_ended(
+                &call,
+                LegFacts {
+                    cause: "UNKNOWN".into(),
+                    ..LegFacts::default()
+                },
+            );
+            self.admission.ended(attempt);
+            self.registry.remove(attempt);
+        }
+    }
+
+    fn fire(&self, due: Due) {
+        match due {
+            Due::DialTimeout(attempt) => {
+                if let Some(call) = self
+                    .registry
+                    .attempt(attempt)
+                    .filter(|call| !call.is_answered())
+                {
+                    self.hang_up(&call, EndedBy::DialTimeout, HangupCause::NoAnswer);
+                }
+            }
+            Due::MaxDuration(attempt) => {
+                if let Some(call) = self.registry.attempt(attempt) {
+                    self.hang_up(&call, EndedBy::MaxDuration, HangupCause::MaxDuration);
+                }
+            }
+        }
+    }
+
+    fn hang_up(&self, call: &Call, by: EndedBy, cause: HangupCause) {
+        call.end_by(by);
+        self.host.hang_up(call.command.attempt_id, cause);
+    }
+
+    /// Ends every call and the engine's threads. Returns how many calls did not end in the time the
+    /// configuration gives; with any left the engine goes on, drained.
+    pub fn stop(&self) -> usize {
+        self.admission.close(Closed::Leaving);
+        self.dialer.stop();
+        for call in self.registry.all() {
+            self.hang_up(&call, EndedBy::Switch, HangupCause::Unload);
+        }
+        let left = self
+            .registry
+            .wait_until_empty(self.config.read().unload_wait);
+        if left == 0 {
+            self.timers.stop();
+        }
+        left
+    }
+}
+
+fn refused(refusal: Refusal) -> DialReply {
+    DialReply::Refused {
+        reason: refusal.reason,
+        detail: refusal.detail,
+    }
+}
+
+impl From<crate::host::CreateError> for Refusal {
+    fn from(error: crate::host::CreateError) -> Refusal {
+        let reason = match &error {
+            crate::host::CreateError::Trunk(_) => RefusalReason::TrunkUnavailable,
+            crate::host::CreateError::Limit(_) => RefusalReason::Busy,
+        };
+        Refusal::new(reason, error.to_string())
+    }
+}
+
+fn check_ranges(command: &DialCommand) -> Result<(), Refusal> {
+    let bad = |detail: String| Err(Refusal::new(RefusalReason::BadRequest, detail));
+    if command.v != wire::VERSION {
+        return bad(format!("v: expected {}, got {}", wire::VERSION, command.v));
+    }
+    if command.attempt == 0 {
+        return bad("attempt: expected 1 or more, got 0".into());
+    }
+    if !(5..=600).contains(&command.dial_timeout_s) {
+        return bad(format!(
+            "dial_timeout_s: expected 5 to 600, got {}",
+            command.dial_timeout_s
+        ));
+    }
+    if !(1..=86_400).contains(&command.max_duration_s) {
+        return bad(format!(
+            "max_duration_s: expected 1 to 86400, got {}",
+            command.max_duration_s
+        ));
+    }
+    Ok(())
+}
+
+/// A flow with an error, or with a prompt that is not there, is refused before the phone rings.
+fn check_flow(flow: Option<&Flow>, prompts_dir: &Path) -> Result<(), Refusal> {
+    let Some(flow) = flow else { return Ok(()) };
+    if let Some(error) = flow::check(flow)
+        .into_iter()
+        .find(|finding| finding.severity == Severity::Error)
+    {
+        return Err(Refusal::new(
+            RefusalReason::BadRequest,
+            format!("flow.{}: {}", error.path, error.message),
+        ));
+    }
+    match prompts_of(flow).find(|path| !prompts_dir.join(path).is_file()) {
+        Some(path) => Err(Refusal::new(
+            RefusalReason::BadRequest,
+            format!("flow: prompt {path} is not on this switch"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn prompts_of(flow: &Flow) -> impl Iterator<Item = &str> {
+    flow.nodes
+        .values()
+        .flat_map(|node| match &node.step {
+            Step::Play(prompts) => vec![prompts],
+            Step::Menu(menu) => vec![&menu.prompt, &menu.no_input, &menu.invalid],
+            Step::Collect(collect) => vec![&collect.prompt, &collect.no_input, &collect.invalid],
+            Step::Hangup(_) => vec![],
+        })
+        .flatten()
+        .filter_map(|prompt| match prompt {
+            Prompt::File(path) => Some(path.as_str()),
+            Prompt::Silence(_) | Prompt::Tone(_) => None,
+        })
+}
+
+fn load_flow(config: &Config, name: &str) -> Result<Flow, String> {
+    let name = CampaignName::parse("flow", name).map_err(|error| error.to_string())?;
+    let dir = config
+        .flows_dir
+        .as_ref()
+        .ok_or("flows-dir is not set in iradialer.conf.xml")?;
+    let path = dir.join(format!("{name}.json"));
+    let text = std::fs::read(&path)
+        .map_err(|error| format!("flow {name}: {}: {error}", path.display()))?;
+    match flow::parse(&text) {
+        Ok((flow, _warnings)) => Ok(flow),
+        Err(findings) => Err(findings.first().map_or_else(
+            || format!("flow {name} is not valid"),
+            |error| format!("flow {name}: {}: {}", error.path, error.message),
+        )),
+    }
+}
+
+/// The trunk's dial string for FreeSWITCH's SIP endpoint. Both parts come from an allow-list.
+pub fn dial_string(trunk: &TrunkName, number: &DialNumber) -> String {
+    format!("gateway/{trunk}/{number}")
+}

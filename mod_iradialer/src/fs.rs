@@ -1,0 +1,14 @@
+//! FreeSWITCH: the only code of the module that is unsafe. The rules of the host that it leans on
+//! are numbered in SAFETY.md.
+#![allow(unsafe_code)]
+
+mod api;
+mod config_file;
+mod entry;
+mod guard;
+mod handlers;
+mod leg;
+mod media;
+mod session;
+mod switch;
+mod text;

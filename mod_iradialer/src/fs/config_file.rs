@@ -1,0 +1,48 @@
+//! `iradialer.conf.xml` through the host, which finds the file and expands its variables.
+
+use super::text::{c_string, take_c};
+use crate::config::{Config, ConfigErrors};
+use freeswitch_sys as sys;
+use iradialer_core::value::FieldError;
+
+const NAME: &str = "iradialer.conf";
+
+/// An open configuration, closed when dropped.
+struct Open {
+    root: sys::switch_xml_t,
+    element: sys::switch_xml_t,
+}
+
+impl Open {
+    fn new() -> Option<Open> {
+        let name = c_string(NAME);
+        let mut element = std::ptr::null_mut();
+        // SAFETY: H1; `element` is set to a part of the root, which is ours until it is freed.
+        let root = unsafe {
+            sys::switch_xml_open_cfg(name.as_ptr(), &raw mut element, std::ptr::null_mut())
+        };
+        (!root.is_null() && !element.is_null()).then_some(Open { root, element })
+    }
+
+    fn text(&self) -> Option<String> {
+        // SAFETY: the element lives as long as the root; the text is ours to free.
+        unsafe { take_c(sys::switch_xml_toxml(self.element, sys::SWITCH_FALSE)) }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // SAFETY: the root is ours and is freed once.
+        unsafe { sys::switch_xml_free(self.root) };
+    }
+}
+
+/// Reads and checks the configuration as it is on disk now.
+pub fn read() -> Result<Config, ConfigErrors> {
+    let text = Open::new().and_then(|open| open.text()).ok_or_else(|| {
+        let expected =
+            "autoload_configs/iradialer.conf.xml with a <configuration name=\"iradialer.conf\">";
+        ConfigErrors(vec![FieldError::missing("configuration", expected)])
+    })?;
+    Config::parse(&text)
+}

@@ -1,0 +1,158 @@
+//! Load and unload.
+
+use super::guard::guard;
+use super::switch::{Switch, log};
+use super::{api, config_file};
+use crate::commands;
+use crate::engine::Engine;
+use crate::host::Level;
+use crate::link::Link;
+use freeswitch_sys as sys;
+use parking_lot::RwLock;
+use std::ffi::CStr;
+use std::sync::Arc;
+
+const NAME: &CStr = c"mod_iradialer";
+
+/// What the host looks for.
+#[unsafe(no_mangle)]
+#[allow(non_upper_case_globals)]
+pub static mod_iradialer_module_interface: sys::switch_loadable_module_function_table =
+    sys::switch_loadable_module_function_table {
+        switch_api_version: sys::SWITCH_API_VERSION,
+        load: Some(load),
+        shutdown: Some(shutdown),
+        runtime: None,
+        flags: sys::SMODF_NONE,
+    };
+
+/// One life of the module, from load to unload.
+struct Module {
+    engine: Arc<Engine>,
+    link: Link,
+}
+
+/// Not a once-cell: the code stays mapped, so a second load finds what the first one left.
+static MODULE: RwLock<Option<Module>> = RwLock::new(None);
+
+/// The engine of the life that is loaded.
+pub fn engine() -> Option<Arc<Engine>> {
+    MODULE.read().as_ref().map(|module| module.engine.clone())
+}
+
+/// Runs a command line of `fs_cli`.
+pub fn command(line: &str) -> String {
+    match &*MODULE.read() {
+        Some(module) => commands::run(line, &module.engine, &module.link, config_file::read),
+        None => "-ERR mod_iradialer is not loaded\n".to_owned(),
+    }
+}
+
+/// All or nothing: after a failure the host closes the library and does not call `shutdown`.
+unsafe extern "C" fn load(
+    interface: *mut *mut sys::switch_loadable_module_interface_t,
+    pool: *mut sys::switch_memory_pool_t,
+) -> sys::switch_status_t {
+    guard("load", sys::SWITCH_STATUS_GENERR, || match start() {
+        Ok(module) => {
+            let identity = module.engine.identity.clone();
+            *MODULE.write() = Some(module);
+            // SAFETY: the host's pointers, valid for the load.
+            if unsafe { add_interfaces(interface, pool) } {
+                api::complete();
+                log(
+                    Level::Info,
+                    &format!(
+                        "loaded as {}, incarnation {}",
+                        identity.node_id, identity.incarnation
+                    ),
+                );
+                sys::SWITCH_STATUS_SUCCESS
+            } else {
+                stop();
+                sys::SWITCH_STATUS_MEMERR
+            }
+        }
+        Err(error) => {
+            log(Level::Error, &format!("not loaded: {error}"));
+            sys::SWITCH_STATUS_GENERR
+        }
+    })
+}
+
+fn start() -> Result<Module, String> {
+    let config = config_file::read().map_err(|errors| errors.to_string())?;
+    let (engine, deliveries) =
+        Engine::start(config, Arc::new(Switch)).map_err(|error| format!("threads: {error}"))?;
+    match Link::start(engine.clone(), deliveries) {
+        Ok(link) => Ok(Module { engine, link }),
+        Err(error) => {
+            engine.stop();
+            Err(format!("runtime: {error}"))
+        }
+    }
+}
+
+/// # Safety
+/// Both pointers are those of a load.
+unsafe fn add_interfaces(
+    interface: *mut *mut sys::switch_loadable_module_interface_t,
+    pool: *mut sys::switch_memory_pool_t,
+) -> bool {
+    // SAFETY: H8: the host allocates and owns what is returned; the strings are static.
+    unsafe {
+        let module = sys::switch_loadable_module_create_module_interface(pool, NAME.as_ptr());
+        if module.is_null() {
+            return false;
+        }
+        *interface = module;
+        let command =
+            sys::switch_loadable_module_create_interface(module, sys::SWITCH_API_INTERFACE)
+                .cast::<sys::switch_api_interface>();
+        let Some(command) = command.as_mut() else {
+            return false;
+        };
+        command.interface_name = api::NAME.as_ptr();
+        command.desc = api::DESCRIPTION.as_ptr();
+        command.function = Some(api::run);
+        command.syntax = api::SYNTAX.as_ptr();
+    }
+    true
+}
+
+/// Hangs up what is live, with its last event, and goes; or refuses while a call does not end.
+unsafe extern "C" fn shutdown() -> sys::switch_status_t {
+    guard("shutdown", sys::SWITCH_STATUS_NOUNLOAD, || {
+        if stop() {
+            sys::SWITCH_STATUS_SUCCESS
+        } else {
+            sys::SWITCH_STATUS_NOUNLOAD
+        }
+    })
+}
+
+fn stop() -> bool {
+    let Some(engine) = engine() else { return true };
+    let left = engine.stop();
+    if left > 0 {
+        log(
+            Level::Error,
+            &format!("not unloaded: {left} calls have not ended; no new call starts; unload again"),
+        );
+        return false;
+    }
+    api::forget_complete();
+    let Some(module) = MODULE.write().take() else {
+        return true;
+    };
+    let undelivered = module.link.stop();
+    if undelivered > 0 {
+        log(
+            Level::Error,
+            &format!("unloaded with {undelivered} events that NATS did not take"),
+        );
+    } else {
+        log(Level::Info, "unloaded, every event delivered");
+    }
+    true
+}

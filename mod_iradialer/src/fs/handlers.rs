@@ -1,0 +1,214 @@
+//! What runs on a call's own channel: state handlers, and the hooks that see answers and keys.
+
+use super::entry;
+use super::guard::guard;
+use super::media::ChannelLeg;
+use super::session::{Channel, Session};
+use crate::call::{Call, LegFacts};
+use crate::engine::Engine;
+use crate::host::HangupCause;
+use freeswitch_sys as sys;
+use iradialer_core::call::EndedBy;
+use iradialer_core::wire::DigitSource;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Kept by every channel it was added to, so it must never move or go (H5).
+static HANDLERS: sys::switch_state_handler_table = sys::switch_state_handler_table {
+    on_routing: Some(on_routing),
+    on_hibernate: Some(on_hibernate),
+    on_execute: Some(on_execute),
+    on_reporting: Some(on_reporting),
+    on_destroy: Some(on_destroy),
+    ..sys::switch_state_handler_table::EMPTY
+};
+
+/// Digits are timed in samples of 8 kHz.
+const SAMPLES_PER_MS: u32 = 8;
+
+/// Adds handlers and hooks to a session that was made and not launched.
+pub fn attach(session: Session<'_>) -> bool {
+    // SAFETY: H4: the session is ours; H5: the table is static and the code stays mapped.
+    unsafe {
+        sys::switch_channel_add_state_handler(session.channel().as_ptr(), &raw const HANDLERS) >= 0
+            && sys::switch_core_event_hook_add_receive_message(session.as_ptr(), Some(on_message))
+                == sys::SWITCH_STATUS_SUCCESS
+            && sys::switch_core_event_hook_add_recv_dtmf(session.as_ptr(), Some(on_key))
+                == sys::SWITCH_STATUS_SUCCESS
+    }
+}
+
+/// The session's call, with the engine it belongs to. `None` once the module has let go of it.
+fn call_of(session: Session<'_>) -> Option<(Arc<Engine>, Arc<Call>)> {
+    let engine = entry::engine()?;
+    let call = engine.registry.attempt(session.uuid()?)?;
+    Some((engine, call))
+}
+
+/// A state handler's body. A panic hangs the call up: its state is not to be trusted any more.
+fn handle(
+    name: &str,
+    session: *mut sys::switch_core_session_t,
+    body: impl FnOnce(Session<'_>) -> sys::switch_status_t,
+) -> sys::switch_status_t {
+    // SAFETY: H2: the host's hooks get a session that is valid until they return.
+    let Some(session) = (unsafe { Session::lent(session) }) else {
+        return sys::SWITCH_STATUS_SUCCESS;
+    };
+    let status = guard(name, None, || Some(body(session)));
+    status.unwrap_or_else(|| {
+        guard(name, (), || {
+            if let Some((_, call)) = call_of(session) {
+                call.end_by(EndedBy::Switch);
+                call.fault(format!("a fault in the module: {name}"));
+            }
+            session.channel().hang_up(HangupCause::Fault);
+        });
+        sys::SWITCH_STATUS_FALSE
+    })
+}
+
+/// The endpoint has sent the INVITE; from here the session sleeps until something happens.
+unsafe extern "C" fn on_routing(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
+    handle("on_routing", session, |session| {
+        if let Some((engine, call)) = call_of(session) {
+            engine.leg_invited(&call);
+        }
+        session.channel().set_state(sys::CS_HIBERNATE);
+        sys::SWITCH_STATUS_FALSE
+    })
+}
+
+/// An answer that came before the session went to sleep found nobody to wake: it is seen here.
+unsafe extern "C" fn on_hibernate(
+    session: *mut sys::switch_core_session_t,
+) -> sys::switch_status_t {
+    handle("on_hibernate", session, |session| {
+        if call_of(session).is_some_and(|(_, call)| call.is_answered()) {
+            session.channel().set_state(sys::CS_EXECUTE);
+        }
+        sys::SWITCH_STATUS_FALSE
+    })
+}
+
+/// The call is answered: the flow runs here, on the session's own thread, to its end.
+unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
+    handle("on_execute", session, |session| {
+        let cause = match call_of(session) {
+            Some((_, call)) => call.run(&mut ChannelLeg::new(session, &call.prompts_dir)),
+            None => Some(HangupCause::Unload),
+        };
+        if let Some(cause) = cause {
+            session.channel().hang_up(cause);
+        }
+        sys::SWITCH_STATUS_FALSE
+    })
+}
+
+unsafe extern "C" fn on_reporting(
+    session: *mut sys::switch_core_session_t,
+) -> sys::switch_status_t {
+    handle("on_reporting", session, |session| {
+        if let Some((engine, call)) = call_of(session) {
+            engine.leg_ended(&call, facts(session.channel()));
+        }
+        sys::SWITCH_STATUS_SUCCESS
+    })
+}
+
+unsafe extern "C" fn on_destroy(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
+    handle("on_destroy", session, |session| {
+        if let (Some(engine), Some(attempt)) = (entry::engine(), session.uuid()) {
+            engine.leg_gone(attempt);
+        }
+        sys::SWITCH_STATUS_SUCCESS
+    })
+}
+
+/// Sees 180, 183 and 200, on the session's thread or the SIP stack's.
+unsafe extern "C" fn on_message(
+    session: *mut sys::switch_core_session_t,
+    message: *mut sys::switch_core_session_message_t,
+) -> sys::switch_status_t {
+    handle("on_message", session, |session| {
+        // SAFETY: H2: the message is valid until the hook returns.
+        let message_id = unsafe { message.as_ref() }.map(|message| message.message_id);
+        match message_id {
+            Some(sys::SWITCH_MESSAGE_RING_EVENT) => ringing(session, false),
+            Some(sys::SWITCH_MESSAGE_PROGRESS_EVENT) => ringing(session, true),
+            Some(sys::SWITCH_MESSAGE_ANSWER_EVENT) => answered(session),
+            _ => {}
+        }
+        sys::SWITCH_STATUS_SUCCESS
+    });
+    // Whatever became of it, the message goes on to the endpoint.
+    sys::SWITCH_STATUS_SUCCESS
+}
+
+fn ringing(session: Session<'_>, early_media: bool) {
+    if let Some((_, call)) = call_of(session) {
+        call.ringing(early_media);
+    }
+}
+
+fn answered(session: Session<'_>) {
+    let Some((engine, call)) = call_of(session) else {
+        return;
+    };
+    if call.answered(sip_facts(session.channel())) {
+        engine.leg_answered(&call);
+    }
+    // Only a session that sleeps needs waking; one on its way there looks for itself in `on_hibernate`.
+    if session.channel().state() == sys::CS_HIBERNATE {
+        session.channel().set_state(sys::CS_EXECUTE);
+    }
+}
+
+/// Sees each key before it is queued, so that it is reported when it is pressed.
+unsafe extern "C" fn on_key(
+    session: *mut sys::switch_core_session_t,
+    dtmf: *const sys::switch_dtmf_t,
+    direction: sys::switch_dtmf_direction_t,
+) -> sys::switch_status_t {
+    handle("on_key", session, |session| {
+        // SAFETY: H2: the digit is valid until the hook returns.
+        let dtmf = unsafe { dtmf.as_ref() }.filter(|_| direction == sys::SWITCH_DTMF_RECV);
+        if let (Some(dtmf), Some((_, call))) = (dtmf, call_of(session)) {
+            let source = match dtmf.source {
+                sys::SWITCH_DTMF_RTP => DigitSource::Rtp,
+                sys::SWITCH_DTMF_ENDPOINT => DigitSource::Info,
+                sys::SWITCH_DTMF_INBAND_AUDIO => DigitSource::Inband,
+                _ => DigitSource::Unknown,
+            };
+            call.key(
+                dtmf.digit as u8 as char,
+                dtmf.duration / SAMPLES_PER_MS,
+                source,
+            );
+        }
+        sys::SWITCH_STATUS_SUCCESS
+    })
+}
+
+fn facts(channel: Channel<'_>) -> LegFacts {
+    LegFacts {
+        cause: channel.cause(),
+        sip_status: channel
+            .variable("sip_invite_failure_status")
+            .and_then(|text| text.parse().ok()),
+        sip_phrase: channel.variable("sip_invite_failure_phrase"),
+    }
+}
+
+fn sip_facts(channel: Channel<'_>) -> BTreeMap<String, String> {
+    [
+        ("call_id", "sip_call_id"),
+        ("network_ip", "sip_reply_host"),
+        ("media_ip", "remote_media_ip"),
+        ("codec", "read_codec"),
+        ("to_tag", "sip_to_tag"),
+    ]
+    .into_iter()
+    .filter_map(|(name, variable)| Some((name.to_owned(), channel.variable(variable)?)))
+    .collect()
+}

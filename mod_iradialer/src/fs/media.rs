@@ -1,0 +1,219 @@
+//! A channel as the leg a flow is played on.
+
+use super::guard::guard;
+use super::session::Session;
+use super::text::c_string;
+use freeswitch_sys as sys;
+use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Prompt, Tone};
+use std::collections::VecDeque;
+use std::ffi::{c_uint, c_void};
+use std::path::Path;
+
+/// A session's audio and keys, driven from the session's own thread.
+pub struct ChannelLeg<'a> {
+    session: Session<'a>,
+    prompts_dir: &'a Path,
+    /// Keys taken from the channel and not yet asked for.
+    keys: VecDeque<char>,
+}
+
+/// What the host hands back to [`on_input`] while it plays.
+struct Input<'k> {
+    keys: &'k mut VecDeque<char>,
+    barge_in: bool,
+}
+
+impl<'a> ChannelLeg<'a> {
+    /// The leg of a session, which is the caller's own thread's.
+    pub fn new(session: Session<'a>, prompts_dir: &'a Path) -> Self {
+        ChannelLeg {
+            session,
+            prompts_dir,
+            keys: VecDeque::new(),
+        }
+    }
+
+    /// Moves what the channel has queued into the leg's own buffer.
+    fn take_keys(&mut self) {
+        let channel = self.session.channel().as_ptr();
+        let mut dtmf = sys::switch_dtmf_t {
+            digit: 0,
+            duration: 0,
+            flags: 0,
+            source: sys::SWITCH_DTMF_UNKNOWN,
+        };
+        // SAFETY: H2; `dtmf` is ours to be filled in.
+        while unsafe {
+            sys::switch_channel_has_dtmf(channel) > 0
+                && sys::switch_channel_dequeue_dtmf(channel, &raw mut dtmf)
+                    == sys::SWITCH_STATUS_SUCCESS
+        } {
+            self.keys.push_back(dtmf.digit as u8 as char);
+        }
+    }
+
+    fn alive(&self) -> Result<(), LegEnd> {
+        if self.session.channel().is_ready() {
+            Ok(())
+        } else {
+            Err(LegEnd::HungUp)
+        }
+    }
+
+    fn play_one(&mut self, prompt: &Prompt, barge_in: bool) -> Result<(), LegEnd> {
+        let path = c_string(&self.path_of(prompt));
+        let mut input = Input {
+            keys: &mut self.keys,
+            barge_in,
+        };
+        let mut args = sys::switch_input_args_t {
+            input_callback: Some(on_input),
+            buf: (&raw mut input).cast::<c_void>(),
+            buflen: size_of::<Input<'_>>() as c_uint,
+            read_frame_callback: None,
+            user_data: std::ptr::null_mut(),
+            dmachine: std::ptr::null_mut(),
+            loops: 0,
+        };
+        // SAFETY: H2, H6: on the session's own thread; `args` and `input` outlive the call, which is
+        // the only one to use them meanwhile.
+        let status = unsafe {
+            sys::switch_ivr_play_file(
+                self.session.as_ptr(),
+                std::ptr::null_mut(),
+                path.as_ptr(),
+                &raw mut args,
+            )
+        };
+        self.alive()?;
+        match status {
+            sys::SWITCH_STATUS_SUCCESS | sys::SWITCH_STATUS_BREAK => Ok(()),
+            status => Err(LegEnd::Fault(format!(
+                "prompt {} can't be played (status {status})",
+                describe(prompt)
+            ))),
+        }
+    }
+
+    fn path_of(&self, prompt: &Prompt) -> String {
+        match prompt {
+            Prompt::File(path) => self
+                .prompts_dir
+                .join(path.as_str())
+                .to_string_lossy()
+                .into_owned(),
+            Prompt::Silence(ms) => format!("silence_stream://{ms}"),
+            Prompt::Tone(Tone { hz, ms }) => {
+                let hz: Vec<String> = hz.iter().map(u32::to_string).collect();
+                format!("tone_stream://%({ms},0,{})", hz.join(","))
+            }
+        }
+    }
+
+    /// Waits for the next frame, which the channel's own timer paces.
+    fn wait_a_frame(&mut self) -> Result<(), LegEnd> {
+        let session = self.session.as_ptr();
+        let mut frame = std::ptr::null_mut();
+        // SAFETY: H2, H6: on the session's own thread; the frame is the host's and is not looked at.
+        let status = unsafe {
+            sys::switch_ivr_parse_all_events(session);
+            sys::switch_core_session_read_frame(
+                session,
+                &raw mut frame,
+                sys::SWITCH_IO_FLAG_NONE,
+                0,
+            )
+        };
+        match status {
+            sys::SWITCH_STATUS_SUCCESS | sys::SWITCH_STATUS_BREAK | sys::SWITCH_STATUS_INUSE => {
+                Ok(())
+            }
+            status => {
+                self.alive()?;
+                Err(LegEnd::Fault(format!(
+                    "the channel's audio can't be read (status {status})"
+                )))
+            }
+        }
+    }
+}
+
+impl Leg for ChannelLeg<'_> {
+    fn play(&mut self, prompts: &[Prompt], barge_in: bool) -> Result<Played, LegEnd> {
+        let started = now_us();
+        self.take_keys();
+        for prompt in prompts {
+            self.alive()?;
+            if barge_in && !self.keys.is_empty() {
+                break;
+            }
+            self.play_one(prompt, barge_in)?;
+            self.take_keys();
+        }
+        let interrupted_by = self.keys.front().copied().filter(|_| barge_in);
+        Ok(Played {
+            ms: now_us().saturating_sub(started) / 1000,
+            interrupted_by,
+        })
+    }
+
+    fn listen(&mut self, wait: Listen) -> Result<Heard, LegEnd> {
+        let until = now_us() + u64::from(wait.timeout_ms) * 1000;
+        loop {
+            self.alive()?;
+            self.take_keys();
+            if let Some(key) = self.keys.pop_front() {
+                return Ok(Heard::Key(key));
+            }
+            if now_us() >= until {
+                return Ok(Heard::Nothing);
+            }
+            self.wait_a_frame()?;
+        }
+    }
+}
+
+/// Takes a key while a prompt plays; with barge-in it ends the prompt.
+unsafe extern "C" fn on_input(
+    _session: *mut sys::switch_core_session_t,
+    input: *mut c_void,
+    input_type: sys::switch_input_type_t,
+    buffer: *mut c_void,
+    _length: c_uint,
+) -> sys::switch_status_t {
+    guard("on_input", sys::SWITCH_STATUS_BREAK, || {
+        if input_type != sys::SWITCH_INPUT_TYPE_DTMF {
+            return sys::SWITCH_STATUS_SUCCESS;
+        }
+        // SAFETY: H6: `buffer` is the `Input` that `play_one` lent for as long as it plays, and for
+        // this type `input` is a digit.
+        let (heard, dtmf) = unsafe {
+            (
+                buffer.cast::<Input<'_>>().as_mut(),
+                input.cast::<sys::switch_dtmf_t>().as_ref(),
+            )
+        };
+        let (Some(heard), Some(dtmf)) = (heard, dtmf) else {
+            return sys::SWITCH_STATUS_SUCCESS;
+        };
+        heard.keys.push_back(dtmf.digit as u8 as char);
+        if heard.barge_in {
+            sys::SWITCH_STATUS_BREAK
+        } else {
+            sys::SWITCH_STATUS_SUCCESS
+        }
+    })
+}
+
+fn describe(prompt: &Prompt) -> String {
+    match prompt {
+        Prompt::File(path) => path.to_string(),
+        Prompt::Silence(ms) => format!("of {ms} ms silence"),
+        Prompt::Tone(_) => "tone".to_owned(),
+    }
+}
+
+fn now_us() -> u64 {
+    // SAFETY: H1.
+    u64::try_from(unsafe { sys::switch_micro_time_now() }).unwrap_or(0)
+}

@@ -1,0 +1,180 @@
+//! Sessions and channels the host lends.
+
+use super::text::{FILE, FUNC, c_string, from_c};
+use crate::host::HangupCause;
+use freeswitch_sys as sys;
+use iradialer_core::value::CallUuid;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// A session that stays valid for `'a`: a hook's, or one that was [located](Session::locate).
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    pointer: NonNull<sys::switch_core_session_t>,
+    lent: PhantomData<&'a sys::switch_core_session_t>,
+}
+
+/// A session found by its UUID and kept from being destroyed until this is dropped.
+pub struct Located(Session<'static>);
+
+impl Deref for Located {
+    type Target = Session<'static>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Located {
+    fn drop(&mut self) {
+        // SAFETY: H3: `locate` took the read lock that this gives back, once.
+        unsafe { sys::switch_core_session_rwunlock(self.0.pointer.as_ptr()) };
+    }
+}
+
+impl<'a> Session<'a> {
+    /// The session behind a pointer that the host gave a hook; `None` for null.
+    ///
+    /// # Safety
+    /// The session stays valid for `'a` (H2).
+    pub unsafe fn lent(pointer: *mut sys::switch_core_session_t) -> Option<Session<'a>> {
+        NonNull::new(pointer).map(|pointer| Session {
+            pointer,
+            lent: PhantomData,
+        })
+    }
+
+    /// Finds a live session.
+    pub fn locate(uuid: CallUuid) -> Option<Located> {
+        let uuid = c_string(&uuid.to_string());
+        // SAFETY: H1.
+        let pointer = unsafe {
+            sys::switch_core_session_perform_locate(uuid.as_ptr(), FILE.as_ptr(), FUNC.as_ptr(), 0)
+        };
+        NonNull::new(pointer).map(|pointer| {
+            Located(Session {
+                pointer,
+                lent: PhantomData,
+            })
+        })
+    }
+
+    /// The host's pointer.
+    pub fn as_ptr(self) -> *mut sys::switch_core_session_t {
+        self.pointer.as_ptr()
+    }
+
+    /// Its UUID, if it has one of our form.
+    pub fn uuid(self) -> Option<CallUuid> {
+        // SAFETY: H2; the string is the session's own.
+        let text = unsafe { from_c(sys::switch_core_session_get_uuid(self.as_ptr())) };
+        CallUuid::parse("uuid", &text?).ok()
+    }
+
+    /// Its channel.
+    pub fn channel(self) -> Channel<'a> {
+        // SAFETY: H2; a session always has a channel, which lives as long.
+        let pointer = unsafe { sys::switch_core_session_get_channel(self.as_ptr()) };
+        Channel {
+            pointer,
+            lent: PhantomData,
+        }
+    }
+}
+
+/// A session's channel.
+#[derive(Clone, Copy)]
+pub struct Channel<'a> {
+    pointer: *mut sys::switch_channel_t,
+    lent: PhantomData<&'a sys::switch_channel_t>,
+}
+
+impl Channel<'_> {
+    /// The host's pointer.
+    pub fn as_ptr(self) -> *mut sys::switch_channel_t {
+        self.pointer
+    }
+
+    /// Sets a variable, taken as it is.
+    pub fn set_variable(self, name: &str, value: &str) {
+        let (name, value) = (c_string(name), c_string(value));
+        // SAFETY: H2; both strings are copied.
+        unsafe {
+            sys::switch_channel_set_variable_var_check(
+                self.pointer,
+                name.as_ptr(),
+                value.as_ptr(),
+                sys::SWITCH_FALSE,
+            )
+        };
+    }
+
+    /// A variable's value.
+    pub fn variable(self, name: &str) -> Option<String> {
+        let name = c_string(name);
+        // SAFETY: H2; the copy is in the session's pool and stays as long as the session.
+        unsafe {
+            from_c(sys::switch_channel_get_variable_dup(
+                self.pointer,
+                name.as_ptr(),
+                sys::SWITCH_TRUE,
+                -1,
+            ))
+        }
+    }
+
+    /// The state it is in, `CS_*`.
+    pub fn state(self) -> sys::switch_channel_state_t {
+        // SAFETY: H2.
+        unsafe { sys::switch_channel_get_state(self.pointer) }
+    }
+
+    /// Asks for a state; the session's thread wakes for it. A channel that is hanging up stays so.
+    pub fn set_state(self, state: sys::switch_channel_state_t) {
+        // SAFETY: H2; callable from any thread.
+        unsafe {
+            sys::switch_channel_perform_set_state(
+                self.pointer,
+                FILE.as_ptr(),
+                FUNC.as_ptr(),
+                0,
+                state,
+            )
+        };
+    }
+
+    /// Whether it is up, and media with it.
+    pub fn is_ready(self) -> bool {
+        // SAFETY: H2.
+        unsafe {
+            sys::switch_channel_test_ready(self.pointer, sys::SWITCH_TRUE, sys::SWITCH_FALSE) != 0
+        }
+    }
+
+    /// Hangs up; the first cause counts.
+    pub fn hang_up(self, cause: HangupCause) {
+        let cause = match cause {
+            HangupCause::Normal | HangupCause::Request => sys::SWITCH_CAUSE_NORMAL_CLEARING,
+            HangupCause::NoAnswer => sys::SWITCH_CAUSE_NO_ANSWER,
+            HangupCause::Cancel => sys::SWITCH_CAUSE_ORIGINATOR_CANCEL,
+            HangupCause::MaxDuration => sys::SWITCH_CAUSE_ALLOTTED_TIMEOUT,
+            HangupCause::Unload => sys::SWITCH_CAUSE_MANAGER_REQUEST,
+            HangupCause::Fault => sys::SWITCH_CAUSE_NORMAL_TEMPORARY_FAILURE,
+        };
+        // SAFETY: H2; callable from any thread.
+        unsafe {
+            sys::switch_channel_perform_hangup(self.pointer, FILE.as_ptr(), FUNC.as_ptr(), 0, cause)
+        };
+    }
+
+    /// The host's name of why it was hung up.
+    pub fn cause(self) -> String {
+        // SAFETY: H2; the name is static.
+        unsafe {
+            from_c(sys::switch_channel_cause2str(
+                sys::switch_channel_get_cause(self.pointer),
+            ))
+        }
+        .unwrap_or_default()
+    }
+}

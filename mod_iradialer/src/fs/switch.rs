@@ -1,0 +1,82 @@
+//! The switch as a whole: its log, its clock, its version; and [`Host`] for the engine.
+
+use super::leg;
+use super::session::Session;
+use super::text::{FILE, FUNC, c_string, from_c, take_c};
+use crate::call::Call;
+use crate::host::{CreateError, HangupCause, Host, Level, PreparedLeg};
+use freeswitch_sys as sys;
+use iradialer_core::value::CallUuid;
+use once_cell::sync::Lazy;
+use std::sync::Arc;
+
+/// A variable that only a host with a faster clock than the wall's sets.
+const CLOCK_RATE_VARIABLE: &str = "sandbox_clock_rate";
+
+static CLOCK_RATE: Lazy<f64> = Lazy::new(|| {
+    let rate = core_variable(CLOCK_RATE_VARIABLE).and_then(|text| text.parse::<f64>().ok());
+    rate.filter(|rate| (1.0..=1000.0).contains(rate))
+        .unwrap_or(1.0)
+});
+
+/// FreeSWITCH, as the engine sees it.
+pub struct Switch;
+
+impl Host for Switch {
+    fn create_leg(&self, call: &Arc<Call>) -> Result<Box<dyn PreparedLeg>, CreateError> {
+        leg::create(call)
+    }
+
+    fn hang_up(&self, attempt: CallUuid, cause: HangupCause) {
+        if let Some(session) = Session::locate(attempt) {
+            session.channel().hang_up(cause);
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        // SAFETY: H1: callable from any thread while the module is loaded.
+        u64::try_from(unsafe { sys::switch_micro_time_now() }).unwrap_or(0)
+    }
+
+    fn clock_rate(&self) -> f64 {
+        *CLOCK_RATE
+    }
+
+    fn version(&self) -> String {
+        // SAFETY: H1; the string is static.
+        unsafe { from_c(sys::switch_version_full()) }.unwrap_or_default()
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        log(level, line);
+    }
+}
+
+/// Writes a line to the host's log.
+pub fn log(level: Level, line: &str) {
+    let level = match level {
+        Level::Info => sys::SWITCH_LOG_INFO,
+        Level::Warning => sys::SWITCH_LOG_WARNING,
+        Level::Error => sys::SWITCH_LOG_ERROR,
+    };
+    let line = c_string(line);
+    // SAFETY: H1, and H7: the format is ours and takes one string.
+    unsafe {
+        sys::switch_log_printf(
+            sys::SWITCH_CHANNEL_ID_LOG,
+            FILE.as_ptr(),
+            FUNC.as_ptr(),
+            0,
+            std::ptr::null(),
+            level,
+            c"iradialer: %s\n".as_ptr(),
+            line.as_ptr(),
+        );
+    }
+}
+
+fn core_variable(name: &str) -> Option<String> {
+    let name = c_string(name);
+    // SAFETY: H1; the copy is ours to free.
+    unsafe { take_c(sys::switch_core_get_variable_dup(name.as_ptr())) }
+}

@@ -1,0 +1,74 @@
+//! What the module needs of the switch it is loaded into. The one real implementation is in `fs/`;
+//! logic above it is tested without a host.
+
+use crate::call::Call;
+use iradialer_core::value::CallUuid;
+use std::sync::Arc;
+
+/// The switch.
+pub trait Host: Send + Sync {
+    /// Makes the outgoing channel of `call`, with nothing sent yet.
+    fn create_leg(&self, call: &Arc<Call>) -> Result<Box<dyn PreparedLeg>, CreateError>;
+
+    /// Ends the leg of this attempt, if it still lives.
+    fn hang_up(&self, attempt: CallUuid, cause: HangupCause);
+
+    /// The host's wall clock, µs since the Unix epoch.
+    fn now_us(&self) -> u64;
+
+    /// How many host seconds pass in a real one: 1, but for a sandbox whose clock runs faster.
+    fn clock_rate(&self) -> f64;
+
+    /// The host's own version, for the heartbeat.
+    fn version(&self) -> String;
+
+    /// Writes one line to the host's log.
+    fn log(&self, level: Level, line: &str);
+}
+
+/// A channel that has been made and not begun. Dropped, it is destroyed and nothing was sent.
+pub trait PreparedLeg: Send {
+    /// Starts the session's thread, which sends the INVITE.
+    fn launch(self: Box<Self>) -> Result<(), String>;
+}
+
+/// Why no channel could be made. Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// There is no such trunk, or it is down.
+    #[error("trunk: {0}")]
+    Trunk(String),
+    /// The host holds as many sessions as it may.
+    #[error("session limit: {0}")]
+    Limit(String),
+}
+
+/// Why the module hangs up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HangupCause {
+    /// The flow is at its end.
+    Normal,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// On request, before the answer: a CANCEL.
+    Cancel,
+    /// On request, after the answer.
+    Request,
+    /// The call lasted as long as it may.
+    MaxDuration,
+    /// The module is being unloaded.
+    Unload,
+    /// A fault in the flow or the module.
+    Fault,
+}
+
+/// How grave a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// What an operator wants to see.
+    Info,
+    /// Something to look at.
+    Warning,
+    /// Something that failed.
+    Error,
+}

@@ -1,0 +1,193 @@
+//! The NATS link: dial commands in, events and heartbeats out, on a runtime of its own that no
+//! session's thread ever waits for.
+
+mod commands;
+mod delivery;
+mod heartbeat;
+
+use crate::engine::Engine;
+use crate::host::{Host, Level};
+use crate::outbox::Deliveries;
+use async_nats::{Client, ConnectOptions, Event};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// How long the last events and the last heartbeat are given to leave.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long the runtime's threads are given to end.
+const RUNTIME_END: Duration = Duration::from_secs(2);
+
+/// What the link is doing, for `iradialer status`.
+#[derive(Default)]
+pub struct LinkStatus {
+    connected: AtomicBool,
+    reconnects: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl LinkStatus {
+    /// Whether the NATS server is connected.
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::SeqCst)
+    }
+
+    /// How many times it was lost and found again.
+    pub fn reconnects(&self) -> u64 {
+        self.reconnects.load(Ordering::SeqCst)
+    }
+
+    /// The last error the client told.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+
+    fn note(&self, event: &Event, host: &dyn Host, url: &str) {
+        match event {
+            Event::Connected => {
+                if self.connected.swap(true, Ordering::SeqCst) {
+                    return;
+                }
+                host.log(Level::Info, &format!("connected to {url}"));
+            }
+            Event::Disconnected => {
+                self.connected.store(false, Ordering::SeqCst);
+                self.reconnects.fetch_add(1, Ordering::SeqCst);
+                host.log(
+                    Level::Warning,
+                    &format!("lost {url}; live calls go on, no new call starts"),
+                );
+            }
+            Event::ServerError(_) | Event::ClientError(_) => {
+                let text = event.to_string();
+                // Repeated with every try while a server is away: once is enough.
+                if self.last_error.lock().replace(text.clone()).as_ref() != Some(&text) {
+                    host.log(Level::Warning, &format!("{url}: {text}"));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The link of one life of the module.
+pub struct Link {
+    runtime: Option<Runtime>,
+    engine: Arc<Engine>,
+    stopping: CancellationToken,
+    beat_now: Arc<Notify>,
+    last_beat: Arc<Notify>,
+    /// What it is doing.
+    pub status: Arc<LinkStatus>,
+}
+
+impl Link {
+    /// Starts the link. A server that is away is waited for; nothing here fails for it.
+    pub fn start(engine: Arc<Engine>, deliveries: Deliveries) -> std::io::Result<Link> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("iradialer-nats")
+            .enable_all()
+            .build()?;
+        let status = Arc::new(LinkStatus::default());
+        let stopping = CancellationToken::new();
+        let (beat_now, last_beat) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let link = Link {
+            runtime: None,
+            engine,
+            stopping,
+            beat_now,
+            last_beat,
+            status,
+        };
+        runtime.spawn(link.serve(deliveries));
+        Ok(Link {
+            runtime: Some(runtime),
+            ..link
+        })
+    }
+
+    fn serve(&self, deliveries: Deliveries) -> impl Future<Output = ()> + Send + 'static {
+        let (engine, status, stopping) = (
+            self.engine.clone(),
+            self.status.clone(),
+            self.stopping.clone(),
+        );
+        let (beat_now, last_beat) = (self.beat_now.clone(), self.last_beat.clone());
+        async move {
+            let work = async {
+                let client = match connect(&engine, &status).await {
+                    Ok(client) => client,
+                    Err(error) => {
+                        engine.host.log(Level::Error, &format!("NATS: {error}"));
+                        return;
+                    }
+                };
+                tokio::join!(
+                    commands::serve_dial(&engine, &client),
+                    commands::serve_queries(&engine, &client),
+                    commands::serve_requests(&engine, &client),
+                    delivery::deliver(&engine, &client, deliveries),
+                    heartbeat::beat(&engine, &client, &beat_now, &last_beat),
+                );
+            };
+            stopping.run_until_cancelled(work).await;
+        }
+    }
+
+    /// Sends a heartbeat at once, for a state that has changed.
+    pub fn beat(&self) {
+        self.beat_now.notify_one();
+    }
+
+    /// Gives the last events and the last heartbeat time to leave, then ends the runtime. Returns how
+    /// many events could not be delivered.
+    pub fn stop(mut self) -> u64 {
+        let Some(runtime) = self.runtime.take() else {
+            return 0;
+        };
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.status.is_connected()
+            && self.engine.outbox.waiting() > 0
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.status.is_connected() {
+            self.beat_now.notify_one();
+            let said = self.last_beat.clone();
+            runtime
+                .block_on(async { tokio::time::timeout(LAST_WORDS, said.notified()).await })
+                .ok();
+        }
+        self.stopping.cancel();
+        runtime.shutdown_timeout(RUNTIME_END);
+        self.engine.outbox.waiting()
+    }
+}
+
+async fn connect(
+    engine: &Arc<Engine>,
+    status: &Arc<LinkStatus>,
+) -> Result<Client, async_nats::ConnectError> {
+    // A library in a host may not be the first: whoever installed a provider before is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = engine.config();
+    let (host, url, status) = (engine.host.clone(), config.nats_url.clone(), status.clone());
+    let mut options = ConnectOptions::new()
+        .name(format!("mod_iradialer {}", config.node_id))
+        .retry_on_initial_connect()
+        .ping_interval(Duration::from_secs(5))
+        .event_callback(move |event| {
+            status.note(&event, &*host, &url);
+            std::future::ready(())
+        });
+    if !config.nats_user.is_empty() {
+        options = options.user_and_password(config.nats_user, config.nats_password.0);
+    }
+    options.connect(config.nats_url).await
+}

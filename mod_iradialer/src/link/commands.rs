@@ -1,0 +1,187 @@
+//! What comes in: dial commands, questions what became of an attempt, and live requests.
+
+use crate::engine::{Engine, Reply};
+use crate::host::Level;
+use async_nats::{Client, Message, Subject};
+use bytes::Bytes;
+use futures::StreamExt;
+use iradialer_core::subject;
+use iradialer_core::value::CallUuid;
+use iradialer_core::wire::{DialCommand, DialReply, Query, QueryReply, RefusalReason};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Takes dial commands until the link ends.
+pub async fn serve_dial(engine: &Arc<Engine>, client: &Client) {
+    let config = engine.config();
+    let subject = subject::dial(
+        &config.cluster,
+        &config.node_id,
+        &engine.identity.incarnation,
+    );
+    // A dialer's thread has no runtime: it leaves its answer here.
+    let (answers, mut to_send) = mpsc::unbounded_channel::<(Subject, Bytes)>();
+    let receive = for_each(engine, client, subject, |message| {
+        let Some(inbox) = message.reply.clone() else {
+            return;
+        };
+        let answers = answers.clone();
+        let reply: Reply = Box::new(move |reply| {
+            // Fails only when the link has ended; the router then asks what became of the attempt.
+            let _ = answers.send((inbox, json(&reply)));
+        });
+        match serde_json::from_slice::<DialCommand>(&message.payload) {
+            Ok(command) => engine.dial(command, reply),
+            Err(error) => reply(DialReply::Refused {
+                reason: RefusalReason::BadRequest,
+                detail: error.to_string(),
+            }),
+        }
+    });
+    let send = async {
+        while let Some((inbox, payload)) = to_send.recv().await {
+            send_reply(engine, client, inbox, payload).await;
+        }
+    };
+    tokio::join!(receive, send);
+}
+
+/// Answers what became of attempts until the link ends.
+pub async fn serve_queries(engine: &Arc<Engine>, client: &Client) {
+    #[derive(Serialize)]
+    struct Refused<'a> {
+        error: &'a str,
+    }
+    let config = engine.config();
+    let subject = subject::query(
+        &config.cluster,
+        &config.node_id,
+        &engine.identity.incarnation,
+    );
+    serve(engine, client, subject, |payload| {
+        let query = serde_json::from_slice::<Query>(payload).map_err(|error| error.to_string());
+        match query.and_then(|query| engine.fate(&query).map_err(|refusal| refusal.detail)) {
+            Ok(fate) => json(&QueryReply { fate }),
+            Err(error) => json(&Refused { error: &error }),
+        }
+    })
+    .await;
+}
+
+/// A live request as it is published: a name, and its data.
+#[derive(Deserialize)]
+struct Request {
+    event_name: String,
+    #[serde(default)]
+    event_data: Value,
+}
+
+/// The answer to a live request.
+#[derive(Serialize)]
+struct Answer {
+    status: &'static str,
+    status_code: u16,
+    message: String,
+}
+
+/// Answers live requests until the link ends.
+pub async fn serve_requests(engine: &Arc<Engine>, client: &Client) {
+    let config = engine.config();
+    let subject = subject::switch_request(&config.cluster, &config.node_id);
+    serve(engine, client, subject, |payload| {
+        json(&match live_request(engine, payload) {
+            Ok(message) => Answer {
+                status: "OK",
+                status_code: 0,
+                message,
+            },
+            Err(message) => Answer {
+                status: "ERR",
+                status_code: 1,
+                message,
+            },
+        })
+    })
+    .await;
+}
+
+fn live_request(engine: &Engine, payload: &[u8]) -> Result<String, String> {
+    let request: Request =
+        serde_json::from_slice(payload).map_err(|error| format!("request: {error}"))?;
+    match request.event_name.as_str() {
+        "request_drop_call" => {
+            let text = request
+                .event_data
+                .get("call_uuid")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let call_uuid =
+                CallUuid::parse("event_data.call_uuid", text).map_err(|error| error.to_string())?;
+            if engine.drop_call(call_uuid) {
+                Ok(format!("call {call_uuid} is being ended"))
+            } else {
+                Err(format!(
+                    "event_data.call_uuid: no live call {call_uuid} on this switch"
+                ))
+            }
+        }
+        other => Err(format!(
+            "event_name: expected request_drop_call, got {other:?}"
+        )),
+    }
+}
+
+async fn serve(
+    engine: &Arc<Engine>,
+    client: &Client,
+    subject: String,
+    answer: impl Fn(&[u8]) -> Bytes,
+) {
+    let (answers, mut to_send) = mpsc::unbounded_channel();
+    let receive = for_each(engine, client, subject, |message| {
+        if let Some(inbox) = message.reply {
+            let _ = answers.send((inbox, answer(&message.payload)));
+        }
+    });
+    let send = async {
+        while let Some((inbox, payload)) = to_send.recv().await {
+            send_reply(engine, client, inbox, payload).await;
+        }
+    };
+    tokio::join!(receive, send);
+}
+
+async fn for_each(
+    engine: &Engine,
+    client: &Client,
+    subject: String,
+    mut take: impl FnMut(Message),
+) {
+    match client.subscribe(subject.clone()).await {
+        Ok(mut messages) => {
+            while let Some(message) = messages.next().await {
+                take(message);
+            }
+        }
+        Err(error) => engine.host.log(
+            Level::Error,
+            &format!("NATS: subscription to {subject}: {error}"),
+        ),
+    }
+}
+
+async fn send_reply(engine: &Engine, client: &Client, inbox: Subject, payload: Bytes) {
+    if let Err(error) = client.publish(inbox, payload).await {
+        engine.host.log(
+            Level::Warning,
+            &format!("NATS: a reply was not sent: {error}"),
+        );
+    }
+}
+
+fn json(value: &impl Serialize) -> Bytes {
+    // The types written here have only string keys and finite numbers, which JSON can always hold.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}

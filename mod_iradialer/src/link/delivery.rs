@@ -1,0 +1,87 @@
+//! Events to the event stream: each until it is acknowledged, those of one attempt in their order.
+
+use crate::engine::Engine;
+use crate::host::Level;
+use crate::outbox::Deliveries;
+use async_nats::jetstream::Context;
+use async_nats::{Client, HeaderMap, jetstream};
+use futures::stream::{FuturesUnordered, StreamExt};
+use iradialer_core::subject;
+use iradialer_core::value::{CallUuid, ClusterName};
+use iradialer_core::wire::SwitchEvent;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// Attempts with an event under way at once.
+const LANES: usize = 512;
+/// How long the server has to acknowledge an event.
+const ACK_WAIT: Duration = Duration::from_secs(3);
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MOST: Duration = Duration::from_secs(3);
+
+/// Delivers events until the link ends.
+pub async fn deliver(engine: &Engine, client: &Client, mut deliveries: Deliveries) {
+    let cluster = engine.config().cluster;
+    let mut context = jetstream::new(client.clone());
+    context.set_timeout(ACK_WAIT);
+    // An attempt's lane holds its events in order, the first of them under way.
+    let mut lanes: HashMap<CallUuid, VecDeque<SwitchEvent>> = HashMap::new();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(attempt) = under_way.next() => {
+                deliveries.delivered();
+                if let Some(lane) = lanes.get_mut(&attempt) {
+                    lane.pop_front();
+                    match lane.front() {
+                        Some(next) => under_way.push(deliver_one(engine, &context, &cluster, next.clone())),
+                        None => drop(lanes.remove(&attempt)),
+                    }
+                }
+            }
+            event = deliveries.next(), if lanes.len() < LANES => {
+                let Some(event) = event else { return };
+                let lane = lanes.entry(event.attempt_id).or_default();
+                lane.push_back(event.clone());
+                if lane.len() == 1 {
+                    under_way.push(deliver_one(engine, &context, &cluster, event));
+                }
+            }
+        }
+    }
+}
+
+/// Publishes one event until the stream has it, and returns its attempt.
+async fn deliver_one(
+    engine: &Engine,
+    context: &Context,
+    cluster: &ClusterName,
+    event: SwitchEvent,
+) -> CallUuid {
+    let subject = subject::events(cluster, &event.tenant_id, &event.call_uuid);
+    let payload = bytes::Bytes::from(serde_json::to_vec(&event).unwrap_or_default());
+    let mut wait = RETRY_FIRST;
+    loop {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", format!("{}.{}", event.attempt_id, event.seq));
+        let error = match context
+            .publish_with_headers(subject.clone(), headers, payload.clone())
+            .await
+        {
+            Ok(ack) => match ack.await {
+                Ok(_) => return event.attempt_id,
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if wait == RETRY_FIRST {
+            let line = format!(
+                "call {}: event {} is not in the stream yet: {error}",
+                event.call_uuid, event.seq
+            );
+            engine.host.log(Level::Warning, &line);
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY_MOST);
+    }
+}
