@@ -10,6 +10,10 @@
 //! - [`dispatcher`]: delivers events to webhooks.
 //! - [`bus`]: the NATS link, and the `nats-server` of the development mode.
 //! - [`roles`]: starts the roles under one cancellation token and stops them.
+//!
+//! A role on the bus is a function `run(app: App, nats: async_nats::Client, stop: CancellationToken) ->
+//! Result<(), RoleError>`. It returns `Ok` soon after `stop` is cancelled, its work left in a state that
+//! a start picks up from; an `Err` ends the process, all other roles being stopped first.
 #![forbid(unsafe_code)]
 
 pub mod app;

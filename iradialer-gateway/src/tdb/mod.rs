@@ -110,3 +110,8 @@ fn migrator() -> Migrator {
         false,
     )])
 }
+
+#[cfg(test)]
+pub(crate) mod test_support;
+#[cfg(test)]
+mod tests;

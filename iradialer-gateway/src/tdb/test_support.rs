@@ -1,0 +1,134 @@
+//! A database of a test's own, and the things tests put into it.
+
+use super::{Accepted, Assignment, CallRequest, NewCall, Tdb};
+use iradialer_core::call::EndedBy;
+use iradialer_core::value::{
+    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, TenantId, TrunkName,
+};
+use iradialer_core::wire::{EventBody, Hangup, SwitchEvent, VERSION};
+use std::collections::BTreeMap;
+use tempfile::TempDir;
+
+/// When the tests take place.
+pub const NOW: u64 = 1_790_000_000_000;
+
+/// A fresh database and the directory that goes with it.
+pub async fn open() -> (Tdb, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let tdb = Tdb::open(&dir.path().join("iradialer.db")).await.unwrap();
+    (tdb, dir)
+}
+
+pub fn tenant() -> TenantId {
+    TenantId::parse("tenant_id", "acme").unwrap()
+}
+
+pub fn campaign() -> CampaignName {
+    CampaignName::parse("campaign_name", "reminders").unwrap()
+}
+
+/// A call as a client would ask for it.
+pub fn new_call() -> NewCall {
+    let call_uuid = CallUuid::fresh();
+    NewCall {
+        call_uuid,
+        tenant_id: tenant(),
+        campaign_name: campaign(),
+        to_number: DialNumber::parse("to_number", "+15005550006").unwrap(),
+        from_number: CallerNumber::default(),
+        request: CallRequest {
+            call_params: serde_json::Map::new(),
+            channel_vars: ChannelVars::default(),
+            dial_timeout_s: 30,
+            max_duration_s: 3_600,
+            flow: None,
+            timezone: None,
+            metadata: serde_json::Map::new(),
+        },
+        event_url: Some("https://hooks.example/x".to_owned()),
+        priority: 5,
+        created_ms: NOW,
+        not_before_ms: NOW,
+        expires_ms: None,
+        idempotency_key: None,
+        body_hash: "hash".to_owned(),
+        answer: format!(r#"{{"call_uuid":"{call_uuid}"}}"#),
+    }
+}
+
+/// A queued call.
+pub async fn queued(tdb: &Tdb) -> CallUuid {
+    let call = new_call();
+    let call_uuid = call.call_uuid;
+    assert_eq!(tdb.accept(call).await.unwrap(), Accepted::New);
+    call_uuid
+}
+
+/// The first try of a call, given to a switch.
+pub fn assignment(call_uuid: CallUuid, attempt: u32) -> Assignment {
+    Assignment {
+        call_uuid,
+        attempt,
+        attempt_id: CallUuid::fresh(),
+        trunk: TrunkName::parse("trunk", "chime").unwrap(),
+        node_id: NodeId::parse("node_id", "switch-1").unwrap(),
+        incarnation: CallUuid::fresh(),
+        journal_id: CallUuid::fresh(),
+        epoch: 1,
+    }
+}
+
+/// What the switch reports of that try.
+pub fn event(assignment: &Assignment, seq: u32, body: EventBody) -> SwitchEvent {
+    SwitchEvent {
+        v: VERSION,
+        call_uuid: assignment.call_uuid,
+        attempt: assignment.attempt,
+        attempt_id: assignment.attempt_id,
+        seq,
+        tenant_id: tenant(),
+        node_id: assignment.node_id.clone(),
+        incarnation: assignment.incarnation,
+        at_ms: NOW + u64::from(seq) * 1_000,
+        body,
+    }
+}
+
+pub fn started() -> EventBody {
+    EventBody::Started {
+        to_number: "+15005550006".to_owned(),
+        from_number: String::new(),
+        trunk: TrunkName::parse("trunk", "chime").unwrap(),
+    }
+}
+
+pub fn ringing() -> EventBody {
+    EventBody::Ringing {
+        early_media: false,
+        after_ms: 900,
+    }
+}
+
+pub fn answered() -> EventBody {
+    EventBody::Answered {
+        after_ms: 2_000,
+        sip: BTreeMap::new(),
+    }
+}
+
+/// A hangup by the callee, before or after an answer.
+pub fn hangup(answered: bool, sip_status: Option<u16>) -> EventBody {
+    EventBody::Hangup(Hangup {
+        hangup_cause: "NORMAL_CLEARING".to_owned(),
+        sip_status,
+        sip_phrase: None,
+        by: EndedBy::Callee,
+        answered,
+        rang: true,
+        duration_ms: 4_000,
+        billsec_ms: if answered { 2_000 } else { 0 },
+        variables: BTreeMap::from([("menu".to_owned(), "1".to_owned())]),
+        node: Some("menu".to_owned()),
+        fault: None,
+    })
+}
