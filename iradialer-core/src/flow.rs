@@ -9,6 +9,8 @@ mod interpreter;
 mod leg;
 mod parse;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scripted_leg;
 
 pub use check::{

@@ -152,3 +152,6 @@ pub(super) fn compile_pattern(pattern: &str) -> Result<Regex, String> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,18 +137,22 @@ struct Input {
 
 impl<'f> Run<'f, '_> {
     fn walk(&mut self) -> Result<(), LegEnd> {
-        for _ in 0..MAX_NODE_VISITS {
+        let mut visits = 0;
+        loop {
             let node = self.node()?;
             self.reporter.at_node(self.node);
             let target = self.visit(node)?;
-            match self.resolve(target)? {
-                Some(next) => self.node = next,
-                None => return Ok(()),
+            let Some(next) = self.resolve(target)? else {
+                return Ok(());
+            };
+            visits += 1;
+            if visits == MAX_NODE_VISITS {
+                return Err(LegEnd::Fault(format!(
+                    "the flow went through {MAX_NODE_VISITS} nodes without coming to an end"
+                )));
             }
+            self.node = next;
         }
-        Err(LegEnd::Fault(format!(
-            "the flow went through {MAX_NODE_VISITS} nodes without coming to an end"
-        )))
     }
 
     fn node(&self) -> Result<&'f Node, LegEnd> {

@@ -73,3 +73,6 @@ fn read_at<T: DeserializeOwned>(base: &str, value: Value) -> Result<T, Finding> 
         Finding::error(format!("{base}{inner}"), error.inner().to_string())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,29 +7,31 @@ use crate::strict_json::shown;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(flow: &Flow, findings: &mut Vec<Finding>) {
+    let before = findings.len();
     for (name, node) in &flow.nodes {
         for exit in exits(name, node) {
             check_exit(flow, name, &exit, findings);
         }
     }
-    if !flow.nodes.contains_key(&flow.start) {
-        // Every node would be unreachable, which would only hide the one mistake there is.
-        return;
-    }
+    let all_lead_somewhere = findings.len() == before && flow.nodes.contains_key(&flow.start);
     let reached = reached_from_start(flow);
-    for name in flow
-        .nodes
-        .keys()
-        .filter(|name| !reached.contains(name.as_str()))
-    {
-        let message = format!(
-            "no way from the start leads to node \"{}\": lead to it or remove it",
-            shown(name)
-        );
-        findings.push(Finding::error(format!("nodes.{}", shown(name)), message));
+    if all_lead_somewhere {
+        // Otherwise a name misspelt once would also be said of each node behind it.
+        check_reached(flow, &reached, findings);
     }
     check_silent_loops(flow, &reached, findings);
     check_ways_back(flow, findings);
+}
+
+fn check_reached(flow: &Flow, reached: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
+    for name in flow.nodes.keys() {
+        if !reached.contains(name.as_str()) {
+            let name = shown(name);
+            let message =
+                format!("no way from the start leads to node \"{name}\": lead to it or remove it");
+            findings.push(Finding::error(format!("nodes.{name}"), message));
+        }
+    }
 }
 
 /// A way out of a node.

@@ -1,0 +1,462 @@
+//! What holds of every flow, whatever is pressed and whenever.
+
+use super::document::{Collect, Flow, HangupStep, Menu, Node, Prompt, Step, Target};
+use super::scripted_leg::{Did, Ran, ScriptedLeg, ran};
+use super::{FlowEndWhy, MAX_NODE_VISITS, Report, check, parse};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most nodes of a flow made here. Few, so that rings and ways back come up often.
+const NODES: usize = 5;
+
+fn name(place: usize) -> String {
+    format!("n{place}")
+}
+
+/// Any target of a flow of `NODES` nodes.
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        6 => (0..NODES).prop_map(|place| Target::Node(name(place))),
+        2 => Just(Target::Back),
+        3 => Just(Target::Hangup),
+    ]
+}
+
+fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
+    vec((1..3_000_u32).prop_map(Prompt::Silence), 1..3)
+}
+
+fn menu() -> impl Strategy<Value = Step> {
+    let choices = btree_map("[0-9*#]", target(), 1..4);
+    let texts = (
+        prompts(),
+        vec(Just(Prompt::Silence(300)), 0..2),
+        vec(Just(Prompt::Silence(200)), 0..2),
+    );
+    (texts, choices, 500..4_000_u32, 0..3_u32, target()).prop_map(
+        |((prompt, no_input, invalid), choices, timeout_ms, retries, exhausted)| {
+            let var = None;
+            Step::Menu(Menu {
+                prompt,
+                choices,
+                timeout_ms,
+                retries,
+                no_input,
+                invalid,
+                exhausted,
+                var,
+            })
+        },
+    )
+}
+
+fn collect() -> impl Strategy<Value = Step> {
+    let digits = (1..4_u32, 0..3_u32);
+    let pattern = option::of(prop_oneof![
+        Just("^[1-5]+$".to_owned()),
+        Just("^[0-9*]{2}$".to_owned())
+    ]);
+    let times = (500..4_000_u32, 500..2_000_u32);
+    (
+        prompts(),
+        digits,
+        "#?\\*?",
+        times,
+        pattern,
+        0..3_u32,
+        target(),
+    )
+        .prop_map(
+            |(
+                prompt,
+                (min_digits, more),
+                terminators,
+                (timeout_ms, inter_digit_ms),
+                pattern,
+                retries,
+                exhausted,
+            )| {
+                Step::Collect(Collect {
+                    prompt,
+                    var: "digits".to_owned(),
+                    min_digits,
+                    max_digits: min_digits + more,
+                    terminators,
+                    timeout_ms,
+                    inter_digit_ms,
+                    pattern,
+                    retries,
+                    no_input: vec![],
+                    invalid: vec![Prompt::Silence(100)],
+                    exhausted,
+                })
+            },
+        )
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let with_next = |step| {
+        (step, target()).prop_map(|(step, next)| Node {
+            step,
+            next: Some(next),
+        })
+    };
+    prop_oneof![
+        3 => with_next(prompts().prop_map(Step::Play).boxed()),
+        3 => menu().prop_map(|step| Node { step, next: None }),
+        3 => with_next(collect().boxed()),
+        1 => Just(Node { step: Step::Hangup(HangupStep {}), next: None }),
+    ]
+}
+
+/// Any flow, most of them with something wrong in where they lead.
+fn flow() -> impl Strategy<Value = Flow> {
+    vec(node(), NODES).prop_map(|nodes| Flow {
+        version: 1,
+        name: "any".to_owned(),
+        start: name(0),
+        nodes: nodes
+            .into_iter()
+            .enumerate()
+            .map(|(place, node)| (name(place), node))
+            .collect(),
+    })
+}
+
+/// Any flow whose `next` and `exhausted` only lead to later nodes or the end, and whose start never
+/// goes back: nothing is wrong with it but nodes that nothing leads to, and those are taken out.
+fn sound_flow() -> impl Strategy<Value = Flow> {
+    flow().prop_map(|mut flow| {
+        for place in 0..NODES {
+            let later = |target: &mut Target| {
+                let leads_on = (place + 1..NODES).any(|later| *target == Target::Node(name(later)));
+                if !leads_on {
+                    *target = if place + 1 < NODES {
+                        Target::Node(name(place + 1))
+                    } else {
+                        Target::Hangup
+                    };
+                }
+            };
+            let Some(node) = flow.nodes.get_mut(&name(place)) else {
+                continue;
+            };
+            node.next.iter_mut().for_each(later);
+            match &mut node.step {
+                Step::Menu(menu) => {
+                    later(&mut menu.exhausted);
+                    if place == 0 {
+                        menu.choices
+                            .values_mut()
+                            .filter(|to| **to == Target::Back)
+                            .for_each(later);
+                    }
+                }
+                Step::Collect(collect) => later(&mut collect.exhausted),
+                Step::Play(_) | Step::Hangup(_) => {}
+            }
+        }
+        let lost: Vec<String> = check(&flow)
+            .into_iter()
+            .filter(|finding| finding.message.starts_with("no way from the start"))
+            .map(|finding| finding.path.trim_start_matches("nodes.").to_owned())
+            .collect();
+        flow.nodes.retain(|name, _| !lost.contains(name));
+        flow
+    })
+}
+
+/// Keys at any times of the first minute, in order, and perhaps a hangup.
+fn leg() -> impl Strategy<Value = ScriptedLeg> {
+    let key = prop::sample::select("0123456789*#A".chars().collect::<Vec<_>>());
+    let keys = vec((0..60_000_u64, key), 0..40);
+    (keys, option::weighted(0.3, 0..90_000_u64)).prop_map(|(mut keys, hangup_ms)| {
+        keys.sort_unstable();
+        ScriptedLeg {
+            hangup_ms,
+            ..ScriptedLeg::pressing(&keys)
+        }
+    })
+}
+
+/// Every key pressed was taken once and in order, or is still there.
+fn no_key_lost_or_doubled(pressed: &str, ran: &Ran) {
+    let left: String = ran.leg.keys.iter().map(|(_, key)| *key).collect();
+    assert_eq!(ran.leg.taken() + &left, pressed);
+}
+
+/// A key that cut a prompt short is the next to be taken, unless the leg ends before.
+fn the_key_that_interrupts_stays(ran: &Ran) {
+    let mut interrupted_by = None;
+    for did in &ran.leg.did {
+        match did {
+            Did::Played(_, key) => {
+                assert!(
+                    interrupted_by.is_none() || (*key == interrupted_by),
+                    "{did:?}"
+                );
+                interrupted_by = *key;
+            }
+            Did::Took(key) => {
+                assert!(
+                    interrupted_by.is_none_or(|interrupting| interrupting == *key),
+                    "{did:?}"
+                );
+                interrupted_by = None;
+            }
+            Did::Waited(_) => assert_eq!(interrupted_by, None),
+        }
+    }
+}
+
+/// What was played is what was reported; the time adds up to the leg's clock.
+fn times_add_up(ran: &Ran) {
+    let reported: u64 = ran
+        .notes
+        .reports
+        .iter()
+        .map(|report| match report {
+            Report::PlayDone { played_ms, .. } => *played_ms,
+            Report::DtmfCollected { .. } => 0,
+        })
+        .sum();
+    let played: u64 = ran
+        .leg
+        .did
+        .iter()
+        .map(|did| match did {
+            Did::Played(ms, _) => *ms,
+            Did::Took(_) | Did::Waited(_) => 0,
+        })
+        .sum();
+    if ran.end.why == FlowEndWhy::HungUp {
+        assert!(reported <= played && played <= ran.leg.now_ms);
+    } else {
+        assert_eq!(reported, played);
+    }
+}
+
+/// The variables are what the last report of each says.
+fn variables_are_as_reported(ran: &Ran) {
+    let mut reported = BTreeMap::new();
+    for report in &ran.notes.reports {
+        if let Report::DtmfCollected {
+            var_name, digits, ..
+        } = report
+        {
+            reported.insert(var_name.clone(), digits.clone());
+        }
+    }
+    assert_eq!(ran.end.variables, reported);
+}
+
+/// Each report is one that its node can make, and nodes report in the order they were come to.
+fn reports_fit_the_nodes(flow: &Flow, ran: &Ran) {
+    let mut visits = ran.notes.nodes.iter();
+    let mut at = visits.next();
+    for report in &ran.notes.reports {
+        let (Report::PlayDone { node, .. } | Report::DtmfCollected { node, .. }) = report;
+        while at != Some(node) {
+            assert!(at.is_some(), "{node} was not come to");
+            at = visits.next();
+        }
+        if let Report::DtmfCollected {
+            digits,
+            valid,
+            tries,
+            ..
+        } = report
+        {
+            let (retries, may_be_valid) = match &flow.nodes[node].step {
+                Step::Menu(menu) => (menu.retries, menu.choices.contains_key(digits)),
+                Step::Collect(collect) => {
+                    assert!(digits.len() <= collect.max_digits as usize);
+                    assert!(!digits.contains(|key| collect.terminators.contains(key)));
+                    (collect.retries, digits.len() >= collect.min_digits as usize)
+                }
+                other => panic!("a {} collects nothing", other.name()),
+            };
+            assert!((1..=retries + 1).contains(tries));
+            assert!(!valid || may_be_valid, "{report:?}");
+            assert!(
+                *valid || *tries == retries + 1,
+                "given up early: {report:?}"
+            );
+        }
+    }
+    assert_eq!(ran.notes.nodes.last(), Some(&ran.end.node));
+}
+
+/// The digits that were reported are those that were taken. Only where nothing is asked again, as
+/// the digits of the tries before the last are not reported.
+fn reported_digits_are_those_taken(flow: &Flow, ran: &Ran) {
+    let digits = ran.notes.reports.iter().filter_map(|report| match report {
+        Report::DtmfCollected { digits, .. } => Some(digits.as_str()),
+        Report::PlayDone { .. } => None,
+    });
+    let reported: String = digits.collect();
+    // Keys that end an input are taken and not reported.
+    let ends_input = |key: char| {
+        flow.nodes.values().any(|node| match &node.step {
+            Step::Collect(collect) => collect.terminators.contains(key),
+            _ => false,
+        })
+    };
+    let without = |keys: &str| {
+        keys.chars()
+            .filter(|key| !ends_input(*key))
+            .collect::<String>()
+    };
+    let taken = without(&ran.leg.taken());
+    if ran.end.why == FlowEndWhy::HungUp {
+        assert!(taken.starts_with(&without(&reported)), "{taken} {reported}");
+    } else {
+        assert_eq!(taken, without(&reported));
+    }
+}
+
+/// Whether someone who stops pressing keys, wherever they are, may be held for ever: tried out on
+/// every place of the flow and every way there of up to `NODES` steps.
+fn silence_can_be_held_for_ever(flow: &Flow) -> bool {
+    type Place = (String, Vec<String>);
+    let step = |(at, trail): &Place, target: &Target| -> Option<Place> {
+        let mut trail = trail.clone();
+        match target {
+            Target::Hangup => None,
+            Target::Back => trail.pop().map(|before| (before, trail)),
+            Target::Node(to) => {
+                if to != at {
+                    trail.push(at.clone());
+                }
+                Some((to.clone(), trail))
+            }
+        }
+    };
+    let targets = |at: &str| -> Vec<Target> {
+        let node = &flow.nodes[at];
+        let next = node.next.iter().cloned();
+        match &node.step {
+            Step::Play(_) => next.collect(),
+            Step::Menu(menu) => menu
+                .choices
+                .values()
+                .chain([&menu.exhausted])
+                .cloned()
+                .collect(),
+            Step::Collect(collect) => next.chain([collect.exhausted.clone()]).collect(),
+            Step::Hangup(_) => vec![],
+        }
+    };
+    let ends_in_silence = |place: &Place| {
+        let mut place = place.clone();
+        for _ in 0..=10 * NODES {
+            let Some(target) = targets(&place.0).pop() else {
+                return true;
+            };
+            match step(&place, &target) {
+                Some(next) => place = next,
+                None => return true,
+            }
+        }
+        false
+    };
+    let mut seen: BTreeSet<Place> = BTreeSet::new();
+    let mut to_visit = vec![(flow.start.clone(), vec![])];
+    while let Some(place) = to_visit.pop() {
+        if place.1.len() > NODES || !seen.insert(place.clone()) {
+            continue;
+        }
+        if !ends_in_silence(&place) {
+            return true;
+        }
+        to_visit.extend(
+            targets(&place.0)
+                .iter()
+                .filter_map(|target| step(&place, target)),
+        );
+    }
+    false
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn any_flow_ends_and_its_reports_are_true(flow in flow(), leg in leg()) {
+        let pressed: String = leg.keys.iter().map(|(_, key)| *key).collect();
+        let ran = ran(&flow, leg);
+        prop_assert!(ran.notes.nodes.len() <= MAX_NODE_VISITS as usize);
+        no_key_lost_or_doubled(&pressed, &ran);
+        the_key_that_interrupts_stays(&ran);
+        times_add_up(&ran);
+        variables_are_as_reported(&ran);
+        reports_fit_the_nodes(&flow, &ran);
+    }
+
+    #[test]
+    fn digits_taken_are_digits_reported(mut flow in flow(), leg in leg()) {
+        for node in flow.nodes.values_mut() {
+            match &mut node.step {
+                Step::Menu(menu) => menu.retries = 0,
+                Step::Collect(collect) => collect.retries = 0,
+                Step::Play(_) | Step::Hangup(_) => {}
+            }
+        }
+        reported_digits_are_those_taken(&flow, &ran(&flow, leg));
+    }
+
+    #[test]
+    fn a_hangup_is_never_outlived(flow in flow(), mut leg in leg(), hangup_ms in 0..60_000_u64) {
+        leg.hangup_ms = Some(hangup_ms);
+        let ran = ran(&flow, leg);
+        prop_assert!(ran.leg.now_ms <= hangup_ms);
+        prop_assert!(ran.end.why != FlowEndWhy::HungUp || ran.leg.now_ms == hangup_ms);
+    }
+
+    #[test]
+    fn a_sound_flow_has_no_error_and_comes_to_its_end(flow in sound_flow(), leg in leg()) {
+        let errors: Vec<_> = check(&flow).into_iter().filter(|finding| finding.is_error()).collect();
+        prop_assert_eq!(errors, vec![]);
+        let hangs_up = leg.hangup_ms.is_some();
+        let why = ran(&flow, leg).end.why;
+        prop_assert!(why == FlowEndWhy::Done || (hangs_up && why == FlowEndWhy::HungUp), "{why:?}");
+    }
+
+    #[test]
+    fn silent_loops_are_those_that_there_are(flow in flow()) {
+        let findings = check(&flow);
+        // A start that goes back ends in a fault, and is an error of its own.
+        prop_assume!(!findings.iter().any(|finding| finding.message.contains("nowhere to go back to")));
+        let found = findings.iter().any(|finding| finding.message.contains("goes round for ever"));
+        prop_assert_eq!(found, silence_can_be_held_for_ever(&flow));
+    }
+
+    #[test]
+    fn a_flow_survives_the_way_through_json(flow in flow()) {
+        let json = serde_json::to_vec(&flow).unwrap();
+        prop_assert_eq!(&serde_json::from_slice::<Flow>(&json).unwrap(), &flow);
+        match parse(&json) {
+            Ok((parsed, warnings)) => {
+                prop_assert_eq!(parsed, flow.clone());
+                prop_assert_eq!(warnings, check(&flow));
+            }
+            Err(findings) => prop_assert_eq!(findings, check(&flow)),
+        }
+    }
+
+    #[test]
+    fn no_document_makes_parse_panic(flow in flow(), at in 0..1_000_usize, byte in any::<u8>(), cut in any::<bool>()) {
+        let mut json = serde_json::to_vec(&flow).unwrap();
+        let at = at % json.len();
+        if cut {
+            json.truncate(at);
+        } else {
+            json[at] = byte;
+        }
+        if let Err(findings) = parse(&json) {
+            prop_assert!(findings.iter().any(|finding| finding.is_error()));
+        }
+    }
+}
