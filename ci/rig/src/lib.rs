@@ -1,1 +1,19 @@
-//! Starts the whole system as real processes, for make run, the scenario suites and the benchmarks.
+//! Starts the whole system as real processes on loopback, for `make run`, the scenario suites and the
+//! benchmarks.
+//!
+//! - [`process`]: a child that never outlives its guard, [`ports`] that are free.
+//! - [`nats`], [`gateway`], [`sandbox`], [`freeswitch`], [`sipp`]: one guard for each program.
+//! - [`webhook`]: a receiver that checks every signature and keeps every event.
+//! - [`system`]: all of them together: one gateway, one switch, the trunks between.
+//! - [`scenario`]: a call and what must come of it, as the TOML files of the suite say it.
+#![forbid(unsafe_code)]
+
+pub mod engine_config;
+pub mod event_socket;
+pub mod freeswitch;
+pub mod ports;
+pub mod process;
+pub mod prompts;
+pub mod repository;
+pub mod sipp;
+pub mod skip;

@@ -1,0 +1,179 @@
+//! sipp as the far end of a trunk: one scenario on one port.
+
+mod keys;
+
+use crate::ports::{free_block, free_port};
+use crate::process::{Process, Program};
+use crate::repository;
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A running sipp. Dropping it ends it.
+pub struct Sipp {
+    process: Process,
+    dir: TempDir,
+    port: u16,
+}
+
+/// A SIP message sipp got.
+#[derive(Debug, Clone)]
+pub struct Received {
+    text: String,
+}
+
+impl Sipp {
+    /// Starts the scenario `ci/sipp/NAME.xml` with values for its `[key]`s. They are put in here, because
+    /// sipp takes its own `-key` not in a status line. The value `keys` becomes the capture `keys.pcap`.
+    pub async fn start(scenario: &str, values: &[(&str, &str)]) -> Result<Self> {
+        let shipped = repository::root()?.join(format!("ci/sipp/{scenario}.xml"));
+        let mut text = std::fs::read_to_string(&shipped)
+            .with_context(|| format!("reading the sipp scenario {}", shipped.display()))?;
+        let dir = tempfile::Builder::new().prefix("ira-sipp-").tempdir()?;
+        for (name, value) in values {
+            if *name == "keys" {
+                ensure!(
+                    text.contains("\"keys.pcap\""),
+                    "{scenario}.xml presses no keys"
+                );
+                std::fs::write(dir.path().join("keys.pcap"), keys::capture(value))?;
+                continue;
+            }
+            let key = format!("[{name}]");
+            ensure!(text.contains(&key), "{scenario}.xml has no {key}");
+            text = text.replace(&key, value);
+        }
+        let file = dir.path().join("scenario.xml");
+        std::fs::write(&file, text)?;
+        let port = free_port()?;
+        let program = Program::new("sipp", "sipp")
+            .args(["-sf", "scenario.xml"])
+            .args(["-i", "127.0.0.1", "-p", &port.to_string()])
+            .args(["-mi", "127.0.0.1", "-mp", &free_block(4)?.to_string()])
+            .args(["-trace_msg", "-message_file", "messages.log"])
+            .args(["-trace_err", "-error_file", "errors.log"])
+            .args(["-nostdin"]);
+        let mut process = program.start(dir.path())?;
+        process.also_show(dir.path().join("errors.log"));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        // UDP has no listener to connect to: sipp has the port when we can't have it.
+        let bound = || UdpSocket::bind(address).is_err().then_some(());
+        process
+            .until("listening", Duration::from_secs(20), bound)
+            .await
+            .context("sipp is in the Debian package sip-tester")?;
+        Ok(Sipp { process, dir, port })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// Every message it got, in order.
+    pub fn received(&self) -> Result<Vec<Received>> {
+        let log = self.messages_log();
+        let bytes = match std::fs::read(&log) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", log.display())),
+        };
+        Ok(received_in(&String::from_utf8_lossy(&bytes)))
+    }
+
+    /// How many calls were tried: distinct Call-IDs of the INVITEs it got.
+    pub fn calls(&self) -> Result<usize> {
+        let received = self.received()?;
+        let invites = received
+            .iter()
+            .filter(|message| message.method() == "INVITE");
+        Ok(invites
+            .map(|invite| invite.header("Call-ID"))
+            .collect::<BTreeSet<_>>()
+            .len())
+    }
+
+    /// What it did not expect, as it wrote it down.
+    pub fn errors(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("errors.log")).unwrap_or_default()
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    fn messages_log(&self) -> PathBuf {
+        self.dir.path().join("messages.log")
+    }
+}
+
+impl Received {
+    /// The request's method, or `SIP/2.0` for a response.
+    pub fn method(&self) -> &str {
+        self.text.split(' ').next().unwrap_or_default()
+    }
+
+    /// The request's URI.
+    pub fn uri(&self) -> &str {
+        self.text.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// The header of that name, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self
+            .text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .find_map(|line| {
+                let (found, value) = line.split_once(':')?;
+                found
+                    .trim()
+                    .eq_ignore_ascii_case(name)
+                    .then_some(value.trim())
+            });
+        value.unwrap_or_default()
+    }
+
+    /// All of it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The messages of a `-trace_msg` log that came in. Each entry is a line of dashes and a time, a line
+/// that says which way it went, an empty line, and the message.
+fn received_in(log: &str) -> Vec<Received> {
+    let log = log.replace("\r\n", "\n");
+    log.split("\n-----------------------------------------------")
+        .filter_map(|entry| {
+            let (head, text) = entry.split_once("\n\n")?;
+            head.contains("message received").then(|| Received {
+                text: text.trim_start().to_owned(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "\n----------------------------------------------- 2026-11-21 01:00:00.1\n\
+        UDP message received [10] bytes :\n\nINVITE sip:+1@127.0.0.1 SIP/2.0\r\nCall-ID: a\r\n\
+        X-Order: 7\r\n\r\nv=0\r\n\n----------------------------------------------- 2026-11-21 01:00:00.2\n\
+        UDP message sent (9 bytes):\n\nSIP/2.0 200 OK\r\nCall-ID: a\r\n\r\n";
+
+    #[test]
+    fn the_messages_that_came_in_are_read() {
+        let messages = received_in(LOG);
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].method(), "INVITE");
+        assert_eq!(messages[0].uri(), "sip:+1@127.0.0.1");
+        assert_eq!(messages[0].header("x-order"), "7");
+        assert_eq!(messages[0].header("v"), "");
+    }
+}

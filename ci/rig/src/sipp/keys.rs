@@ -1,0 +1,154 @@
+//! Keys pressed by RFC 4733, as a capture that sipp plays. Made here because sipp's own `play_dtmf` sends
+//! payload type 96 whatever was negotiated.
+
+/// Payload type of telephone events, as the scenarios' SDP answers have it.
+const EVENT: u8 = 101;
+/// PCMU.
+const AUDIO: u8 = 0;
+/// RTP timestamp units in a packet of 20 ms.
+const STEP: u32 = 160;
+/// Packets of a key: 100 ms.
+const HELD: u32 = 5;
+/// Packets of silence before the first key: 500 ms. A switch that has just answered may still flush what
+/// comes first.
+const LEAD: u32 = 25;
+/// Packets of silence after a key: 150 ms, so that keys are 250 ms apart.
+const GAP: u32 = 8;
+/// The end of an event is sent three times (RFC 4733, 2.5.1.4).
+const ENDS: u32 = 3;
+
+/// A capture (pcap, Ethernet) of RTP in which `keys`, of `0-9*#A-D`, are pressed.
+pub fn capture(keys: &str) -> Vec<u8> {
+    let mut pcap = Pcap::new();
+    pcap.silence(LEAD);
+    for key in keys.chars().filter_map(event_code) {
+        let begun = pcap.clock;
+        for n in 0..HELD {
+            let first = n == 0;
+            pcap.rtp(
+                EVENT,
+                first,
+                begun,
+                &event(key, false, STEP * (n + 1)),
+                STEP,
+            );
+        }
+        for _ in 0..ENDS {
+            pcap.rtp(EVENT, false, begun, &event(key, true, STEP * HELD), 0);
+        }
+        pcap.silence(GAP);
+    }
+    pcap.bytes
+}
+
+fn event_code(key: char) -> Option<u8> {
+    "0123456789*#ABCD".find(key).map(|code| code as u8)
+}
+
+fn event(code: u8, end: bool, duration: u32) -> [u8; 4] {
+    const VOLUME: u8 = 10;
+    let [high, low] = (duration as u16).to_be_bytes();
+    [code, VOLUME | if end { 0x80 } else { 0 }, high, low]
+}
+
+struct Pcap {
+    bytes: Vec<u8>,
+    sequence: u16,
+    clock: u32,
+}
+
+impl Pcap {
+    fn new() -> Self {
+        let mut bytes = Vec::new();
+        bytes.extend(0xA1B2_C3D4_u32.to_le_bytes());
+        bytes.extend([2, 0, 4, 0]); // version 2.4
+        bytes.extend([0; 8]); // time zone and accuracy
+        bytes.extend(65_535_u32.to_le_bytes());
+        bytes.extend(1_u32.to_le_bytes()); // Ethernet
+        Pcap {
+            bytes,
+            sequence: 1,
+            clock: 0,
+        }
+    }
+
+    fn silence(&mut self, packets: u32) {
+        for _ in 0..packets {
+            self.rtp(AUDIO, false, self.clock, &[0xFF; STEP as usize], STEP);
+        }
+    }
+
+    /// Adds a packet, after which `lasts` timestamp units pass until the next one.
+    fn rtp(&mut self, payload_type: u8, marker: bool, timestamp: u32, payload: &[u8], lasts: u32) {
+        let mut rtp = vec![0x80, payload_type | if marker { 0x80 } else { 0 }];
+        rtp.extend(self.sequence.to_be_bytes());
+        rtp.extend(timestamp.to_be_bytes());
+        rtp.extend(0x1234_5678_u32.to_be_bytes());
+        rtp.extend(payload);
+        self.sequence += 1;
+        self.packet(&rtp);
+        self.clock += lasts;
+    }
+
+    /// Wraps `payload` in UDP, IPv4 and Ethernet. sipp sets the addresses, ports and checksums.
+    fn packet(&mut self, payload: &[u8]) {
+        const ETHERNET: usize = 14;
+        const IP: usize = 20;
+        const UDP: usize = 8;
+        let length = (ETHERNET + IP + UDP + payload.len()) as u32;
+        let micros = u64::from(self.clock) * 1_000_000 / 8_000;
+        self.bytes
+            .extend(((micros / 1_000_000) as u32).to_le_bytes());
+        self.bytes
+            .extend(((micros % 1_000_000) as u32).to_le_bytes());
+        self.bytes.extend(length.to_le_bytes());
+        self.bytes.extend(length.to_le_bytes());
+
+        self.bytes.extend([0; 12]);
+        self.bytes.extend([0x08, 0x00]);
+
+        self.bytes.extend([0x45, 0]);
+        self.bytes
+            .extend(((IP + UDP + payload.len()) as u16).to_be_bytes());
+        self.bytes.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+        self.bytes.extend([127, 0, 0, 1, 127, 0, 0, 1]);
+
+        self.bytes.extend(6_000_u16.to_be_bytes());
+        self.bytes.extend(6_000_u16.to_be_bytes());
+        self.bytes
+            .extend(((UDP + payload.len()) as u16).to_be_bytes());
+        self.bytes.extend([0, 0]);
+        self.bytes.extend(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_begun_once_and_ended_three_times() {
+        let capture = capture("1#");
+        let events: Vec<&[u8]> = packets(&capture)
+            .filter(|rtp| rtp[1] & 0x7F == EVENT)
+            .collect();
+        assert_eq!(events.len(), 2 * (HELD + ENDS) as usize);
+        let begins = events.iter().filter(|rtp| rtp[1] & 0x80 != 0);
+        assert_eq!(begins.map(|rtp| rtp[12]).collect::<Vec<_>>(), [1, 11]);
+        let ends = events.iter().filter(|rtp| rtp[13] & 0x80 != 0);
+        assert_eq!(
+            ends.map(|rtp| rtp[12]).collect::<Vec<_>>(),
+            [1, 1, 1, 11, 11, 11]
+        );
+    }
+
+    fn packets(pcap: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &pcap[24..];
+        std::iter::from_fn(move || {
+            let length = u32::from_le_bytes(rest.get(8..12)?.try_into().ok()?) as usize;
+            let packet = &rest[16 + 42..16 + length];
+            rest = &rest[16 + length..];
+            Some(packet)
+        })
+    }
+}

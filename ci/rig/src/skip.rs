@@ -1,0 +1,26 @@
+//! Tests that need a real FreeSWITCH say loudly when they have none.
+
+use crate::freeswitch::Installation;
+use anyhow::Result;
+use std::io::Write;
+
+/// The FreeSWITCH of this machine; without one, tells so on standard error for `test` and gives nothing.
+pub fn without_freeswitch(test: &str) -> Result<Option<Installation>> {
+    let found = Installation::find()?;
+    // Written straight to the file descriptor: the test harness swallows what a passing test prints.
+    let mut stderr = std::io::stderr();
+    match &found {
+        Some(freeswitch) => writeln!(
+            stderr,
+            "{test}: on FreeSWITCH {} ({})",
+            freeswitch.version,
+            freeswitch.program.display()
+        )?,
+        None => writeln!(
+            stderr,
+            "\n#### SKIPPED: {test}: {} ####\n",
+            Installation::NOT_FOUND
+        )?,
+    }
+    Ok(found)
+}
