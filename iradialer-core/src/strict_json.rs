@@ -151,3 +151,94 @@ pub(crate) fn shown(key: &str) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits {
+        bytes: 1_000,
+        depth: 3,
+    };
+
+    fn refusal(json: &str) -> (String, String) {
+        let refusal = read(json.as_bytes(), LIMITS).expect_err(json);
+        (refusal.path, refusal.message)
+    }
+
+    #[test]
+    fn reads_what_json_may_hold() {
+        for json in [
+            r#"{"a":[1,-2,3.5,true,null,"x"],"b":{"c":{}}}"#,
+            "[]",
+            "7",
+            "\"\\u0041\"",
+        ] {
+            let expected: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(read(json.as_bytes(), LIMITS), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_key_twice_is_refused_where_it_is() {
+        for (json, path) in [
+            (r#"{"a":1,"a":1}"#, "a"),
+            (r#"{"a":1,"\u0061":1}"#, "a"),
+            (r#"{"a":[{},{"b":1,"c":2,"b":3}]}"#, "a[1].b"),
+            (r#"[{"":1,"":2}]"#, "[0]."),
+        ] {
+            let (at, message) = refusal(json);
+            assert_eq!(at, path);
+            assert!(message.starts_with("expected each key once"), "{message}");
+        }
+    }
+
+    #[test]
+    fn depth_and_length_are_bounded() {
+        assert!(read(b"[[[1]]]", LIMITS).is_ok());
+        assert_eq!(refusal("[[[[1]]]]").0, "[0][0][0]");
+        assert_eq!(refusal(r#"{"a":{"b":{"c":{}}}}"#).0, "a.b.c");
+        let long = format!("\"{}\"", "x".repeat(998));
+        assert!(read(long.as_bytes(), LIMITS).is_ok());
+        let (path, message) = refusal(&format!("{long} "));
+        assert_eq!(
+            (path.as_str(), message.as_str()),
+            ("", "expected at most 1000 bytes of JSON, got 1001")
+        );
+    }
+
+    #[test]
+    fn a_bound_of_the_caller_cannot_overflow_the_stack() {
+        let deep = "[".repeat(100_000);
+        let limits = Limits {
+            bytes: usize::MAX,
+            depth: usize::MAX,
+        };
+        assert!(
+            read(deep.as_bytes(), limits)
+                .unwrap_err()
+                .message
+                .contains("at most 100 deep")
+        );
+    }
+
+    #[test]
+    fn what_is_shown_of_a_key_is_short_and_printable() {
+        let key = format!("a\n{}", "x".repeat(100));
+        let json = serde_json::json!({ key: [[["deep"]]] }).to_string();
+        let (path, _) = refusal(&json);
+        assert!(path.starts_with("a\\nxx") && path.len() < 80, "{path}");
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json_but_for_its_refusals(json in r#"[\[\]{}:, "ab0-9.eE+tru\\]{0,40}"#) {
+            let lax: Result<Value, _> = serde_json::from_str(&json);
+            match read(json.as_bytes(), LIMITS) {
+                Ok(value) => prop_assert_eq!(value, lax.unwrap()),
+                Err(refusal) => prop_assert!(lax.is_err() || refusal.message.starts_with("expected "), "{}", refusal),
+            }
+        }
+    }
+}

@@ -384,6 +384,27 @@ fn a_terminator_long_after_the_last_digit_is_a_key_like_any_other() {
 }
 
 #[test]
+fn a_terminator_after_another_answer_is_a_key_like_any_other() {
+    let flow = flow(
+        "enter",
+        json!({
+            "enter": {"collect": {"prompt": [{"silence": 1}], "var": "code", "max_digits": 1, "terminators": "#",
+                      "exhausted": "@hangup"}, "next": "ask"},
+            "ask": {"menu": {"prompt": [{"silence": 1}], "choices": {"1": "thanks"}, "exhausted": "@hangup"}},
+            "thanks": {"play": [{"file": "thanks.wav"}], "next": "@hangup"}
+        }),
+    );
+    let ran = ran(
+        &flow,
+        ScriptedLeg::pressing(&[(0, '7'), (100, '1'), (200, '#')]),
+    );
+    assert_eq!(
+        ran.notes.reports.last(),
+        Some(&played("thanks", "thanks.wav", 100, Some('#')))
+    );
+}
+
+#[test]
 fn a_hangup_ends_it_at_once_wherever_it_comes() {
     let flow = flow(
         "hello",
