@@ -2,11 +2,19 @@
 //! override it in that order. Everything is checked at start, and a mistake names its key.
 
 mod address;
+mod check;
+mod file;
+mod flows;
 mod hours;
+mod load;
+mod mistake;
 mod secret;
+pub mod webhook_secret;
 
 pub use address::AddressRange;
 pub use hours::Hours;
+pub use load::{DEFAULT_FILE, Sources};
+pub use mistake::ConfigError;
 pub use secret::Secret;
 
 use iradialer_core::flow::Flow;
@@ -193,4 +201,9 @@ pub struct Campaign {
     pub max_calls: u32,
     /// When it may call.
     pub hours: Option<Hours>,
+    /// Where those hours are.
+    pub timezone: jiff::tz::TimeZone,
 }
+
+#[cfg(test)]
+mod tests;

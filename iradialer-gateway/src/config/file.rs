@@ -1,0 +1,120 @@
+//! The configuration as it is written, before it is checked.
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    pub data_dir: String,
+    pub cluster: Cluster,
+    pub web: Web,
+    pub nats: Nats,
+    pub tdb: Tdb,
+    pub webhooks: Webhooks,
+    pub router: Router,
+    pub queue: Queue,
+    pub flows: Flows,
+    #[serde(default)]
+    pub trunks: Vec<Trunk>,
+    #[serde(default)]
+    pub campaigns: Vec<Campaign>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cluster {
+    pub name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Web {
+    pub listen: String,
+    pub tls_cert: String,
+    pub tls_key: String,
+    pub max_body_bytes: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nats {
+    pub url: String,
+    pub user: String,
+    pub password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tdb {
+    pub url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhooks {
+    pub secret: String,
+    pub event_prefix: String,
+    pub allow_addresses: Vec<String>,
+    pub retry_after_s: Vec<i64>,
+    pub timeout_s: i64,
+    pub connect_timeout_s: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Router {
+    pub dispatch_timeout_ms: i64,
+    pub not_after_ms: i64,
+    pub switch_lost_after_ms: i64,
+    pub switch_unknown_after_ms: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Queue {
+    pub slow_down_above: i64,
+    pub refuse_above: i64,
+    pub expires_after_s: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Flows {
+    pub dir: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trunk {
+    pub name: String,
+    pub max_cps: f64,
+    pub max_calls: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Campaign {
+    pub name: String,
+    pub tenant_id: String,
+    pub trunks: Vec<String>,
+    #[serde(default)]
+    pub from_number: String,
+    #[serde(default)]
+    pub event_url: String,
+    #[serde(default)]
+    pub flow: String,
+    #[serde(default = "default_max_calls")]
+    pub max_calls: i64,
+    #[serde(default)]
+    pub hours: String,
+    #[serde(default = "default_timezone")]
+    pub timezone: String,
+}
+
+fn default_max_calls() -> i64 {
+    100
+}
+
+fn default_timezone() -> String {
+    "UTC".to_owned()
+}

@@ -1,0 +1,215 @@
+//! Configurations right and wrong.
+
+use super::*;
+use std::collections::BTreeMap;
+
+struct Setting {
+    file: String,
+    environment: BTreeMap<String, String>,
+    dev: bool,
+}
+
+fn load(setting: Setting) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gateway.toml");
+    std::fs::write(&file, setting.file).unwrap();
+    Config::load(&Sources {
+        file: Some(file),
+        environment: setting.environment,
+        dev: setting.dev,
+        uses_bus: true,
+        ..Sources::default()
+    })
+}
+
+fn file(text: &str) -> Result<Config, ConfigError> {
+    load(Setting {
+        file: text.to_owned(),
+        environment: BTreeMap::new(),
+        dev: true,
+    })
+}
+
+const TRUNK: &str = "[[trunks]]\nname = \"chime\"\nmax_cps = 1.0\nmax_calls = 100\n";
+
+#[test]
+fn the_defaults_and_a_file_of_few_lines() {
+    let text = format!(
+        "{TRUNK}[[campaigns]]\nname = \"reminders\"\ntenant_id = \"acme\"\ntrunks = [\"chime\"]\nhours = \"0900-1900\"\n"
+    );
+    let config = file(&text).unwrap();
+    assert_eq!(config.cluster.as_str(), "ira");
+    assert_eq!(config.roles, Role::ALL);
+    assert_eq!(config.webhooks.retry_after.len(), 8);
+    assert_eq!(config.tdb.path, config.data_dir.join("iradialer.db"));
+    let tenant = TenantId::parse("t", "acme").unwrap();
+    let name = CampaignName::parse("c", "reminders").unwrap();
+    let campaign = config.campaign(&tenant, &name).unwrap();
+    assert_eq!(campaign.trunks[0].as_str(), "chime");
+    assert_eq!(campaign.max_calls, 100);
+    assert!(campaign.hours.is_some());
+    let other = TenantId::parse("t", "other").unwrap();
+    assert!(config.campaign(&other, &name).is_none(), "another tenant's");
+}
+
+#[test]
+fn every_mistake_is_named_by_its_key() {
+    for (text, key) in [
+        ("[web]\nlisten = \"here\"", "web.listen:"),
+        ("[web]\nlisen = \"127.0.0.1:1\"", "web.lisen"),
+        ("[web]\nlisten = 8443", "web.listen:"),
+        ("[web]\ntls_cert = \"/nowhere.pem\"", "web.tls_key:"),
+        (
+            "[web]\ntls_cert = \"/nowhere.pem\"\ntls_key = \"/nowhere.key\"",
+            "web.tls_cert:",
+        ),
+        ("[web]\nmax_body_bytes = 1", "web.max_body_bytes:"),
+        ("[cluster]\nname = \"a.b\"", "cluster.name:"),
+        ("[nats]\nurl = \"http://x\"", "nats.url:"),
+        ("[nats]\npassword = \"x\"", "nats.user:"),
+        ("[tdb]\nurl = \"postgres://x\"", "tdb.url:"),
+        ("[webhooks]\nsecret = \"hunter2\"", "webhooks.secret:"),
+        (
+            "[webhooks]\nallow_addresses = [\"10.0.0.1/8\"]",
+            "webhooks.allow_addresses[0]:",
+        ),
+        (
+            "[webhooks]\nretry_after_s = [5, 0]",
+            "webhooks.retry_after_s[1]:",
+        ),
+        (
+            "[webhooks]\ntimeout_s = 5\nconnect_timeout_s = 6",
+            "webhooks.connect_timeout_s:",
+        ),
+        ("[router]\nnot_after_ms = 2999", "router.not_after_ms:"),
+        (
+            "[router]\nswitch_unknown_after_ms = 4999",
+            "router.switch_unknown_after_ms:",
+        ),
+        ("[queue]\nrefuse_above = 999", "queue.refuse_above:"),
+        ("[flows]\ndir = \"/nowhere\"", "flows.dir:"),
+        (
+            "[[trunks]]\nname = \"a b\"\nmax_cps = 1.0\nmax_calls = 1",
+            "trunks[0].name:",
+        ),
+        (
+            "[[trunks]]\nname = \"a\"\nmax_cps = 0.0\nmax_calls = 1",
+            "trunks[0].max_cps:",
+        ),
+        (
+            "[[trunks]]\nname = \"a\"\nmax_cps = nan\nmax_calls = 1",
+            "trunks[0].max_cps:",
+        ),
+        (
+            "[[trunks]]\nname = \"a\"\nmax_cps = 1.0",
+            "trunks[0]: missing field `max_calls`",
+        ),
+        (
+            "[[campaigns]]\nname = \"r\"\ntenant_id = \"acme\"\ntrunks = [\"no\"]",
+            "campaigns[0].trunks[0]:",
+        ),
+        (
+            "[[campaigns]]\nname = \"r\"\ntenant_id = \"\"\ntrunks = []",
+            "campaigns[0].tenant_id:",
+        ),
+        (
+            "[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nhours = \"9-5\"\ntimezone = \"Mars\"\nflow = \"x\"",
+            "campaigns[0].flow:",
+        ),
+        (
+            "[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nevent_url = \"x\"",
+            "campaigns[0].event_url:",
+        ),
+        ("speed = 9", "speed"),
+        ("[web", "TOML parse error"),
+    ] {
+        let error = file(text).unwrap_err();
+        assert!(
+            error.mistakes.iter().any(|mistake| mistake.contains(key)),
+            "{text}: {error}"
+        );
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_and_secrets_are_not() {
+    let text =
+        "[webhooks]\nsecret = \"hunter2\"\n[router]\nnot_after_ms = 0\n[cluster]\nname = \"\"";
+    let error = file(text).unwrap_err();
+    assert_eq!(error.mistakes.len(), 3, "{error}");
+    assert!(!error.to_string().contains("hunter2"));
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let with = |name: &str, value: &str| {
+        load(Setting {
+            file: "[nats]\nurl = \"nats://a:1\"\n".to_owned(),
+            environment: BTreeMap::from([(name.to_owned(), value.to_owned())]),
+            dev: false,
+        })
+    };
+    assert_eq!(
+        with("IRADIALER_NATS_URL", "nats://b:2").unwrap().nats.url,
+        "nats://b:2"
+    );
+    assert_eq!(
+        with("IRADIALER_DATA_DIR", "/x").unwrap().data_dir,
+        PathBuf::from("/x")
+    );
+    let retries = with("IRADIALER_WEBHOOKS_RETRY_AFTER_S", "[1, 2]").unwrap();
+    assert_eq!(retries.webhooks.retry_after.len(), 2);
+    let error = with("IRADIALER_WEBHOOKS_TIMEOUT_S", "soon").unwrap_err();
+    assert!(
+        error.to_string().contains("IRADIALER_WEBHOOKS_TIMEOUT_S"),
+        "{error}"
+    );
+    assert!(with("IRADIALER_SERVICE_HOST", "10.0.0.1").is_ok());
+}
+
+#[test]
+fn without_dev_a_bus_is_needed_and_loopback_is_closed() {
+    let plain = |text: &str| {
+        load(Setting {
+            file: text.to_owned(),
+            environment: BTreeMap::new(),
+            dev: false,
+        })
+    };
+    assert!(plain("").unwrap_err().to_string().contains("nats.url:"));
+    let config = plain("[nats]\nurl = \"nats://127.0.0.1:4222\"").unwrap();
+    assert!(config.webhooks.allow_addresses.is_empty());
+    assert!(!file("").unwrap().webhooks.allow_addresses.is_empty());
+}
+
+#[test]
+fn flows_are_read_and_their_faults_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let flow = r#"{"version":1,"name":"hello","start":"a","nodes":{"a":{"play":[{"file":"hello.wav"}],"next":"@hangup"}}}"#;
+    std::fs::write(dir.path().join("hello.json"), flow).unwrap();
+    let text = format!("[flows]\ndir = {:?}\n", dir.path().to_str().unwrap());
+    let config = file(&text).unwrap();
+    assert!(config.flows.contains_key("hello"));
+
+    std::fs::write(
+        dir.path().join("bad.json"),
+        flow.replace("\"a\",", "\"b\","),
+    )
+    .unwrap();
+    let error = file(&text).unwrap_err();
+    assert!(error.to_string().contains("bad.json"), "{error}");
+}
+
+#[test]
+fn the_commented_examples_of_the_default_file_are_right() {
+    let uncommented: String = DEFAULT_FILE
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with("[[") || rest.contains(" = ") => rest,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = file(&uncommented).unwrap();
+    assert_eq!((config.trunks.len(), config.campaigns.len()), (1, 1));
+}
