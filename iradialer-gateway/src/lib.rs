@@ -11,9 +11,9 @@
 //! - [`bus`]: the NATS link, and the `nats-server` of the development mode.
 //! - [`roles`]: starts the roles under one cancellation token and stops them.
 //!
-//! A role on the bus is a function `run(app: App, nats: async_nats::Client, stop: CancellationToken) ->
-//! Result<(), RoleError>`. It returns `Ok` soon after `stop` is cancelled, its work left in a state that
-//! a start picks up from; an `Err` ends the process, all other roles being stopped first.
+//! A role is a function `run(app, …, stop: CancellationToken)` that works until `stop` is cancelled and
+//! returns soon after, its work left in a state that a start picks up from. One that returns earlier ends
+//! the process, all other roles being stopped first.
 #![forbid(unsafe_code)]
 
 pub mod app;
