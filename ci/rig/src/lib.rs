@@ -3,17 +3,26 @@
 //!
 //! - [`process`]: a child that never outlives its guard, [`ports`] that are free.
 //! - [`nats`], [`gateway`], [`sandbox`], [`freeswitch`], [`sipp`]: one guard for each program.
+//! - [`bench`]: what `make bench` measures.
 //! - [`webhook`]: a receiver that checks every signature and keeps every event.
 //! - [`system`]: all of them together: one gateway, one switch, the trunks between.
 //! - [`scenario`]: a call and what must come of it, as the TOML files of the suite say it.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod bench;
 pub mod engine_config;
 pub mod event_socket;
 pub mod freeswitch;
+pub mod gateway;
+pub mod nats;
 pub mod ports;
 pub mod process;
 pub mod prompts;
 pub mod repository;
+pub mod sandbox;
+pub mod scenario;
 pub mod sipp;
 pub mod skip;
+pub mod system;
+pub mod webhook;

@@ -183,14 +183,14 @@ async fn sipp_scenarios_do_what_they_say() -> Result<()> {
             &[("keys", "4321#")],
             presses(RINGS.steps, "4321#", "RTP"),
         ),
-        ("answer_info", &[], presses(RINGS.steps, "1", "ENDPOINT")),
-        ("no_rtp", &[], RINGS),
+        ("answer_info", &[], presses(ANSWERS.steps, "1", "ENDPOINT")),
+        ("no_rtp", &[], ANSWERS),
         (
             "hang_up",
             &[],
             Expected {
                 by_callee: true,
-                ..RINGS
+                ..ANSWERS
             },
         ),
         (

@@ -142,7 +142,8 @@ impl Trunk {
 }
 
 impl Engine {
-    fn write(&self, conf: &Path) -> Result<()> {
+    /// Writes the shipped `iradialer.conf.xml` with its own values to `conf/autoload_configs`.
+    pub(crate) fn write(&self, conf: &Path) -> Result<()> {
         let shipped = repository::root()?.join("conf/autoload_configs/iradialer.conf.xml");
         let text = std::fs::read_to_string(&shipped)
             .with_context(|| format!("reading {}", shipped.display()))?;
@@ -151,6 +152,7 @@ impl Engine {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         let text = crate::engine_config::with_params(&text, params)?;
+        std::fs::create_dir_all(conf.join("autoload_configs"))?;
         write(&conf.join("autoload_configs/iradialer.conf.xml"), &text)
     }
 }

@@ -17,11 +17,15 @@ const GAP: u32 = 8;
 /// The end of an event is sent three times (RFC 4733, 2.5.1.4).
 const ENDS: u32 = 3;
 
-/// A capture (pcap, Ethernet) of RTP in which `keys`, of `0-9*#A-D`, are pressed.
+/// A capture (pcap, Ethernet) of RTP in which `keys`, of `0-9*#A-D`, are pressed; `,` is 500 ms of silence.
 pub fn capture(keys: &str) -> Vec<u8> {
     let mut pcap = Pcap::new();
     pcap.silence(LEAD);
-    for key in keys.chars().filter_map(event_code) {
+    for key in keys.chars() {
+        let Some(key) = event_code(key) else {
+            pcap.silence(LEAD);
+            continue;
+        };
         let begun = pcap.clock;
         for n in 0..HELD {
             let first = n == 0;

@@ -1,0 +1,242 @@
+//! An iradialer gateway of our own, with its configuration and data in a temporary directory.
+
+use crate::api::Api;
+use crate::nats::Nats;
+use crate::process::{Process, Program};
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a start may take, with every core busy.
+const START_TIME: Duration = Duration::from_secs(60);
+/// How long a graceful stop may take.
+const STOP_TIME: Duration = Duration::from_secs(30);
+
+/// The part of the gateway's configuration that a suite chooses. Field names are the file's.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Config {
+    /// The trunks.
+    pub trunks: Vec<Trunk>,
+    /// The campaigns.
+    pub campaigns: Vec<Campaign>,
+    /// Where the flows are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flows: Option<Flows>,
+    /// When a webhook is tried again, if not as by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhooks: Option<Webhooks>,
+    /// The web role's address; a free port if not given.
+    #[serde(default)]
+    pub web: Web,
+    /// The bus; without one the gateway starts its own in development mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nats: Option<Bus>,
+}
+
+/// `[[trunks]]`
+#[derive(Debug, Clone, Serialize)]
+pub struct Trunk {
+    /// Its name, a gateway of the switch.
+    pub name: String,
+    /// Calls a second.
+    pub max_cps: f64,
+    /// Calls at once.
+    pub max_calls: u32,
+}
+
+/// `[[campaigns]]`
+#[derive(Debug, Clone, Serialize)]
+pub struct Campaign {
+    /// Its name.
+    pub name: String,
+    /// Whose it is.
+    pub tenant_id: String,
+    /// Its trunks.
+    pub trunks: Vec<String>,
+    /// The number it calls from.
+    pub from_number: String,
+    /// Where its events go.
+    pub event_url: String,
+    /// The flow a call runs that brings none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub flow: String,
+    /// Calls at once.
+    pub max_calls: u32,
+}
+
+/// `[flows]`
+#[derive(Debug, Clone, Serialize)]
+pub struct Flows {
+    /// The folder.
+    pub dir: PathBuf,
+}
+
+/// `[webhooks]`
+#[derive(Debug, Clone, Serialize)]
+pub struct Webhooks {
+    /// Seconds before each further try.
+    pub retry_after_s: Vec<u64>,
+    /// Private addresses that are let through, as CIDR.
+    pub allow_addresses: Vec<String>,
+}
+
+/// `[web]`
+#[derive(Debug, Clone, Serialize)]
+pub struct Web {
+    /// Address and port.
+    pub listen: String,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Web {
+            listen: "127.0.0.1:0".into(),
+        }
+    }
+}
+
+/// `[nats]`
+#[derive(Debug, Clone, Serialize)]
+pub struct Bus {
+    /// The server.
+    pub url: String,
+    /// The gateway's user.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// How a switch logs on to the bus.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SwitchLogin {
+    /// The server.
+    pub url: String,
+    /// The switch's user.
+    #[serde(rename = "switch_user")]
+    pub user: String,
+    /// Its password.
+    #[serde(rename = "switch_password")]
+    pub password: String,
+}
+
+/// What the gateway writes when it is ready.
+#[derive(Debug, Clone, Deserialize)]
+struct Ready {
+    https: String,
+    cert: PathBuf,
+}
+
+/// A running gateway. Dropping it ends it and removes its data.
+pub struct Gateway {
+    process: Process,
+    dir: TempDir,
+    program: PathBuf,
+    ready: Ready,
+    login: SwitchLogin,
+}
+
+impl Gateway {
+    /// Starts `program` with all its roles and waits until it is ready. Without `nats` it starts its own.
+    pub async fn start(program: &Path, mut config: Config, nats: Option<&Nats>) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("ira-gateway-").tempdir()?;
+        config.nats = nats.map(Nats::gateway_login);
+        let file = dir.path().join("gateway.toml");
+        std::fs::write(&file, toml::to_string(&config)?)?;
+        let data = dir.path().join("data");
+        std::fs::create_dir(&data)?;
+        let mut serve = Program::new("gateway", program)
+            .args(["serve", "--config"])
+            .arg(file.to_string_lossy())
+            .arg("--data-dir")
+            .arg(data.to_string_lossy());
+        if nats.is_none() {
+            serve = serve.arg("--dev");
+        }
+        let mut process = serve.start(dir.path())?;
+        let ready: Ready = process
+            .until("ready", START_TIME, || read_json(&data.join("ready.json")))
+            .await?;
+        let login = match nats {
+            Some(nats) => nats.switch_login(),
+            None => read_json(&data.join("nats.json")).context("the gateway left no nats.json")?,
+        };
+        Ok(Gateway {
+            process,
+            dir,
+            program: program.to_owned(),
+            ready,
+            login,
+        })
+    }
+
+    /// A client with a fresh token of `tenant`.
+    pub fn api(&self, tenant: &str) -> Result<Api> {
+        Api::new(
+            &self.ready.https,
+            &self.ready.cert,
+            &self.new_token(tenant)?,
+        )
+    }
+
+    /// Makes a token for `tenant`, as an operator does.
+    pub fn new_token(&self, tenant: &str) -> Result<String> {
+        let output = Command::new(&self.program)
+            .args(["token", "create", "--tenant", tenant, "--config"])
+            .arg(self.dir.path().join("gateway.toml"))
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .output()
+            .context("running the gateway's token create")?;
+        ensure!(
+            output.status.success(),
+            "token create: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Where the API is, `https://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.ready.https
+    }
+
+    /// The PEM file of its certificate.
+    pub fn cert(&self) -> &Path {
+        &self.ready.cert
+    }
+
+    /// How a switch logs on to its bus.
+    pub fn switch_login(&self) -> &SwitchLogin {
+        &self.login
+    }
+
+    /// The secret its webhooks are signed with.
+    pub fn webhook_secret(&self) -> Result<String> {
+        let file = self.data_dir().join("webhook.secret");
+        let secret = std::fs::read_to_string(&file)
+            .with_context(|| format!("reading {}", file.display()))?;
+        Ok(secret.trim().to_owned())
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Where its data is.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Stops it as an operator does (SIGTERM) and waits for its end.
+    pub async fn stop(mut self) -> Result<ExitStatus> {
+        self.process.stop(STOP_TIME).await
+    }
+}
+
+fn read_json<T: for<'a> Deserialize<'a>>(file: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}

@@ -1,0 +1,335 @@
+//! A call and what must come of it, as a file of the suite says it. The same file runs on the sandbox,
+//! where the number decides what the callee does, and on FreeSWITCH, where `far_end` does.
+
+use crate::api::Api;
+use crate::repository;
+use crate::sipp::Sipp;
+use crate::webhook::{Delivery, Receiver};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+/// Added to what a call may take by its own timeouts: the way there and back, with every core busy.
+const SLACK: Duration = Duration::from_secs(40);
+
+/// A scenario of the suite.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The file's name without `.toml`; also the name of its campaign and its trunk.
+    #[serde(skip)]
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub about: String,
+    /// The number to dial, which is the callee on the sandbox.
+    pub number: String,
+    /// What answers it on a real switch.
+    pub far_end: FarEnd,
+    /// The flow, a file of `tests/flows`; without one the call is held in silence.
+    pub flow: Option<String>,
+    /// Seconds to wait for an answer.
+    #[serde(default = "default_dial_timeout")]
+    pub dial_timeout: u16,
+    /// Channel variables and headers of the request.
+    #[serde(default)]
+    pub channel_vars: BTreeMap<String, String>,
+    /// Drops the call once this event has come.
+    pub drop_after: Option<String>,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// What answers a scenario's trunk on a real switch.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FarEnd {
+    /// A scenario of `ci/sipp`, with values for it.
+    Sipp {
+        /// The file's name without `.xml`.
+        scenario: String,
+        /// Values for its keys.
+        #[serde(default)]
+        values: BTreeMap<String, String>,
+    },
+    /// A port that takes everything and never answers.
+    Mute,
+}
+
+/// What must come of a call.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// The names of all its events, in order. A name with `?` may be missing.
+    pub events: Vec<String>,
+    /// Its state in the end.
+    pub state: String,
+    /// The SIP status in the last event; `[]` for none.
+    pub sip_status: Vec<u16>,
+    /// The SIP phrase in the last event.
+    pub sip_phrase: Option<String>,
+    /// The hangup cause in the last event.
+    pub hangup_cause: Option<String>,
+    /// Every key that was reported, in order.
+    #[serde(default)]
+    pub keys: String,
+    /// What each variable had collected in the end.
+    #[serde(default)]
+    pub collected: BTreeMap<String, String>,
+    /// Headers of the INVITE, seen by a far end of sipp.
+    #[serde(default)]
+    pub invite: BTreeMap<String, String>,
+    /// The most ms from `answered` to the last event.
+    pub ends_within_ms: Option<u64>,
+}
+
+fn default_dial_timeout() -> u16 {
+    20
+}
+
+impl Scenario {
+    /// Every scenario of `ci/rig/tests/scenarios`, by name.
+    pub fn all() -> Result<Vec<Self>> {
+        let dir = repository::root()?.join("ci/rig/tests/scenarios");
+        let mut files: Vec<_> = std::fs::read_dir(&dir)
+            .with_context(|| format!("listing {}", dir.display()))?
+            .collect::<std::io::Result<_>>()?;
+        files.sort_by_key(std::fs::DirEntry::path);
+        files.iter().map(|file| Self::read(&file.path())).collect()
+    }
+
+    fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file)?;
+        let scenario: Self =
+            toml::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
+        let name = file.file_stem().and_then(|stem| stem.to_str());
+        Ok(Scenario {
+            name: name.context("a scenario's file needs a name")?.to_owned(),
+            ..scenario
+        })
+    }
+
+    /// The body of its makecall, for the campaign of its name.
+    pub fn request(&self) -> Result<Value> {
+        let mut request = json!({
+            "campaign_name": self.name,
+            "to_number": self.number,
+            "dial_timeout": self.dial_timeout,
+            "channel_vars": self.channel_vars,
+            "call_params": {"token": format!("bearer-{}", self.name)},
+        });
+        if let Some(flow) = &self.flow {
+            request["ivr"] = flow_named(flow)?;
+        }
+        Ok(request)
+    }
+
+    /// Places the call, does what the scenario does to it, and judges everything that came.
+    pub async fn run(&self, api: &Api, webhooks: &Receiver, sipp: Option<&Sipp>) -> Result<()> {
+        let call = api.make_call(&self.request()?).await?;
+        let within = Duration::from_secs(self.dial_timeout.into()) + SLACK;
+        if let Some(name) = &self.drop_after {
+            let came = |events: &[Delivery]| events.iter().any(|event| event.name == *name);
+            webhooks.wait_for(&call, name, within, came).await?;
+            let answer = api.drop_call(&call).await?;
+            ensure!(answer.status == 200, "dropcall: {answer:?}");
+        }
+        let events = webhooks.wait_for_end(&call, within).await?;
+        let record = api.call(&call).await?;
+        let faults = self.faults(&events, &record.body, sipp)?;
+        if !faults.is_empty() {
+            bail!("{}{}", faults.join("\n"), told(&events));
+        }
+        Ok(())
+    }
+
+    fn faults(
+        &self,
+        events: &[Delivery],
+        record: &Value,
+        sipp: Option<&Sipp>,
+    ) -> Result<Vec<String>> {
+        let mut faults = Faults::default();
+        let expect = &self.expect;
+        let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
+        if !fits(&names, &expect.events) {
+            faults.say("events", &expect.events, &names);
+        }
+        faults.unless_same("state", &json!(expect.state), &record["state"]);
+        let last = events.last().map_or(&Value::Null, |event| &event.data);
+        match last["sip_status"].as_u64() {
+            Some(status)
+                if expect
+                    .sip_status
+                    .iter()
+                    .any(|one| u64::from(*one) == status) => {}
+            None if expect.sip_status.is_empty() => {}
+            _ => faults.say("sip_status", &expect.sip_status, &last["sip_status"]),
+        }
+        if let Some(phrase) = &expect.sip_phrase {
+            faults.unless_same("failure_phrase", &json!(phrase), &last["failure_phrase"]);
+        }
+        if let Some(cause) = &expect.hangup_cause {
+            faults.unless_same("hangup_cause", &json!(cause), &last["hangup_cause"]);
+        }
+        let keys = pressed(events);
+        faults.unless_same("keys", &expect.keys, &keys);
+        faults.unless_same("collected", &expect.collected, &collected(events));
+        if let Some(most) = expect.ends_within_ms {
+            let took = last["billsec_ms"].as_u64();
+            if took.is_none_or(|took| took > most) {
+                faults.say("billsec_ms", most, &last["billsec_ms"]);
+            }
+        }
+        self.check_envelopes(events, &mut faults);
+        if let Some(sipp) = sipp {
+            self.check_far_end(sipp, &mut faults)?;
+        }
+        Ok(faults.0)
+    }
+
+    /// What every event of every call must have.
+    fn check_envelopes(&self, events: &[Delivery], faults: &mut Faults) {
+        let finals = events.iter().filter(|event| event.is_final()).count();
+        faults.unless_same("final events", &1, &finals);
+        let seqs: Vec<_> = events
+            .iter()
+            .map(|event| event.data["seq"].as_u64())
+            .collect();
+        if !seqs.windows(2).all(|pair| pair[0] < pair[1]) {
+            faults.say("seq", "rising numbers", &seqs);
+        }
+        let bearer = format!("Bearer bearer-{}", self.name);
+        for event in events {
+            faults.unless_same("Authorization", &bearer, &event.authorization);
+            faults.unless_same("to_number", &json!(self.number), &event.data["to_number"]);
+            faults.unless_same("gateway", &json!(self.name), &event.data["gateway"]);
+        }
+    }
+
+    /// One INVITE, to the number, with the headers that were asked for.
+    fn check_far_end(&self, sipp: &Sipp, faults: &mut Faults) -> Result<()> {
+        faults.unless_same("INVITEs", &1, &sipp.calls()?);
+        let received = sipp.received()?;
+        let Some(invite) = received.iter().find(|message| message.method() == "INVITE") else {
+            return Ok(());
+        };
+        if !invite.uri().starts_with(&format!("sip:{}@", self.number)) {
+            faults.say("the INVITE's URI", &self.number, invite.uri());
+        }
+        for (name, value) in &self.expect.invite {
+            let got = invite.header(name);
+            if !got.contains(value.as_str()) {
+                faults.say(name, value, got);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was not as expected, a line each.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn say(&mut self, what: &str, expected: impl std::fmt::Debug, got: impl std::fmt::Debug) {
+        self.0
+            .push(format!("  {what}: expected {expected:?}, got {got:?}"));
+    }
+
+    fn unless_same<T: std::fmt::Debug + PartialEq>(&mut self, what: &str, expected: &T, got: &T) {
+        if expected != got {
+            self.say(what, expected, got);
+        }
+    }
+}
+
+/// The flow `ci/rig/tests/flows/NAME.json`.
+pub fn flow_named(name: &str) -> Result<Value> {
+    let file = repository::root()?.join(format!("ci/rig/tests/flows/{name}.json"));
+    let text = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+/// Whether `names` are `expected`, of which those with `?` may be missing.
+fn fits(names: &[&str], expected: &[String]) -> bool {
+    match (names, expected) {
+        ([], rest) => rest.iter().all(|name| name.ends_with('?')),
+        (_, []) => false,
+        ([name, names @ ..], [first, rest @ ..]) => match first.strip_suffix('?') {
+            Some(optional) if *name == optional => {
+                fits(names, rest) || fits(&[&[*name], names].concat(), rest)
+            }
+            Some(_) => fits(&[&[*name], names].concat(), rest),
+            None => name == first && fits(names, rest),
+        },
+    }
+}
+
+fn pressed(events: &[Delivery]) -> String {
+    let keys = events.iter().filter(|event| event.name == "dtmf");
+    keys.filter_map(|event| event.data["digit"].as_str())
+        .collect()
+}
+
+/// What each variable holds after the last time it was asked for.
+fn collected(events: &[Delivery]) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap_or("(no text)").to_owned();
+    let results = events.iter().filter(|event| event.name == "dtmf_collected");
+    results
+        .map(|event| (text(&event.data["var_name"]), text(&event.data["digits"])))
+        .collect()
+}
+
+fn told(events: &[Delivery]) -> String {
+    let mut text = String::from("\n  what came:");
+    let start = events.first().map(|event| event.at);
+    for event in events {
+        let at = start.map_or(Duration::ZERO, |start| event.at - start);
+        let _ = write!(
+            text,
+            "\n  {:6} ms  {}  {}",
+            at.as_millis(),
+            event.name,
+            event.data
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn optional_events_may_be_missing() {
+        let expected = ["started", "ringing?", "hangup"].map(str::to_owned);
+        assert!(fits(&["started", "ringing", "hangup"], &expected));
+        assert!(fits(&["started", "hangup"], &expected));
+        assert!(!fits(&["started", "ringing"], &expected));
+        assert!(!fits(&["started", "answered", "hangup"], &expected));
+        assert!(!fits(
+            &["started", "ringing", "hangup", "hangup"],
+            &expected
+        ));
+    }
+
+    #[test]
+    fn every_scenario_can_be_read() {
+        let scenarios = Scenario::all().unwrap();
+        assert!(!scenarios.is_empty());
+        for scenario in scenarios {
+            scenario.request().unwrap();
+            assert!(
+                scenario
+                    .expect
+                    .events
+                    .last()
+                    .is_some_and(|last| !last.ends_with('?'))
+            );
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The whole system: a gateway with its bus, one switch, and a webhook receiver.
+
+use crate::freeswitch::{self, Engine, FreeSwitch, Installation};
+use crate::gateway::{self, Gateway};
+use crate::nats::Nats;
+use crate::prompts;
+use crate::repository::Built;
+use crate::sandbox::Sandbox;
+use crate::webhook::Receiver;
+use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The name the switch has on the bus.
+pub const NODE: &str = "switch-1";
+/// How long a switch may take to be heard on the bus.
+const JOIN_TIME: Duration = Duration::from_secs(20);
+
+/// The switch under test.
+pub enum Switch {
+    /// A real FreeSWITCH.
+    FreeSwitch(Box<FreeSwitch>),
+    /// The sandbox.
+    Sandbox(Sandbox),
+}
+
+impl Switch {
+    /// What it is, for a person.
+    pub fn describe(&self) -> String {
+        match self {
+            Switch::FreeSwitch(switch) => format!("FreeSWITCH {}", switch.version()),
+            Switch::Sandbox(_) => "sandbox switch".to_owned(),
+        }
+    }
+
+    /// Runs a command as `fs_cli` does.
+    pub async fn exec(&self, command: &str) -> Result<String> {
+        match self {
+            Switch::FreeSwitch(switch) => switch.event_socket().await?.api(command).await,
+            Switch::Sandbox(switch) => switch.exec(command),
+        }
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &crate::process::Process {
+        match self {
+            Switch::FreeSwitch(switch) => switch.process(),
+            Switch::Sandbox(switch) => switch.process(),
+        }
+    }
+}
+
+/// Which switch to start.
+pub enum Host {
+    /// A FreeSWITCH with this configuration; its `engine` is filled in here.
+    FreeSwitch(Installation, freeswitch::Config),
+    /// The sandbox, with its clock so many times faster than ours.
+    Sandbox {
+        /// 1 is real time.
+        clock_rate: u32,
+    },
+}
+
+/// A running system. Fields are dropped in this order: the switch hangs up before its bus goes.
+pub struct System {
+    /// The switch.
+    pub switch: Switch,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// The bus, where it is not the gateway's own.
+    pub nats: Option<Nats>,
+    /// What the gateway's events come to.
+    pub webhooks: Receiver,
+    /// The prompts of the flows.
+    _prompts: TempDir,
+}
+
+impl System {
+    /// Starts a gateway with `config` and the switch, and waits until the router has the switch. Each
+    /// campaign without an `event_url` gets the receiver's. `own_nats`: whether the bus is the gateway's
+    /// own (development mode) or a server of the rig's that the configuration names.
+    pub async fn start(
+        built: &Built,
+        host: Host,
+        mut config: gateway::Config,
+        own_nats: bool,
+    ) -> Result<Self> {
+        let webhooks = Receiver::start().await?;
+        for campaign in &mut config.campaigns {
+            if campaign.event_url.is_empty() {
+                campaign.event_url = webhooks.url().to_owned();
+            }
+        }
+        let prompts = tempfile::Builder::new().prefix("ira-prompts-").tempdir()?;
+        prompts::write_all(prompts.path())?;
+
+        let nats = if own_nats {
+            None
+        } else {
+            Some(Nats::start().await?)
+        };
+        let gateway = Gateway::start(&built.gateway, config, nats.as_ref()).await?;
+        webhooks.trust(&gateway.webhook_secret()?)?;
+
+        let engine = engine(built, &gateway, &prompts);
+        let switch = match host {
+            Host::FreeSwitch(installation, mut config) => {
+                config.engine = Some(engine);
+                let switch = FreeSwitch::start(&installation, &config).await?;
+                Switch::FreeSwitch(Box::new(switch))
+            }
+            Host::Sandbox { clock_rate } => {
+                Switch::Sandbox(Sandbox::start(&built.sandbox, &engine, clock_rate).await?)
+            }
+        };
+        let system = System {
+            switch,
+            gateway,
+            nats,
+            webhooks,
+            _prompts: prompts,
+        };
+        system.wait_for_switch().await?;
+        Ok(system)
+    }
+
+    /// Waits until the module is on the bus; the router takes calls before that and keeps them queued.
+    async fn wait_for_switch(&self) -> Result<()> {
+        let deadline = Instant::now() + JOIN_TIME;
+        loop {
+            let status = self.switch.exec("iradialer status").await?;
+            if status.contains(" connected,") {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the switch is not on the bus after {JOIN_TIME:?}: {status}\n{}",
+                self.logs()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The ends of every log, for a failure's report.
+    pub fn logs(&self) -> String {
+        self.switch.process().log_tail() + &self.gateway.process().log_tail()
+    }
+}
+
+fn engine(built: &Built, gateway: &Gateway, prompts: &TempDir) -> Engine {
+    let login = gateway.switch_login();
+    let params = [
+        ("node-id", NODE.to_owned()),
+        ("nats-url", login.url.clone()),
+        ("nats-user", login.user.clone()),
+        ("nats-password", login.password.clone()),
+        ("prompts-dir", prompts.path().display().to_string()),
+    ];
+    Engine {
+        module: built.module.clone(),
+        params: params
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec(),
+    }
+}
