@@ -1,1 +1,223 @@
 //! Writes what the switches report to the TDB.
+//!
+//! Events come from the JetStream stream through a durable consumer and are acknowledged once they
+//! are committed. They may come again, and out of order: the TDB stores each once, and an event
+//! whose predecessors are missing is handed back for a while.
+
+use crate::app::App;
+use crate::bus::stream;
+use crate::tdb::{Applied, OutOfOrder, TdbError};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::{self, AckKind, Message};
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
+use iradialer_core::value::ClusterName;
+use iradialer_core::wire::{self, SwitchEvent};
+use std::time::Duration;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// The durable consumer's name.
+const CONSUMER: &str = "collector";
+/// How many events are applied at once; they share commits.
+const MAX_AT_ONCE: usize = 256;
+/// How long the server waits for an acknowledgement before it sends an event again.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+/// How long an event whose predecessors are missing is handed back for.
+const EARLY_DELAY: Duration = Duration::from_millis(200);
+/// How often it is handed back before it is stored all the same: its predecessors are lost.
+const MAX_EARLY: i64 = 25;
+/// How long to wait after a fault of the database or the bus.
+const FAULT_DELAY: Duration = Duration::from_secs(1);
+
+/// Collects until `stop`, and then ends what is under way. Where the bus is away this waits for it.
+pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) {
+    let context = jetstream::new(client);
+    let mut told = false;
+    while !stop.is_cancelled() {
+        let opened = tokio::select! {
+            opened = open(&context, &app.config.cluster) => opened,
+            () = stop.cancelled() => return,
+        };
+        let ended = match opened {
+            Ok(messages) => {
+                told = false;
+                tracing::info!("collecting events");
+                pump(&app, messages, &stop).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended
+            && !std::mem::replace(&mut told, true)
+        {
+            tracing::warn!(%error, "events can't be collected, trying again until they can");
+        }
+        tokio::select! {
+            () = sleep(FAULT_DELAY) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Why collecting was interrupted.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error("the event stream: {0}")]
+    Stream(#[from] jetstream::context::CreateStreamError),
+    #[error("the collector's consumer: {0}")]
+    Consumer(#[from] jetstream::stream::ConsumerError),
+    #[error("the collector's consumer: {0}")]
+    Subscribe(#[from] jetstream::consumer::StreamError),
+    #[error("the collector's consumer: {0}")]
+    Pull(#[from] pull::MessagesError),
+}
+
+async fn open(
+    context: &jetstream::Context,
+    cluster: &ClusterName,
+) -> Result<pull::Stream, Interrupted> {
+    let consumer = durable_consumer(context, cluster).await?;
+    let messages = consumer
+        .stream()
+        .max_messages_per_batch(MAX_AT_ONCE)
+        .messages()
+        .await?;
+    Ok(messages)
+}
+
+async fn pump(
+    app: &App,
+    mut messages: pull::Stream,
+    stop: &CancellationToken,
+) -> Result<(), Interrupted> {
+    let mut under_way = FuturesOrdered::new();
+    while !(stop.is_cancelled() && under_way.is_empty()) {
+        let room = under_way.len() < MAX_AT_ONCE && !stop.is_cancelled();
+        tokio::select! {
+            biased;
+            Some(()) = under_way.next() => {}
+            message = messages.next(), if room => match message {
+                // Begun in the order they came: the TDB applies them in the order they are begun.
+                Some(message) => under_way.push_back(collect(app, message?)),
+                None => return Ok(()),
+            },
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+async fn durable_consumer(
+    context: &jetstream::Context,
+    cluster: &ClusterName,
+) -> Result<PullConsumer, Interrupted> {
+    let stream = stream::ensure(context, cluster).await?;
+    let config = pull::Config {
+        durable_name: Some(CONSUMER.to_owned()),
+        description: Some("Writes events to the TDB".to_owned()),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_ack_pending: 4 * MAX_AT_ONCE as i64,
+        ..pull::Config::default()
+    };
+    Ok(stream.get_or_create_consumer(CONSUMER, config).await?)
+}
+
+/// What to tell the stream about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It is stored.
+    Done,
+    /// It can't be stored, now or ever.
+    Never,
+    /// Not now.
+    Later(Duration),
+}
+
+async fn collect(app: &App, message: Message) {
+    let kind = match judge(app, &message).await {
+        Verdict::Done => AckKind::Ack,
+        Verdict::Never => AckKind::Term,
+        Verdict::Later(delay) => AckKind::Nak(Some(delay)),
+    };
+    // A lost acknowledgement brings the event again, and it is known then.
+    if let Err(error) = message.ack_with(kind).await {
+        tracing::debug!(%error, "an event could not be acknowledged");
+    }
+}
+
+async fn judge(app: &App, message: &Message) -> Verdict {
+    let event = match read_event(&message.payload) {
+        Ok(event) => event,
+        Err(error) => {
+            tracing::error!(subject = %message.subject, error, "an event that can't be read was dropped");
+            return Verdict::Never;
+        }
+    };
+    let deliveries = message.info().map_or(1, |info| info.delivered);
+    let out_of_order = if deliveries > MAX_EARLY {
+        OutOfOrder::Store
+    } else {
+        OutOfOrder::Hold
+    };
+    let call = event.call_uuid;
+    match app
+        .tdb
+        .apply_event(event, out_of_order, app.clock.now_ms())
+        .await
+    {
+        Ok(applied) => {
+            wake(app, &applied);
+            verdict(&applied)
+        }
+        Err(TdbError::Stopped) => Verdict::Later(FAULT_DELAY),
+        Err(error) => {
+            tracing::error!(%call, %error, "an event could not be stored, it will come again");
+            Verdict::Later(FAULT_DELAY)
+        }
+    }
+}
+
+fn read_event(payload: &[u8]) -> Result<SwitchEvent, String> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        v: u16,
+    }
+    let Versioned { v } = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    if v != wire::VERSION {
+        return Err(format!("v: expected {}, got {v}", wire::VERSION));
+    }
+    serde_json::from_slice(payload).map_err(|error| error.to_string())
+}
+
+fn wake(app: &App, applied: &Applied) {
+    if let Applied::Stored { ended, webhook, .. } = applied {
+        if *webhook {
+            app.wake.dispatcher.notify_one();
+        }
+        if *ended {
+            app.wake.router.notify_one();
+        }
+    }
+}
+
+fn verdict(applied: &Applied) -> Verdict {
+    match applied {
+        Applied::Stored { .. } | Applied::Duplicate => Verdict::Done,
+        Applied::Early { .. } => Verdict::Later(EARLY_DELAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_another_version_is_refused_by_its_version() {
+        let error = read_event(br#"{"v":7,"anything":"else"}"#).unwrap_err();
+        assert_eq!(error, "v: expected 1, got 7");
+        assert!(read_event(b"\xff").is_err());
+        assert!(read_event(br#"{"v":1}"#).unwrap_err().contains("call_uuid"));
+    }
+}

@@ -1,1 +1,276 @@
 //! Delivers events to webhooks.
+//!
+//! Every delivery is a row of the TDB until it is done or dead, so a restart loses none; it may make
+//! one twice, which the receiver sees by its `webhook-id`. The events of a call go out in order, the
+//! next when the one before is done or dead. Receivers are independent: each has its own few places,
+//! and one that is slow or dead holds up nobody else.
+
+mod address;
+mod body;
+mod client;
+mod schedule;
+mod signature;
+
+pub use client::{Message, Outcome, WebhookClient};
+pub use signature::{BadSecret, Signer};
+
+use crate::app::App;
+use crate::config::Secret;
+use crate::roles::RoleError;
+use crate::tdb::{Delivery, TdbError, Tried};
+use iradialer_core::value::CallUuid;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How many deliveries a receiver may be sent at once, each of another call.
+const PER_ORIGIN: usize = 16;
+/// How many deliveries may be under way in all.
+const IN_ALL: usize = 1_024;
+/// The loop looks this often even if nothing wakes it.
+const TICK_MS: u64 = 5_000;
+/// How long to wait after a fault of the database.
+const FAULT_DELAY_MS: u64 = 1_000;
+/// How long deliveries that are under way at the end are waited for.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// The dispatcher, ready to run.
+pub struct Dispatcher {
+    courier: Arc<Courier>,
+    /// The calls that have a delivery under way, each with its receiver.
+    under_way: HashMap<CallUuid, String>,
+    /// When to look next, ms since the Unix epoch.
+    next_look_ms: u64,
+    done: mpsc::UnboundedSender<Done>,
+    finished: mpsc::UnboundedReceiver<Done>,
+}
+
+/// A delivery is over.
+struct Done {
+    call: CallUuid,
+    /// When the call's next is due, ms since the Unix epoch.
+    next_ms: Option<u64>,
+}
+
+impl Dispatcher {
+    /// A dispatcher that signs with `secret` (`whsec_…`).
+    ///
+    /// # Errors
+    /// Where the secret is none, or no HTTP client can be set up.
+    pub fn new(app: App, secret: &Secret) -> Result<Dispatcher, RoleError> {
+        let signer = Signer::new(secret.reveal()).map_err(RoleError::new)?;
+        let client = WebhookClient::new(&app.config.webhooks).map_err(RoleError::new)?;
+        let (done, finished) = mpsc::unbounded_channel();
+        Ok(Dispatcher {
+            courier: Arc::new(Courier {
+                app,
+                signer,
+                client,
+            }),
+            under_way: HashMap::new(),
+            next_look_ms: 0,
+            done,
+            finished,
+        })
+    }
+
+    /// Delivers until `stop`, then waits a moment for the answers to what is under way.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let courier = Arc::clone(&self.courier);
+        while !stop.is_cancelled() {
+            let looked = tokio::select! {
+                () = courier.app.wake.dispatcher.notified() => self.look_at_all().await,
+                () = sleep(self.until_next_look()) => self.look_at_all().await,
+                Some(done) = self.finished.recv() => self.go_on_after(done).await,
+                () = stop.cancelled() => Ok(()),
+            };
+            if let Err(error) = looked {
+                tracing::error!(%error, "webhooks can't be read, trying again until they can");
+                self.next_look_ms = courier.app.clock.now_ms() + FAULT_DELAY_MS;
+            }
+        }
+        let _ = timeout(LAST_ANSWERS, self.wait_for_answers()).await;
+    }
+
+    fn until_next_look(&self) -> Duration {
+        let now_ms = self.courier.app.clock.now_ms();
+        Duration::from_millis(self.next_look_ms.saturating_sub(now_ms))
+    }
+
+    /// Sends what is due, to every receiver.
+    async fn look_at_all(&mut self) -> Result<(), TdbError> {
+        let now_ms = self.courier.app.clock.now_ms();
+        self.next_look_ms = now_ms + TICK_MS;
+        for due in self.courier.app.tdb.due_origins().await? {
+            if due.next_ms <= now_ms {
+                self.look_at(&due.origin).await?;
+            }
+            // A receiver of whom one delivery is due may have others that are due later.
+            let next_ms = self.courier.app.tdb.next_due_after(&due.origin, now_ms);
+            if let Some(next_ms) = next_ms.await? {
+                self.next_look_ms = self.next_look_ms.min(next_ms);
+            }
+        }
+        Ok(())
+    }
+
+    /// A place has become free: for the call's next event or another call.
+    async fn go_on_after(&mut self, done: Done) -> Result<(), TdbError> {
+        if let Some(next_ms) = done.next_ms {
+            self.next_look_ms = self.next_look_ms.min(next_ms);
+        }
+        match self.under_way.remove(&done.call) {
+            Some(origin) => self.look_at(&origin).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what the receiver is to get now, as far as it has places.
+    async fn look_at(&mut self, origin: &str) -> Result<(), TdbError> {
+        let busy = self
+            .under_way
+            .values()
+            .filter(|other| *other == origin)
+            .count();
+        let free = PER_ORIGIN
+            .saturating_sub(busy)
+            .min(IN_ALL.saturating_sub(self.under_way.len()));
+        if free == 0 {
+            return Ok(());
+        }
+        // Those under way are still due, and stand at the front.
+        let limit = u32::try_from(busy + free).unwrap_or(u32::MAX);
+        let now_ms = self.courier.app.clock.now_ms();
+        let tdb = &self.courier.app.tdb;
+        let due = tdb.due_deliveries(origin, limit, now_ms).await?;
+        let fresh: Vec<Delivery> = due
+            .into_iter()
+            .filter(|delivery| !self.under_way.contains_key(&delivery.call.call_uuid))
+            .take(free)
+            .collect();
+        for delivery in fresh {
+            self.send(delivery, origin);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, delivery: Delivery, origin: &str) {
+        let call = delivery.call.call_uuid;
+        self.under_way.insert(call, origin.to_owned());
+        let courier = Arc::clone(&self.courier);
+        let tell = self.done.clone();
+        let task = tokio::spawn(async move { courier.deliver(delivery).await });
+        tokio::spawn(async move {
+            // A delivery that panicked is due as before; the next look finds it.
+            let next_ms = task.await.unwrap_or(None);
+            let _ = tell.send(Done { call, next_ms });
+        });
+    }
+
+    async fn wait_for_answers(&mut self) {
+        while !self.under_way.is_empty() {
+            if let Some(done) = self.finished.recv().await {
+                self.under_way.remove(&done.call);
+            }
+        }
+    }
+}
+
+/// Makes one delivery and notes how it went.
+struct Courier {
+    app: App,
+    signer: Signer,
+    client: WebhookClient,
+}
+
+impl Courier {
+    /// Returns when the call's next delivery is due, ms since the Unix epoch.
+    async fn deliver(&self, delivery: Delivery) -> Option<u64> {
+        let outcome = self.post(&delivery).await;
+        let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
+        let now_ms = self.app.clock.now_ms();
+        let noted = match self.judge(&delivery, outcome, now_ms) {
+            Judged::One(tried) => self.app.tdb.delivery_tried(call, seq, tried, now_ms).await,
+            Judged::Rest(why) => self.app.tdb.deliveries_end(call, why, now_ms).await,
+        };
+        match noted {
+            Ok(next_ms) => next_ms,
+            Err(error) => {
+                tracing::error!(%call, seq, %error, "a delivery could not be noted and will be made again");
+                sleep(Duration::from_millis(FAULT_DELAY_MS)).await;
+                None
+            }
+        }
+    }
+
+    async fn post(&self, delivery: &Delivery) -> Outcome {
+        let config = &self.app.config;
+        let body = body::body(delivery, &config.cluster, &config.webhooks.event_prefix);
+        let id = body::message_id(delivery);
+        let timestamp_s = self.app.clock.now_ms() / 1000;
+        let token = delivery.call.request.call_params.get("token");
+        self.client
+            .post(Message {
+                url: &delivery.url,
+                id: &id,
+                timestamp_s,
+                signature: self.signer.sign(&id, timestamp_s, &body),
+                token: token.and_then(serde_json::Value::as_str),
+                body,
+            })
+            .await
+    }
+
+    fn judge(&self, delivery: &Delivery, outcome: Outcome, now_ms: u64) -> Judged {
+        let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
+        let (status, error, retry_after) = match outcome {
+            Outcome::Delivered { status } => return Judged::One(Tried::Delivered { status }),
+            Outcome::Gone => {
+                tracing::info!(%call, seq, "a webhook is gone (410)");
+                return Judged::Rest("410: the receiver wants no more of this call");
+            }
+            Outcome::Hopeless { error } => {
+                tracing::warn!(%call, seq, error, "a webhook can't be delivered");
+                let status = None;
+                return Judged::One(Tried::Dead { status, error });
+            }
+            Outcome::Failed {
+                status,
+                error,
+                retry_after,
+            } => (status, error, retry_after),
+        };
+        let tries = delivery.tries.saturating_add(1);
+        let schedule = &self.app.config.webhooks.retry_after;
+        let wait = schedule::next_wait(schedule, tries, retry_after, &mut rand::rng());
+        Judged::One(match wait {
+            Some(wait) => {
+                tracing::debug!(%call, seq, tries, error, ?wait, "a webhook failed and will be tried again");
+                let next_ms = now_ms.saturating_add(wait.as_millis() as u64);
+                Tried::Again {
+                    next_ms,
+                    status,
+                    error,
+                }
+            }
+            None => {
+                tracing::warn!(%call, seq, tries, error, "a webhook is given up");
+                Tried::Dead { status, error }
+            }
+        })
+    }
+}
+
+/// What to note.
+enum Judged {
+    /// Of this delivery.
+    One(Tried),
+    /// Of it and every other that waits of the same call: they are dead, for this reason.
+    Rest(&'static str),
+}
+
+#[cfg(test)]
+mod tests;

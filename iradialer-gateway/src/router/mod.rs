@@ -1,1 +1,260 @@
-//! Gives queued calls to switches.
+//! Gives queued calls to switches: within the rate and capacity of each trunk, the limits of each
+//! campaign and what each switch can take.
+//!
+//! The table is the queue. One loop looks at it when it is woken or when something falls due, plans
+//! what can be dialled now, and hands each plan to a task of its own, so that a switch that does not
+//! answer delays nothing else. A call is assigned in the TDB, and that is on the disk, before its
+//! dial command is sent; from then on only a refusal or the switch's word that it never dialled
+//! brings the call back into the queue.
+
+mod dispatch;
+mod heartbeats;
+mod lease;
+mod pace;
+mod plan;
+mod settle;
+mod shared;
+mod sweep;
+pub mod switches;
+
+use crate::app::App;
+use crate::config::Campaign;
+use crate::tdb::{Lease, QueuedCall, TdbError};
+use dispatch::{Plan, dispatch};
+use iradialer_core::value::{CallUuid, TrunkName};
+use pace::Pace;
+use plan::{Room, Sought};
+use shared::{Hand, Shared};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use sweep::Sweeper;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// The region whose calls this router gives out.
+const REGION: &str = "default";
+/// The loop looks this often even if nothing wakes it.
+const TICK: Duration = Duration::from_secs(1);
+/// A loop that stood still for this long may have missed heartbeats.
+const STOOD_STILL_MS: u64 = 5_000;
+/// How many calls may be on their way to switches at once.
+const MAX_IN_HAND: usize = 512;
+/// How many calls of a campaign are read from the queue at once.
+const PICK_AT_ONCE: usize = 64;
+/// How many expired calls are ended in one transaction.
+const EXPIRE_AT_ONCE: u32 = 200;
+
+/// Routes until `stop`; then waits for the answers to what has been sent.
+pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) {
+    let shared = Arc::new(Shared::new(app, client, stop.clone()));
+    let (keeper, lease) = lease::Keeper::new(Arc::clone(&shared), REGION);
+    shared.tasks.spawn(keeper.run());
+    shared.tasks.spawn(heartbeats::listen(Arc::clone(&shared)));
+
+    Router::new(Arc::clone(&shared), lease).run().await;
+    shared.tasks.close();
+    shared.tasks.wait().await;
+}
+
+struct Router {
+    shared: Arc<Shared>,
+    lease: watch::Receiver<Option<Lease>>,
+    paces: HashMap<TrunkName, Pace>,
+    sweeper: Sweeper,
+    looked_ms: u64,
+}
+
+impl Router {
+    fn new(shared: Arc<Shared>, lease: watch::Receiver<Option<Lease>>) -> Router {
+        let now_ms = shared.now_ms();
+        let trunks = shared.app.config.trunks.values();
+        let paces = trunks
+            .map(|trunk| (trunk.name.clone(), Pace::new(trunk.max_cps, now_ms)))
+            .collect();
+        Router {
+            sweeper: Sweeper::default(),
+            shared,
+            lease,
+            paces,
+            looked_ms: now_ms,
+        }
+    }
+
+    async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut told = false;
+        while !shared.stop.is_cancelled() {
+            let pause = match self.look().await {
+                Ok(pause) => {
+                    told = false;
+                    pause
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::error!(%error, "the queue can't be read, trying again until it can");
+                    }
+                    TICK
+                }
+            };
+            tokio::select! {
+                () = shared.app.wake.router.notified() => {}
+                _ = self.lease.changed() => {}
+                () = sleep(pause) => {}
+                () = shared.stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Does what can be done now. Returns how long nothing will fall due.
+    async fn look(&mut self) -> Result<Duration, TdbError> {
+        let now_ms = self.shared.now_ms();
+        self.mind_deafness(now_ms);
+        let Some(lease) = *self.lease.borrow_and_update() else {
+            return Ok(TICK);
+        };
+        if lease.expires_ms <= now_ms {
+            return Ok(TICK);
+        }
+        self.sweeper.look(&self.shared, now_ms).await?;
+        let queue_change_ms = self.expire(now_ms).await?;
+        let plan_again_ms = match self.shared.is_connected() {
+            true => self.dispatch_what_fits(lease.epoch, now_ms).await?,
+            false => None,
+        };
+        let next_ms = [queue_change_ms, plan_again_ms].into_iter().flatten().min();
+        let pause = next_ms.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms)));
+        Ok(pause.unwrap_or(TICK).min(TICK))
+    }
+
+    /// Heartbeats are missed while the bus is away and while this process stands still; that silence
+    /// is ours, not the switches'.
+    fn mind_deafness(&mut self, now_ms: u64) {
+        let stood_still = now_ms.saturating_sub(self.looked_ms) > STOOD_STILL_MS;
+        if stood_still || !self.shared.is_connected() {
+            self.shared.switches().deaf_until(now_ms);
+        }
+        self.looked_ms = now_ms;
+    }
+
+    /// Ends what has waited too long. Returns when the queue next changes by itself.
+    async fn expire(&self, now_ms: u64) -> Result<Option<u64>, TdbError> {
+        let tdb = &self.shared.app.tdb;
+        let next_ms = tdb.next_queue_change(now_ms).await?;
+        if next_ms.is_none_or(|at_ms| at_ms > now_ms) {
+            return Ok(next_ms);
+        }
+        let expired = tdb.expire_due(now_ms, EXPIRE_AT_ONCE).await?;
+        if !expired.is_empty() {
+            tracing::info!(calls = expired.len(), "calls expired in the queue");
+            self.shared.app.wake.dispatcher.notify_one();
+        }
+        tdb.next_queue_change(now_ms).await
+    }
+
+    /// Plans what can be dialled now and sends it on its way. Returns when more may fit.
+    async fn dispatch_what_fits(
+        &mut self,
+        epoch: u64,
+        now_ms: u64,
+    ) -> Result<Option<u64>, TdbError> {
+        let shared = Arc::clone(&self.shared);
+        // In this order: a call that is assigned in between is counted twice, not missed.
+        let in_hand = shared.in_hand();
+        let live = shared.app.tdb.live_counts().await?;
+        let mut room = Room::new(&shared.app.config, live, &in_hand);
+        let mut again = Soonest::default();
+
+        let mut queue = Vec::new();
+        for campaign in shared.app.config.campaigns.values() {
+            match room.for_campaign(campaign, &mut self.paces, &mut shared.switches(), now_ms) {
+                Sought::Found(()) => {}
+                Sought::NotBefore(at_ms) => {
+                    again.at(at_ms);
+                    continue;
+                }
+                Sought::Nothing => continue,
+            }
+            let waiting = pick(&shared, campaign, &in_hand, now_ms).await?;
+            if waiting.len() >= PICK_AT_ONCE {
+                again.at(now_ms);
+            }
+            queue.extend(waiting.into_iter().map(|waiting| (campaign, waiting)));
+        }
+        queue.sort_by_key(|(_, waiting)| waiting.turn());
+
+        let free = MAX_IN_HAND.saturating_sub(in_hand.len());
+        let mut placed = 0;
+        for (campaign, Waiting { call, .. }) in queue.into_iter().take(free) {
+            match room.take(campaign, &mut self.paces, &mut shared.switches(), now_ms) {
+                Sought::Found((trunk, switch)) => {
+                    placed += 1;
+                    let hand = Hand::new(campaign, &trunk);
+                    let holder = shared.take_in_hand(call.call_uuid, switch.node.clone(), hand);
+                    let plan = Plan {
+                        call,
+                        trunk,
+                        switch,
+                        epoch,
+                    };
+                    shared
+                        .tasks
+                        .spawn(dispatch(Arc::clone(&shared), plan, holder));
+                }
+                Sought::NotBefore(at_ms) => again.at(at_ms),
+                Sought::Nothing => {}
+            }
+        }
+        // With nothing placed, looking again at once would find the same.
+        Ok(again.0.filter(|at_ms| placed > 0 || *at_ms > now_ms))
+    }
+}
+
+/// A call of the queue, and its rank among those of its campaign.
+struct Waiting {
+    rank: usize,
+    call: QueuedCall,
+}
+
+impl Waiting {
+    /// Priority first; then campaigns take turns; then the older call.
+    fn turn(&self) -> (Reverse<u8>, usize, u64) {
+        (Reverse(self.call.priority), self.rank, self.call.created_ms)
+    }
+}
+
+/// The first calls of the campaign that are not in hand.
+async fn pick(
+    shared: &Shared,
+    campaign: &Campaign,
+    in_hand: &HashMap<CallUuid, Hand>,
+    now_ms: u64,
+) -> Result<Vec<Waiting>, TdbError> {
+    // Those in hand are still queued until their assignment is committed.
+    let hidden = in_hand.values().filter(|hand| !hand.assigned).count();
+    let limit = u32::try_from(PICK_AT_ONCE + hidden).unwrap_or(u32::MAX);
+    let picked = shared
+        .app
+        .tdb
+        .pick(&campaign.tenant_id, &campaign.name, limit, now_ms)
+        .await?;
+    let fresh = picked
+        .into_iter()
+        .filter(|call| !in_hand.contains_key(&call.call_uuid));
+    Ok(fresh
+        .enumerate()
+        .map(|(rank, call)| Waiting { rank, call })
+        .collect())
+}
+
+/// The soonest of the times it was told.
+#[derive(Default)]
+struct Soonest(Option<u64>);
+
+impl Soonest {
+    fn at(&mut self, at_ms: u64) {
+        self.0 = Some(self.0.map_or(at_ms, |soonest_ms| soonest_ms.min(at_ms)));
+    }
+}

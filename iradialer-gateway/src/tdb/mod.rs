@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod lease;
 mod queue;
+mod receiver;
 mod row;
 mod token;
 mod writer;

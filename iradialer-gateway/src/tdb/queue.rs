@@ -25,6 +25,8 @@ pub struct QueuedCall {
     pub from_number: CallerNumber,
     /// What else was asked for.
     pub request: CallRequest,
+    /// 0 to 9; a higher one is dialled first.
+    pub priority: u8,
     /// When it was accepted, ms since the Unix epoch.
     pub created_ms: u64,
     /// When it is given up.
@@ -52,7 +54,7 @@ impl Tdb {
     ) -> Result<Vec<QueuedCall>, TdbError> {
         let rows = sqlx::query(
             "SELECT call_uuid, attempt, tenant_id, campaign_name, to_number, from_number, request,
-                 created_ms, expires_ms
+                 priority, created_ms, expires_ms
              FROM calls
              WHERE state = 'queued' AND tenant_id = $1 AND campaign_name = $2
                AND not_before_ms <= $3 AND (expires_ms IS NULL OR expires_ms > $3)
@@ -140,6 +142,7 @@ impl QueuedCall {
                 CallerNumber::parse("from_number", t).ok()
             })?,
             request: json(row, "request")?,
+            priority: number(row, "priority")?,
             created_ms: number(row, "created_ms")?,
             expires_ms: optional_number(row, "expires_ms")?,
         })

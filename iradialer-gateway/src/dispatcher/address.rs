@@ -1,0 +1,223 @@
+//! Which addresses a webhook may go to. A tenant names the URL, so without this any tenant could
+//! reach what only the gateway can.
+
+use crate::config::AddressRange;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// A webhook's address that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedAddress {
+    /// An address that is not of the public internet and not listed.
+    #[error(
+        "event_url: expected a host with a public address or one listed in webhooks.allow_addresses, got {host} ({address})"
+    )]
+    NotPublic {
+        /// The host as it stands in the URL.
+        host: String,
+        /// What it resolves to.
+        address: IpAddr,
+    },
+    /// The name has no address.
+    #[error("event_url: {host} has no address")]
+    NoAddress {
+        /// The name.
+        host: String,
+    },
+}
+
+/// Lets public addresses through, and the listed ones.
+#[derive(Debug, Clone)]
+pub struct AddressGuard {
+    allowed: Arc<[AddressRange]>,
+}
+
+impl AddressGuard {
+    /// A guard that lets `allowed` through though they are not public.
+    pub fn new(allowed: &[AddressRange]) -> AddressGuard {
+        AddressGuard {
+            allowed: allowed.into(),
+        }
+    }
+
+    /// Checks the host of a URL where it is an address; a name is checked when it is resolved.
+    pub fn check_literal(&self, url: &reqwest::Url) -> Result<(), RefusedAddress> {
+        let Some(host) = url.host_str() else {
+            return Ok(());
+        };
+        match host.trim_start_matches('[').trim_end_matches(']').parse() {
+            Ok(address) => self.check(host, address),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn check(&self, host: &str, address: IpAddr) -> Result<(), RefusedAddress> {
+        if is_public(address) || self.allowed.iter().any(|range| range.contains(address)) {
+            return Ok(());
+        }
+        Err(RefusedAddress::NotPublic {
+            host: host.to_owned(),
+            address,
+        })
+    }
+}
+
+/// The resolver of the HTTP client: what it returns is what is connected to, so a name can't be
+/// checked with one address and reached at another. One bad address refuses the name as a whole.
+impl Resolve for AddressGuard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let host = name.as_str();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            if found.is_empty() {
+                return Err(RefusedAddress::NoAddress {
+                    host: host.to_owned(),
+                }
+                .into());
+            }
+            for address in &found {
+                guard.check(host, address.ip())?;
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Whether the address is one of the public internet (IANA special-purpose registries, 2026).
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let this_network = a == 0;
+    let carrier_nat = a == 100 && (64..128).contains(&b);
+    let protocol_assignments = a == 192 && b == 0 && c == 0;
+    let relay_6to4 = a == 192 && b == 88 && c == 99;
+    let benchmarking = a == 198 && (b == 18 || b == 19);
+    let multicast_or_reserved = a >= 224;
+    !(this_network
+        || carrier_nat
+        || protocol_assignments
+        || relay_6to4
+        || benchmarking
+        || multicast_or_reserved
+        || address.is_loopback()
+        || address.is_private()
+        // 169.254.169.254, the metadata service of every large cloud, is one of these.
+        || address.is_link_local()
+        || address.is_documentation())
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    // Only 2000::/3 is given out. That leaves out loopback, ULA (and with it fd00:ec2::254, a
+    // metadata service), link-local, multicast and NAT64 (64:ff9b::/96), which can lead to any IPv4.
+    let global_unicast = segments[0] & 0xe000 == 0x2000;
+    let protocol_assignments = segments[0] == 0x2001 && segments[1] < 0x0200;
+    let documentation = (segments[0] == 0x2001 && segments[1] == 0x0db8)
+        || (segments[0] == 0x3fff && segments[1] < 0x1000);
+    let to_v4_by_6to4 = segments[0] == 0x2002;
+    global_unicast && !protocol_assignments && !documentation && !to_v4_by_6to4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(allowed: &[&str], url: &str) -> Result<(), RefusedAddress> {
+        let allowed: Vec<_> = allowed
+            .iter()
+            .map(|range| AddressRange::parse(range).unwrap())
+            .collect();
+        AddressGuard::new(&allowed).check_literal(&url.parse().unwrap())
+    }
+
+    #[test]
+    fn addresses_that_are_not_public_are_refused() {
+        for host in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "0.0.0.0",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "100.127.255.255",
+            "192.0.0.170",
+            "198.18.0.1",
+            "192.0.2.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "2130706433",
+            "0x7f.1",
+            "017700000001",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:a9fe:a9fe]",
+            "[::127.0.0.1]",
+            "[fc00::1]",
+            "[fd00:ec2::254]",
+            "[fe80::1]",
+            "[ff02::1]",
+            "[64:ff9b::7f00:1]",
+            "[2001::1]",
+            "[2002:7f00:1::]",
+            "[2001:db8::1]",
+        ] {
+            let refusal = check(&[], &format!("https://{host}:8443/hook")).unwrap_err();
+            assert!(refusal.to_string().starts_with("event_url: expected"));
+        }
+    }
+
+    #[test]
+    fn public_addresses_pass() {
+        for host in [
+            "8.8.8.8",
+            "100.63.255.255",
+            "172.32.0.1",
+            "[2606:4700::1111]",
+            "[::ffff:8.8.8.8]",
+        ] {
+            assert_eq!(check(&[], &format!("https://{host}/")), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn listed_addresses_pass() {
+        assert_eq!(
+            check(&["127.0.0.0/8"], "http://[::ffff:127.0.0.1]/"),
+            Ok(())
+        );
+        assert_eq!(check(&["::1"], "http://[::1]:80/"), Ok(()));
+        assert!(check(&["10.0.0.0/8"], "http://127.0.0.1/").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_name_is_refused_for_what_it_resolves_to() {
+        let guard = AddressGuard::new(&[]);
+        let refusal = guard
+            .resolve("localhost".parse().unwrap())
+            .await
+            .err()
+            .unwrap();
+        assert!(refusal.downcast_ref::<RefusedAddress>().is_some());
+        let listed = ["127.0.0.0/8", "::1"].map(|range| AddressRange::parse(range).unwrap());
+        let guard = AddressGuard::new(&listed);
+        assert!(
+            guard
+                .resolve("localhost".parse().unwrap())
+                .await
+                .unwrap()
+                .next()
+                .is_some()
+        );
+    }
+}

@@ -1,0 +1,267 @@
+//! One call on its way to one switch.
+
+use super::settle::settle;
+use super::shared::{Holder, Shared};
+use super::switches::Chosen;
+use crate::tdb::{Assignment, GatewayEnd, QueuedCall, Requeued, TdbError};
+use async_nats::RequestErrorKind;
+use iradialer_core::subject;
+use iradialer_core::value::{CallUuid, NodeId, TrunkName};
+use iradialer_core::wire::{self, DialCommand, DialReply, RefusalReason};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest a call waits before its next attempt, however often it was refused.
+const MAX_REQUEUE_WAIT: Duration = Duration::from_secs(5);
+
+/// A call, and where it is to be dialled.
+pub(super) struct Plan {
+    pub(super) call: QueuedCall,
+    pub(super) trunk: TrunkName,
+    pub(super) switch: Chosen,
+    pub(super) epoch: u64,
+}
+
+/// What came of a dial command.
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Reply(DialReply),
+    /// The bus had nobody to give it to. It says so only when it has given it to no one, so the
+    /// command is gone, and the call was not dialled.
+    NotDelivered,
+    /// It is too large for the bus, which has not taken it.
+    TooLarge,
+    /// Nothing is known.
+    None,
+}
+
+/// Assigns the call, sends the dial command and acts on the answer. The call stays in hand until then.
+pub(super) async fn dispatch(shared: Arc<Shared>, plan: Plan, holder: Holder) {
+    let call = plan.call.call_uuid;
+    let assignment = Assignment {
+        call_uuid: call,
+        attempt: plan.call.attempt,
+        attempt_id: CallUuid::fresh(),
+        trunk: plan.trunk.clone(),
+        node_id: plan.switch.node.clone(),
+        incarnation: plan.switch.incarnation,
+        journal_id: plan.switch.journal_id,
+        epoch: plan.epoch,
+    };
+    if let Err(error) = assign_and_send(&shared, &plan, &assignment).await {
+        // What was assigned and not resolved is found again by the sweep.
+        tracing::error!(%call, %error, "a call could not be dispatched");
+        tokio::select! {
+            () = tokio::time::sleep(MAX_REQUEUE_WAIT) => {}
+            () = shared.stop.cancelled() => {}
+        }
+    }
+    drop(holder);
+}
+
+async fn assign_and_send(
+    shared: &Arc<Shared>,
+    plan: &Plan,
+    assignment: &Assignment,
+) -> Result<(), TdbError> {
+    let tdb = &shared.app.tdb;
+    if !tdb.assign(assignment.clone(), shared.now_ms()).await? {
+        return Ok(());
+    }
+    shared.note_assigned(assignment.call_uuid);
+    let answer = send(shared, plan, assignment).await;
+    act(shared, assignment, &plan.switch, answer).await
+}
+
+async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment) -> Answer {
+    let config = &shared.app.config;
+    let not_after_ms = shared.now_ms() + config.router.not_after.as_millis() as u64;
+    let command = dial_command(&plan.call, assignment, not_after_ms);
+    let payload = match serde_json::to_vec(&command) {
+        Ok(payload) => payload,
+        Err(error) => {
+            let detail = error.to_string();
+            let reason = RefusalReason::BadRequest;
+            return Answer::Reply(DialReply::Refused { reason, detail });
+        }
+    };
+    let request = async_nats::Request::new()
+        .payload(payload.into())
+        .timeout(Some(config.router.dispatch_timeout));
+    let subject = subject::dial(
+        &config.cluster,
+        &assignment.node_id,
+        &assignment.incarnation,
+    );
+    match shared.client.send_request(subject, request).await {
+        Ok(message) => serde_json::from_slice(&message.payload).map_or(Answer::None, Answer::Reply),
+        Err(error) => match error.kind() {
+            RequestErrorKind::NoResponders => Answer::NotDelivered,
+            RequestErrorKind::MaxPayloadExceeded => Answer::TooLarge,
+            _ => Answer::None,
+        },
+    }
+}
+
+fn dial_command(call: &QueuedCall, assignment: &Assignment, not_after_ms: u64) -> DialCommand {
+    DialCommand {
+        v: wire::VERSION,
+        call_uuid: call.call_uuid,
+        attempt: call.attempt,
+        attempt_id: assignment.attempt_id,
+        epoch: assignment.epoch,
+        journal_id: assignment.journal_id,
+        not_after_ms,
+        tenant_id: call.tenant_id.clone(),
+        campaign_name: call.campaign_name.clone(),
+        trunk: assignment.trunk.clone(),
+        to_number: call.to_number.clone(),
+        from_number: call.from_number.clone(),
+        dial_timeout_s: call.request.dial_timeout_s,
+        max_duration_s: call.request.max_duration_s,
+        channel_vars: call.request.channel_vars.clone(),
+        flow: call.request.flow.clone(),
+    }
+}
+
+async fn act(
+    shared: &Arc<Shared>,
+    assignment: &Assignment,
+    switch: &Chosen,
+    answer: Answer,
+) -> Result<(), TdbError> {
+    let (call, attempt) = (assignment.call_uuid, assignment.attempt);
+    let now_ms = shared.now_ms();
+    match answer {
+        Answer::Reply(DialReply::Accepted) => {
+            shared.switches().accepted(switch);
+            confirm(shared, call, attempt, &switch.node).await
+        }
+        Answer::Reply(DialReply::Refused { reason, detail }) => {
+            tracing::info!(%call, attempt, node = %switch.node, ?reason, detail, "a switch refused a call");
+            refused(shared, assignment, switch, reason, detail).await
+        }
+        Answer::NotDelivered => {
+            tracing::info!(%call, attempt, node = %switch.node, "a switch is gone");
+            shared.switches().shun(switch);
+            requeue(shared, call, attempt).await
+        }
+        Answer::TooLarge => reject(shared, call, attempt, "too large for the bus").await,
+        Answer::None => {
+            tracing::warn!(%call, attempt, node = %switch.node, "a switch did not answer");
+            shared.switches().unanswered(switch, now_ms);
+            resolve_later(shared, assignment);
+            Ok(())
+        }
+    }
+}
+
+async fn refused(
+    shared: &Arc<Shared>,
+    assignment: &Assignment,
+    switch: &Chosen,
+    reason: RefusalReason,
+    detail: String,
+) -> Result<(), TdbError> {
+    let (call, attempt) = (assignment.call_uuid, assignment.attempt);
+    match reason {
+        RefusalReason::BadRequest => return reject(shared, call, attempt, &detail).await,
+        // The command came twice, or after a query had fenced it: what became of the attempt is
+        // another matter.
+        RefusalReason::Duplicate => {
+            resolve_later(shared, assignment);
+            return Ok(());
+        }
+        RefusalReason::Busy => shared.switches().busy(switch, shared.now_ms()),
+        RefusalReason::TrunkUnavailable => {
+            let now_ms = shared.now_ms();
+            shared
+                .switches()
+                .trunk_down(switch, &assignment.trunk, now_ms);
+        }
+        RefusalReason::Draining | RefusalReason::WrongJournal => shared.switches().shun(switch),
+        RefusalReason::StaleEpoch => shared.stale_epoch.notify_one(),
+        RefusalReason::Expired => tracing::warn!(
+            node = %switch.node,
+            "a dial command was too old when it came: are the clocks of gateway and switch the same?"
+        ),
+    }
+    requeue(shared, call, attempt).await
+}
+
+/// The switch has the call: `assigned → dialing`. A cancellation asked for meanwhile is passed on.
+pub(super) async fn confirm(
+    shared: &Shared,
+    call: CallUuid,
+    attempt: u32,
+    node: &NodeId,
+) -> Result<(), TdbError> {
+    let canceled = shared.app.tdb.mark_dialing(call, attempt).await?;
+    if canceled && let Err(error) = shared.app.switches.drop_call(node.clone(), call).await {
+        tracing::warn!(%call, %node, %error, "a canceled call could not be dropped");
+    }
+    Ok(())
+}
+
+/// Back into the queue under the next attempt, a little later each time.
+pub(super) async fn requeue(shared: &Shared, call: CallUuid, attempt: u32) -> Result<(), TdbError> {
+    let now_ms = shared.now_ms();
+    let not_before_ms = now_ms + requeue_wait(attempt).as_millis() as u64;
+    let requeued = shared
+        .app
+        .tdb
+        .requeue(call, attempt, not_before_ms, now_ms)
+        .await?;
+    if requeued == Requeued::Canceled {
+        shared.app.wake.dispatcher.notify_one();
+    }
+    shared.app.wake.router.notify_one();
+    Ok(())
+}
+
+/// The first refusal costs no time: another switch may take the call at once.
+fn requeue_wait(attempt: u32) -> Duration {
+    if attempt <= 1 {
+        return Duration::ZERO;
+    }
+    let doubled = Duration::from_millis(100).saturating_mul(1 << (attempt - 2).min(16));
+    doubled.min(MAX_REQUEUE_WAIT)
+}
+
+async fn reject(
+    shared: &Shared,
+    call: CallUuid,
+    attempt: u32,
+    reason: &str,
+) -> Result<(), TdbError> {
+    let now_ms = shared.now_ms();
+    let end = GatewayEnd::Rejected;
+    shared
+        .app
+        .tdb
+        .end(call, attempt, end, reason, now_ms)
+        .await?;
+    shared.app.wake.dispatcher.notify_one();
+    Ok(())
+}
+
+fn resolve_later(shared: &Arc<Shared>, assignment: &Assignment) {
+    if shared.begin_settling(assignment.attempt_id) {
+        shared
+            .tasks
+            .spawn(settle(Arc::clone(shared), assignment.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_calls_come_back_ever_later() {
+        assert_eq!(requeue_wait(1), Duration::ZERO);
+        assert_eq!(requeue_wait(2), Duration::from_millis(100));
+        assert_eq!(requeue_wait(3), Duration::from_millis(200));
+        assert_eq!(requeue_wait(u32::MAX), MAX_REQUEUE_WAIT);
+    }
+}

@@ -1,0 +1,66 @@
+//! Listens to the heartbeats of the switches.
+
+use super::shared::Shared;
+use futures::StreamExt;
+use iradialer_core::subject;
+use iradialer_core::wire::{self, Heartbeat};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How long to wait before subscribing again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Keeps the table of switches up to date until the router stops.
+pub(super) async fn listen(shared: Arc<Shared>) {
+    tokio::select! {
+        () = listen_for_ever(&shared) => {}
+        () = shared.stop.cancelled() => {}
+    }
+}
+
+async fn listen_for_ever(shared: &Shared) {
+    let subject = subject::all_switch_heartbeats(&shared.app.config.cluster);
+    // Switches whose heartbeats can't be read: told once each, not every second.
+    let mut unreadable = HashSet::new();
+    loop {
+        match shared.client.subscribe(subject.clone()).await {
+            Ok(mut heartbeats) => {
+                while let Some(message) = heartbeats.next().await {
+                    match read(&message.payload) {
+                        Ok(heartbeat) => hear(shared, heartbeat),
+                        Err(error) if unreadable.insert(message.subject.to_string()) => {
+                            tracing::error!(subject = %message.subject, error, "a heartbeat can't be read");
+                        }
+                        Err(_) => {}
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "heartbeats can't be listened to"),
+        }
+        sleep(RETRY_DELAY).await;
+    }
+}
+
+fn hear(shared: &Shared, heartbeat: Heartbeat) {
+    let (node, state) = (heartbeat.node_id.clone(), heartbeat.state);
+    let changed = shared.switches().hear(heartbeat, shared.now_ms());
+    if changed {
+        tracing::info!(%node, ?state, "heard from a switch");
+        shared.app.wake.router.notify_one();
+    }
+}
+
+fn read(payload: &[u8]) -> Result<Heartbeat, String> {
+    let heartbeat: Heartbeat =
+        serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    if heartbeat.v != wire::VERSION {
+        return Err(format!(
+            "v: expected {}, got {}",
+            wire::VERSION,
+            heartbeat.v
+        ));
+    }
+    Ok(heartbeat)
+}

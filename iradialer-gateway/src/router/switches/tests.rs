@@ -1,0 +1,216 @@
+use super::*;
+use iradialer_core::wire::VERSION;
+use proptest::prelude::*;
+
+const LOST: Duration = Duration::from_secs(5);
+
+fn node(name: &str) -> NodeId {
+    NodeId::parse("node_id", name).unwrap()
+}
+
+fn trunk(name: &str) -> TrunkName {
+    TrunkName::parse("trunk", name).unwrap()
+}
+
+fn heartbeat(name: &str, calls: u32, max_calls: u32) -> Heartbeat {
+    Heartbeat {
+        v: VERSION,
+        node_id: node(name),
+        incarnation: CallUuid::fresh(),
+        journal_id: CallUuid::fresh(),
+        state: SwitchState::Active,
+        calls,
+        setups: 0,
+        max_calls,
+        max_cps: 1000.0,
+        events_waiting: 0,
+        version: "0".into(),
+        host: "test".into(),
+        uptime_s: 1,
+        at_ms: 0,
+    }
+}
+
+fn switches(heartbeats: &[Heartbeat]) -> Switches {
+    let mut switches = Switches::new(LOST, 0);
+    for heartbeat in heartbeats {
+        assert!(switches.hear(heartbeat.clone(), 0), "a new switch is news");
+    }
+    switches
+}
+
+#[test]
+fn the_least_loaded_switch_is_chosen() {
+    let (a, b) = (heartbeat("a", 60, 100), heartbeat("b", 100, 1000));
+    let mut switches = switches(&[a, b.clone()]);
+    let chosen = switches.choose(&trunk("t"), 0).unwrap();
+    assert_eq!(chosen.node, b.node_id);
+    assert_eq!(chosen.incarnation, b.incarnation);
+    assert_eq!(chosen.journal_id, b.journal_id);
+}
+
+#[test]
+fn a_full_a_draining_and_a_silent_switch_get_nothing() {
+    let mut full = switches(&[heartbeat("a", 10, 10)]);
+    assert_eq!(full.choose(&trunk("t"), 0), Err(NoSwitch::Wait));
+
+    let mut draining = heartbeat("a", 0, 10);
+    draining.state = SwitchState::Draining;
+    assert_eq!(
+        switches(&[draining]).choose(&trunk("t"), 0),
+        Err(NoSwitch::Wait)
+    );
+
+    let mut silent = switches(&[heartbeat("a", 0, 10)]);
+    assert!(silent.choose(&trunk("t"), 5_000).is_ok());
+    assert_eq!(silent.choose(&trunk("t"), 5_001), Err(NoSwitch::Wait));
+}
+
+#[test]
+fn a_busy_switch_is_left_alone_for_a_moment() {
+    let mut switches = switches(&[heartbeat("a", 0, 10)]);
+    let chosen = switches.choose(&trunk("t"), 1_000).unwrap();
+    switches.busy(&chosen, 1_000);
+    assert_eq!(
+        switches.choose(&trunk("t"), 1_000),
+        Err(NoSwitch::Until(1_250))
+    );
+    assert!(switches.choose(&trunk("t"), 1_250).is_ok());
+}
+
+#[test]
+fn a_trunk_that_is_down_leaves_the_others_of_the_switch() {
+    let mut switches = switches(&[heartbeat("a", 0, 10)]);
+    let chosen = switches.choose(&trunk("t"), 0).unwrap();
+    switches.trunk_down(&chosen, &trunk("t"), 0);
+    assert_eq!(switches.choose(&trunk("t"), 0), Err(NoSwitch::Until(5_000)));
+    assert!(switches.choose(&trunk("u"), 0).is_ok());
+}
+
+#[test]
+fn a_shunned_switch_is_forgiven_by_its_next_heartbeat() {
+    let alive = heartbeat("a", 0, 10);
+    let mut switches = switches(std::slice::from_ref(&alive));
+    let chosen = switches.choose(&trunk("t"), 0).unwrap();
+    switches.shun(&chosen);
+    assert_eq!(switches.choose(&trunk("t"), 0), Err(NoSwitch::Wait));
+    assert!(switches.hear(alive, 100), "worth another look");
+    assert!(switches.choose(&trunk("t"), 100).is_ok());
+}
+
+#[test]
+fn calls_accepted_since_the_last_heartbeat_count() {
+    let alive = heartbeat("a", 0, 2);
+    let mut switches = switches(std::slice::from_ref(&alive));
+    let chosen = switches.choose(&trunk("t"), 0).unwrap();
+    for _ in 0..2 {
+        switches.sent(&chosen.node, 0);
+        switches.settled(&chosen.node);
+        switches.accepted(&chosen);
+    }
+    assert_eq!(switches.choose(&trunk("t"), 1_000), Err(NoSwitch::Wait));
+    assert!(!switches.hear(Heartbeat { calls: 1, ..alive }, 1_000));
+    assert!(switches.choose(&trunk("t"), 1_000).is_ok());
+}
+
+#[test]
+fn a_new_life_ends_the_old_one() {
+    let old = heartbeat("a", 3, 10);
+    let new = heartbeat("a", 0, 10);
+    let mut switches = switches(std::slice::from_ref(&old));
+    assert_eq!(
+        switches.standing(&old.node_id, &old.incarnation, 10),
+        Standing::Here
+    );
+    assert!(switches.hear(new.clone(), 1_000));
+    assert_eq!(
+        switches.standing(&old.node_id, &old.incarnation, 1_500),
+        Standing::Replaced { since_ms: 500 }
+    );
+    // What the old life says last does not bring it back.
+    let mut leaving = old;
+    leaving.state = SwitchState::Leaving;
+    assert!(!switches.hear(leaving, 1_600));
+    assert_eq!(
+        switches.choose(&trunk("t"), 1_600).unwrap().incarnation,
+        new.incarnation
+    );
+}
+
+#[test]
+fn silence_that_is_ours_does_not_count() {
+    let alive = heartbeat("a", 0, 10);
+    let mut switches = switches(std::slice::from_ref(&alive));
+    let silent =
+        |switches: &Switches, now_ms| switches.standing(&alive.node_id, &alive.incarnation, now_ms);
+    assert_eq!(
+        silent(&switches, 60_000),
+        Standing::Silent { for_ms: 60_000 }
+    );
+    switches.deaf_until(59_000);
+    assert_eq!(
+        silent(&switches, 60_000),
+        Standing::Silent { for_ms: 1_000 }
+    );
+    let unheard = switches.standing(&node("b"), &alive.incarnation, 60_000);
+    assert_eq!(unheard, Standing::Silent { for_ms: 1_000 });
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Wait(u64),
+    Heartbeat(u8),
+    Dial,
+    Answer { accepted: bool },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => (1u64..2_000).prop_map(Step::Wait),
+        1 => (0u8..3).prop_map(Step::Heartbeat),
+        4 => Just(Step::Dial),
+        2 => any::<bool>().prop_map(|accepted| Step::Answer { accepted }),
+    ]
+}
+
+proptest! {
+    /// Whatever happens, a chosen switch was heard lately, is active and is never given more than it
+    /// holds, however its heartbeats lag behind.
+    #[test]
+    fn no_switch_is_overfilled(maxima in proptest::collection::vec(0u32..6, 3), steps in proptest::collection::vec(step(), 1..200)) {
+        let names = ["a", "b", "c"];
+        let mut alive: Vec<Heartbeat> = names.iter().zip(&maxima).map(|(name, max)| heartbeat(name, 0, *max)).collect();
+        let mut switches = switches(&alive);
+        let mut heard_ms = [0u64; 3];
+        let mut waiting: Vec<Chosen> = Vec::new();
+        let mut now_ms = 0;
+        for step in steps {
+            match step {
+                Step::Wait(ms) => now_ms += ms,
+                Step::Heartbeat(which) => {
+                    let which = usize::from(which);
+                    switches.hear(alive[which].clone(), now_ms);
+                    heard_ms[which] = now_ms;
+                }
+                Step::Dial => {
+                    let Ok(chosen) = switches.choose(&trunk("t"), now_ms) else { continue };
+                    let which = names.iter().position(|name| *name == chosen.node.as_str()).unwrap();
+                    let unanswered = waiting.iter().filter(|other| other.node == chosen.node).count() as u32;
+                    prop_assert!(now_ms - heard_ms[which] <= 5_000);
+                    prop_assert!(alive[which].calls + unanswered < alive[which].max_calls);
+                    switches.sent(&chosen.node, now_ms);
+                    waiting.push(chosen);
+                }
+                Step::Answer { accepted } => {
+                    let Some(chosen) = waiting.pop() else { continue };
+                    switches.settled(&chosen.node);
+                    if accepted {
+                        switches.accepted(&chosen);
+                        let which = names.iter().position(|name| *name == chosen.node.as_str()).unwrap();
+                        alive[which].calls += 1;
+                    }
+                }
+            }
+        }
+    }
+}

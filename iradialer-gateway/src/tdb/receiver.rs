@@ -1,0 +1,47 @@
+//! What the dispatcher asks about a receiver beside its next deliveries.
+
+use super::row::{optional_number, sql_ms};
+use super::{Tdb, TdbError};
+use iradialer_core::value::CallUuid;
+
+impl Tdb {
+    /// When the receiver's first delivery after `now_ms` is due, whether or not earlier ones are.
+    pub async fn next_due_after(&self, origin: &str, now_ms: u64) -> Result<Option<u64>, TdbError> {
+        let row = sqlx::query(
+            "SELECT MIN(next_ms) AS next_ms FROM webhooks
+             WHERE state = 'due' AND origin = $1 AND next_ms > $2",
+        )
+        .bind(origin)
+        .bind(sql_ms(now_ms))
+        .fetch_one(&self.readers)
+        .await?;
+        optional_number(&row, "next_ms")
+    }
+
+    /// Gives up every delivery of the call that waits, because its receiver answered 410. Returns
+    /// when the call's next is due, as [`Tdb::delivery_tried`] does: never.
+    pub async fn deliveries_end(
+        &self,
+        call_uuid: CallUuid,
+        reason: &'static str,
+        now_ms: u64,
+    ) -> Result<Option<u64>, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE webhooks SET state = 'dead', tries = tries + 1, last_status = 410,
+                             last_error = $2, done_ms = $3
+                         WHERE call_uuid = $1 AND state = 'due'",
+                    )
+                    .bind(call_uuid.to_string())
+                    .bind(reason)
+                    .bind(sql_ms(now_ms))
+                    .execute(connection)
+                    .await?;
+                    Ok(None)
+                })
+            })
+            .await
+    }
+}
