@@ -205,5 +205,23 @@ pub struct Campaign {
     pub timezone: jiff::tz::TimeZone,
 }
 
+impl Campaign {
+    /// Whether it may call at that time (ms since the Unix epoch). The hours count where the callee is,
+    /// if `timezone` (an IANA name) says where that is, else where the campaign is.
+    pub fn is_open(&self, at_ms: u64, timezone: Option<&str>) -> bool {
+        let Some(hours) = &self.hours else {
+            return true;
+        };
+        let Ok(time) = jiff::Timestamp::from_millisecond(i64::try_from(at_ms).unwrap_or(i64::MAX))
+        else {
+            return false;
+        };
+        let callee = timezone.and_then(|name| jiff::tz::TimeZone::get(name).ok());
+        let there = time.to_zoned(callee.unwrap_or_else(|| self.timezone.clone()));
+        let minute = i16::from(there.hour()) * 60 + i16::from(there.minute());
+        hours.contains(minute.unsigned_abs())
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -213,3 +213,17 @@ fn the_commented_examples_of_the_default_file_are_right() {
     let config = file(&uncommented).unwrap();
     assert_eq!((config.trunks.len(), config.campaigns.len()), (1, 1));
 }
+
+#[test]
+fn hours_count_where_the_callee_is() {
+    let text = format!(
+        "{TRUNK}[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = [\"chime\"]\nhours = \"0900-1900\"\ntimezone = \"Europe/Paris\"\n"
+    );
+    let config = file(&text).unwrap();
+    let campaign = config.campaigns.values().next().unwrap();
+    // 2026-01-15 08:30 UTC: 09:30 in Paris, 03:30 in New York.
+    let morning = 1_768_465_800_000;
+    assert!(campaign.is_open(morning, None));
+    assert!(!campaign.is_open(morning, Some("America/New_York")));
+    assert!(!campaign.is_open(morning, Some("UTC")));
+}

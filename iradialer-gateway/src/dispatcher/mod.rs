@@ -11,6 +11,7 @@ mod client;
 mod schedule;
 mod signature;
 
+pub use address::AddressGuard;
 pub use client::{Message, Outcome, WebhookClient};
 pub use signature::{BadSecret, Signer};
 

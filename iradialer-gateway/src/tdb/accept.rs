@@ -57,11 +57,37 @@ impl Tdb {
             .write(|connection| Box::pin(accept(connection, call)))
             .await
     }
+
+    /// What became of an earlier request with this key or this call's UUID, if there was one.
+    pub async fn accepted_before(
+        &self,
+        tenant: &TenantId,
+        idempotency_key: Option<&str>,
+        call_uuid: Option<CallUuid>,
+        body_hash: &str,
+    ) -> Result<Option<Accepted>, TdbError> {
+        let mut reader = self.readers.acquire().await?;
+        let asked = Asked {
+            tenant,
+            idempotency_key,
+            call_uuid,
+            body_hash,
+        };
+        earlier(&mut reader, asked).await
+    }
 }
 
 async fn accept(connection: &mut Connection, call: NewCall) -> Result<Accepted, TdbError> {
     if !insert(connection, &call).await? {
-        return clash(connection, &call).await;
+        let asked = Asked {
+            tenant: &call.tenant_id,
+            idempotency_key: call.idempotency_key.as_deref(),
+            call_uuid: Some(call.call_uuid),
+            body_hash: &call.body_hash,
+        };
+        // The insert met a row, so there is one.
+        let earlier = earlier(connection, asked).await?;
+        return Ok(earlier.unwrap_or(Accepted::Conflict("call_uuid")));
     }
     let queued = NewEvent::of_gateway(&call.call_uuid, "queued", call.created_ms, "{}");
     store(connection, queued).await?;
@@ -97,35 +123,52 @@ async fn insert(connection: &mut Connection, call: &NewCall) -> Result<bool, Tdb
     Ok(inserted.rows_affected() == 1)
 }
 
-/// What the request clashed with. The key comes first: a repeated request with a key has got a fresh
-/// UUID, unless the client gave one.
-async fn clash(connection: &mut Connection, call: &NewCall) -> Result<Accepted, TdbError> {
-    let by_key = sqlx::query(
-        "SELECT body_hash, answer FROM calls WHERE tenant_id = $1 AND idempotency_key = $2",
-    )
-    .bind(call.tenant_id.as_str())
-    .bind(call.idempotency_key.as_deref())
-    .fetch_optional(&mut *connection)
-    .await?;
-    if let Some(row) = by_key {
-        let same = get::<String>(&row, "body_hash")? == call.body_hash;
-        return Ok(match same {
-            true => Accepted::Replay(get(&row, "answer")?),
-            false => Accepted::Conflict("idempotency_key"),
-        });
+/// What names a request.
+struct Asked<'a> {
+    tenant: &'a TenantId,
+    idempotency_key: Option<&'a str>,
+    call_uuid: Option<CallUuid>,
+    body_hash: &'a str,
+}
+
+/// What became of an earlier request of that name. The key comes first: a repeated request with a key
+/// has got a fresh UUID, unless the client gave one.
+async fn earlier(
+    connection: &mut Connection,
+    asked: Asked<'_>,
+) -> Result<Option<Accepted>, TdbError> {
+    if let Some(key) = asked.idempotency_key {
+        let by_key = sqlx::query(
+            "SELECT body_hash, answer FROM calls WHERE tenant_id = $1 AND idempotency_key = $2",
+        )
+        .bind(asked.tenant.as_str())
+        .bind(key)
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some(row) = by_key {
+            let same = get::<String>(&row, "body_hash")? == asked.body_hash;
+            return Ok(Some(match same {
+                true => Accepted::Replay(get(&row, "answer")?),
+                false => Accepted::Conflict("idempotency_key"),
+            }));
+        }
     }
+    let Some(call_uuid) = asked.call_uuid else {
+        return Ok(None);
+    };
     let by_uuid = sqlx::query(
         "SELECT tenant_id, idempotency_key, body_hash, answer FROM calls WHERE call_uuid = $1",
     )
-    .bind(call.call_uuid.to_string())
-    .fetch_one(connection)
+    .bind(call_uuid.to_string())
+    .fetch_optional(connection)
     .await?;
+    let Some(row) = by_uuid else { return Ok(None) };
     // Another tenant's call is a conflict like any other, and says no more than that.
-    let same = get::<String>(&by_uuid, "tenant_id")? == call.tenant_id.as_str()
-        && get::<Option<String>>(&by_uuid, "idempotency_key")? == call.idempotency_key
-        && get::<String>(&by_uuid, "body_hash")? == call.body_hash;
-    Ok(match same {
-        true => Accepted::Replay(get(&by_uuid, "answer")?),
+    let same = get::<String>(&row, "tenant_id")? == asked.tenant.as_str()
+        && get::<Option<String>>(&row, "idempotency_key")?.as_deref() == asked.idempotency_key
+        && get::<String>(&row, "body_hash")? == asked.body_hash;
+    Ok(Some(match same {
+        true => Accepted::Replay(get(&row, "answer")?),
         false => Accepted::Conflict("call_uuid"),
-    })
+    }))
 }

@@ -1,5 +1,35 @@
 //! The HTTPS API.
 
+mod accept;
+mod auth;
+mod body;
+mod calls;
+mod certificate;
+mod cursor;
+mod dropcall;
+mod error;
 mod event_url;
+mod fields;
+mod health;
+mod queue_gauge;
+mod request_id;
+mod routes;
+mod server;
+mod timestamp;
 
 pub use event_url::check_event_url;
+pub use server::{BoundWeb, bind};
+
+use crate::app::App;
+use crate::dispatcher::AddressGuard;
+use queue_gauge::QueueGauge;
+use std::sync::Arc;
+
+/// What every handler can reach.
+#[derive(Clone)]
+struct WebState {
+    app: App,
+    queue: Arc<QueueGauge>,
+    /// Which webhook addresses will be let through.
+    addresses: AddressGuard,
+}

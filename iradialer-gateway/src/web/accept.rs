@@ -1,0 +1,184 @@
+//! `POST /api/makecall`: accepts a call. What is answered with OK is on the disk.
+
+mod request;
+
+use super::WebState;
+use super::auth::Caller;
+use super::body::read_object;
+use super::error::ApiError;
+use super::fields::Fields;
+use crate::config::Campaign;
+use crate::tdb::{Accepted, CallRequest, NewCall};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use iradialer_core::flow::Flow;
+use iradialer_core::value::{CallUuid, FieldError};
+use request::{Ivr, MakeCall};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+/// Says that the answer is that of an earlier request.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+pub(super) async fn makecall(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let config = &state.app.config;
+    let now_ms = state.app.clock.now_ms();
+    let members = read_object(&headers, body, config.web.max_body_bytes).await?;
+    let body_hash = hash(&members);
+    let mut fields = Fields::new(members);
+    let key = request::idempotency_key(&headers, &mut fields);
+    let asked = request::read(fields, &caller.tenant_id, now_ms).map_err(ApiError::BadFields)?;
+
+    // A repeated request is answered as it was, whatever the hour and the queue are by now.
+    if key.is_some() || asked.call_uuid.is_some() {
+        let before = state
+            .app
+            .tdb
+            .accepted_before(
+                &caller.tenant_id,
+                key.as_deref(),
+                asked.call_uuid,
+                &body_hash,
+            )
+            .await?;
+        if let Some(before) = before {
+            return answer(before, &Value::Null);
+        }
+    }
+
+    let campaign = config
+        .campaign(&caller.tenant_id, &asked.campaign_name)
+        .ok_or_else(|| ApiError::UnknownCampaign(asked.campaign_name.to_string()))?;
+    let flow = flow(&state, campaign, asked.ivr.as_ref())?;
+    check_address(&state, &asked)?;
+    check_campaign(campaign, &asked, now_ms)?;
+    let queued = state.queue.length(&state.app).await?;
+    if queued >= config.queue.refuse_above {
+        return Err(ApiError::QueueFull);
+    }
+
+    let call_uuid = asked.call_uuid.unwrap_or_else(CallUuid::fresh);
+    let answered = json!({
+        "status": "OK",
+        "status_code": 0,
+        "call_uuid": call_uuid,
+        "slowdown": queued >= config.queue.slow_down_above,
+        "cluster": config.cluster,
+    });
+    let expires_after = u64::try_from(config.queue.expires_after.as_millis()).unwrap_or(u64::MAX);
+    let not_before_ms = asked.not_before_ms.unwrap_or(now_ms);
+    let call = NewCall {
+        call_uuid,
+        tenant_id: caller.tenant_id,
+        campaign_name: asked.campaign_name,
+        to_number: asked.to_number,
+        from_number: asked
+            .from_number
+            .unwrap_or_else(|| campaign.from_number.clone()),
+        event_url: asked.event_url.or_else(|| campaign.event_url.clone()),
+        request: CallRequest {
+            call_params: asked.call_params,
+            channel_vars: asked.channel_vars,
+            dial_timeout_s: asked.dial_timeout_s,
+            max_duration_s: asked.max_duration_s,
+            flow,
+            timezone: asked.timezone,
+            metadata: asked.metadata,
+        },
+        priority: asked.priority,
+        created_ms: now_ms,
+        not_before_ms,
+        expires_ms: Some(
+            asked
+                .expires_ms
+                .unwrap_or_else(|| not_before_ms.saturating_add(expires_after)),
+        ),
+        idempotency_key: key,
+        body_hash,
+        answer: answered.to_string(),
+    };
+    let accepted = state.app.tdb.accept(call).await?;
+    if accepted == Accepted::New {
+        state.app.wake.router.notify_one();
+        state.app.wake.dispatcher.notify_one();
+    }
+    answer(accepted, &answered)
+}
+
+fn answer(accepted: Accepted, fresh: &Value) -> Result<Response, ApiError> {
+    match accepted {
+        Accepted::New => Ok(Json(fresh).into_response()),
+        Accepted::Replay(before) => {
+            let before: Value = serde_json::from_str(&before).map_err(|_| ApiError::Unavailable)?;
+            let mut response = Json(before).into_response();
+            let yes = HeaderValue::from_static("true");
+            response.headers_mut().insert(REPLAYED, yes);
+            Ok(response)
+        }
+        Accepted::Conflict(field) => Err(ApiError::Conflict(field)),
+    }
+}
+
+/// A hash of what the request says, whatever the order of its keys and its white space.
+fn hash(members: &Map<String, Value>) -> String {
+    // A map of serde_json is sorted by key.
+    let canonical = serde_json::to_vec(members).unwrap_or_default();
+    Sha256::digest(canonical)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The flow the call will run: its own, one by name, or the campaign's.
+fn flow(
+    state: &WebState,
+    campaign: &Campaign,
+    ivr: Option<&Ivr>,
+) -> Result<Option<Flow>, ApiError> {
+    match ivr {
+        Some(Ivr::Document(flow)) => Ok(Some(flow.as_ref().clone())),
+        Some(Ivr::Named(name)) => match state.app.config.flows.get(name) {
+            Some(flow) => Ok(Some(flow.as_ref().clone())),
+            None => {
+                let expected = "the name of a flow of this cluster, or a flow";
+                Err(FieldError::new("ivr", expected, name).into())
+            }
+        },
+        None => Ok(campaign.flow.as_deref().cloned()),
+    }
+}
+
+/// Refuses a webhook address that every delivery would be refused for.
+fn check_address(state: &WebState, asked: &MakeCall) -> Result<(), ApiError> {
+    let Some(text) = &asked.event_url else {
+        return Ok(());
+    };
+    let Ok(url) = reqwest::Url::parse(text) else {
+        return Ok(());
+    };
+    state.addresses.check_literal(&url).map_err(|_| {
+        let expected = "an address that is not loopback, private or otherwise reserved";
+        FieldError::new("call_params.event_url", expected, text).into()
+    })
+}
+
+fn check_campaign(campaign: &Campaign, asked: &MakeCall, now_ms: u64) -> Result<(), ApiError> {
+    if campaign.trunks.is_empty() {
+        return Err(ApiError::NoTrunks(campaign.name.to_string()));
+    }
+    let earliest_ms = asked.not_before_ms.unwrap_or(now_ms).max(now_ms);
+    match &campaign.hours {
+        Some(hours) if !campaign.is_open(earliest_ms, asked.timezone.as_deref()) => {
+            Err(ApiError::OutsideHours(hours.to_string()))
+        }
+        _ => Ok(()),
+    }
+}

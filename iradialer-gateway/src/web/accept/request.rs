@@ -1,0 +1,273 @@
+//! The body of `makecall`, checked field by field.
+
+use crate::web::fields::Fields;
+use crate::web::{check_event_url, timestamp};
+use axum::http::{HeaderMap, HeaderValue};
+use iradialer_core::flow::{self, Flow};
+use iradialer_core::value::{
+    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, FieldError, TenantId,
+};
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// The most JSON of `call_params` and of `metadata`, in bytes: the first is in every event.
+const MAX_PARAMS_BYTES: usize = 16 * 1024;
+/// The longest token for the webhook, in bytes.
+const MAX_TOKEN_LEN: usize = 4_096;
+/// The longest idempotency key, in bytes.
+const MAX_KEY_LEN: usize = 255;
+/// How far ahead a call may be asked for, ms: 90 days.
+const MAX_AHEAD_MS: u64 = 90 * 24 * 3_600 * 1_000;
+/// The longest a call may last where the request does not say, s.
+const DEFAULT_MAX_DURATION_S: u32 = 3_600;
+/// Every field, as a refusal of another lists them.
+const KNOWN: &str = "campaign_name, campaign, to_number, from_number, call_params, channel_vars, cpa_config, \
+    dial_timeout, tenant_id, call_uuid, idempotency_key, ivr, not_before, expires_at, timezone, priority, \
+    max_duration, metadata";
+
+/// What the call is to do once it is answered.
+#[derive(Debug)]
+pub(super) enum Ivr {
+    /// The flow of that name.
+    Named(String),
+    /// This one.
+    Document(Box<Flow>),
+}
+
+/// A request for a call, each field checked by itself.
+#[derive(Debug)]
+pub(super) struct MakeCall {
+    pub campaign_name: CampaignName,
+    pub to_number: DialNumber,
+    pub from_number: Option<CallerNumber>,
+    pub call_params: Map<String, Value>,
+    pub event_url: Option<String>,
+    pub channel_vars: ChannelVars,
+    pub dial_timeout_s: u16,
+    pub call_uuid: Option<CallUuid>,
+    pub ivr: Option<Ivr>,
+    pub not_before_ms: Option<u64>,
+    pub expires_ms: Option<u64>,
+    pub timezone: Option<String>,
+    pub priority: u8,
+    pub max_duration_s: u32,
+    pub metadata: Map<String, Value>,
+}
+
+/// The key of the header `Idempotency-Key`, or of the field `idempotency_key`; not both.
+pub(super) fn idempotency_key(headers: &HeaderMap, fields: &mut Fields) -> Option<String> {
+    let name = "idempotency_key";
+    let mut given: Vec<String> = headers
+        .get_all("idempotency-key")
+        .iter()
+        .map(|value| HeaderValue::to_str(value).unwrap_or("").to_owned())
+        .collect();
+    given.extend(fields.text(name));
+    let key = given.pop()?;
+    if !given.is_empty() {
+        fields.note(FieldError::new(name, "one key", &given[0]));
+    }
+    let fits =
+        (1..=MAX_KEY_LEN).contains(&key.len()) && key.bytes().all(|b| (b' '..=b'~').contains(&b));
+    if !fits {
+        let expected = "1 to 255 printable ASCII characters";
+        fields.note(FieldError::new(name, expected, &key));
+    }
+    Some(key)
+}
+
+/// Checks every field and names every mistake.
+pub(super) fn read(
+    mut fields: Fields,
+    tenant: &TenantId,
+    now_ms: u64,
+) -> Result<MakeCall, Vec<FieldError>> {
+    let campaign_name = campaign_name(&mut fields);
+    let expected = "the number to dial: an optional '+' and 3 to 15 digits";
+    let to_number = fields.required("to_number", expected, DialNumber::parse);
+    let from_number = fields
+        .parsed("from_number", CallerNumber::parse)
+        .filter(|number| !number.as_str().is_empty());
+    let call_params = fields.object("call_params", MAX_PARAMS_BYTES);
+    let event_url = event_url(&mut fields, &call_params);
+    check_token(&mut fields, &call_params);
+    let channel_vars = channel_vars(&mut fields);
+    refuse_cpa_config(&mut fields);
+    let dial_timeout_s = fields.number("dial_timeout", 5..=600, 30);
+    check_tenant(&mut fields, tenant);
+    let call_uuid = fields.parsed("call_uuid", CallUuid::parse);
+    let ivr = ivr(&mut fields);
+    let (not_before_ms, expires_ms) = times(&mut fields, now_ms);
+    let timezone = timezone(&mut fields);
+    let priority = fields.number("priority", 0..=9, 5);
+    let max_duration_s = fields.number("max_duration", 1..=86_400, DEFAULT_MAX_DURATION_S);
+    let metadata = fields.object("metadata", MAX_PARAMS_BYTES);
+    fields.finish(KNOWN)?;
+    match (campaign_name, to_number) {
+        (Some(campaign_name), Some(to_number)) => Ok(MakeCall {
+            campaign_name,
+            to_number,
+            from_number,
+            call_params,
+            event_url,
+            channel_vars,
+            dial_timeout_s: dial_timeout_s as u16,
+            call_uuid,
+            ivr,
+            not_before_ms,
+            expires_ms,
+            timezone,
+            priority: priority as u8,
+            max_duration_s,
+            metadata,
+        }),
+        // Both have been noted as missing, so finish() has said so.
+        _ => Err(Vec::new()),
+    }
+}
+
+/// `campaign_name`, or `campaign`, as the published message schema calls it.
+fn campaign_name(fields: &mut Fields) -> Option<CampaignName> {
+    let alias = fields.parsed("campaign", CampaignName::parse);
+    let Some(alias) = alias else {
+        let expected = "the name of a campaign";
+        return fields.required("campaign_name", expected, CampaignName::parse);
+    };
+    let name = fields.parsed("campaign_name", CampaignName::parse);
+    if let Some(name) = name.filter(|name| *name != alias) {
+        let expected = format!("the same as campaign (\"{alias}\"), or one of them");
+        fields.note(FieldError::new("campaign_name", expected, name.as_str()));
+    }
+    Some(alias)
+}
+
+fn event_url(fields: &mut Fields, call_params: &Map<String, Value>) -> Option<String> {
+    let name = "call_params.event_url";
+    match call_params.get("event_url")? {
+        Value::Null => None,
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => {
+            fields.take(check_event_url(name, text))?;
+            Some(text.clone())
+        }
+        other => fields.refuse(name, "a text", other),
+    }
+}
+
+/// The token goes into a header of each webhook.
+fn check_token(fields: &mut Fields, call_params: &Map<String, Value>) {
+    let fits = |text: &str| {
+        text.len() <= MAX_TOKEN_LEN && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+    };
+    match call_params.get("token") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(text)) if fits(text) => {}
+        // Not shown: it may be most of a secret.
+        Some(_) => fields.note(FieldError::new(
+            "call_params.token",
+            "a text of up to 4096 printable ASCII characters",
+            "another value",
+        )),
+    }
+}
+
+/// Texts; numbers and booleans are taken as they are written.
+fn channel_vars(fields: &mut Fields) -> ChannelVars {
+    let mut vars = BTreeMap::new();
+    for (name, value) in fields.object("channel_vars", MAX_PARAMS_BYTES * 4) {
+        let text = match value {
+            Value::String(text) => text,
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            other => {
+                let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
+                let field = format!("channel_vars.{shown}");
+                fields.refuse::<()>(&field, "a text, a number or a boolean", &other);
+                continue;
+            }
+        };
+        vars.insert(name, text);
+    }
+    fields
+        .take(ChannelVars::parse("channel_vars", vars))
+        .unwrap_or_default()
+}
+
+/// There is no call progress analysis to configure yet: a call that asks for one must not go without it.
+fn refuse_cpa_config(fields: &mut Fields) {
+    if let Some(name) = fields.text("cpa_config")
+        && !name.is_empty()
+    {
+        let expected = "nothing: this cluster has no call progress analysis configurations";
+        fields.note(FieldError::new("cpa_config", expected, &name));
+    }
+}
+
+fn check_tenant(fields: &mut Fields, tenant: &TenantId) {
+    if let Some(given) = fields.parsed("tenant_id", TenantId::parse)
+        && given != *tenant
+    {
+        let expected = "the tenant of the token, or nothing";
+        fields.note(FieldError::new("tenant_id", expected, given.as_str()));
+    }
+}
+
+fn ivr(fields: &mut Fields) -> Option<Ivr> {
+    match fields.value("ivr")? {
+        Value::String(name) => Some(Ivr::Named(name)),
+        value @ Value::Object(_) => match flow::parse(value.to_string().as_bytes()) {
+            Ok((flow, _warnings)) => Some(Ivr::Document(Box::new(flow))),
+            Err(findings) => {
+                for finding in findings.into_iter().filter(|finding| finding.is_error()) {
+                    let field = match finding.path.as_str() {
+                        "" => "ivr".to_owned(),
+                        path => format!("ivr.{path}"),
+                    };
+                    fields.note(FieldError {
+                        field,
+                        expected: "a flow that can be run".to_owned(),
+                        got: finding.message,
+                    });
+                }
+                None
+            }
+        },
+        other => fields.refuse("ivr", "a flow, or the name of one", &other),
+    }
+}
+
+fn times(fields: &mut Fields, now_ms: u64) -> (Option<u64>, Option<u64>) {
+    let not_before = fields.text("not_before");
+    let expires_at = fields.text("expires_at");
+    let parse = |fields: &mut Fields, name: &str, text: &Option<String>| {
+        let ms = fields.take(timestamp::parse(name, text.as_deref()?))?;
+        if ms > now_ms + MAX_AHEAD_MS {
+            let expected = "a time within the next 90 days";
+            fields.note(FieldError::new(name, expected, text.as_deref()?));
+        }
+        Some(ms)
+    };
+    let not_before_ms = parse(fields, "not_before", &not_before);
+    let expires_ms = parse(fields, "expires_at", &expires_at);
+    let earliest_ms = not_before_ms.unwrap_or(now_ms).max(now_ms);
+    if let (Some(ms), Some(text)) = (expires_ms, &expires_at)
+        && ms <= earliest_ms
+    {
+        let expected = "a time that is still to come, and after not_before";
+        fields.note(FieldError::new("expires_at", expected, text));
+    }
+    (not_before_ms, expires_ms)
+}
+
+fn timezone(fields: &mut Fields) -> Option<String> {
+    fields.parsed("timezone", |field, text| match TimeZone::get(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => {
+            let expected = "an IANA time zone such as Europe/Paris";
+            Err(FieldError::new(field, expected, text))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

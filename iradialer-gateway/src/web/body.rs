@@ -1,0 +1,71 @@
+//! Reads the body of a request: bounded in size and time, strict JSON, an object.
+
+use super::error::ApiError;
+use axum::body::{Body, to_bytes};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use iradialer_core::strict_json::{self, Limits};
+use iradialer_core::value::FieldError;
+use serde_json::{Map, Value};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How deep its JSON may be; a flow in a request needs 9.
+const MAX_DEPTH: usize = 20;
+
+/// The members of the JSON object that the body is.
+pub(super) async fn read_object(
+    headers: &HeaderMap,
+    body: Body,
+    max_bytes: usize,
+) -> Result<Map<String, Value>, ApiError> {
+    check_content_type(headers)?;
+    let read = timeout(BODY_TIMEOUT, to_bytes(body, max_bytes)).await;
+    // The connection may also have broken; then nobody reads the answer.
+    let bytes = read
+        .map_err(|_| ApiError::TooSlow)?
+        .map_err(|_| ApiError::TooLarge(max_bytes))?;
+    if std::str::from_utf8(&bytes).is_err() {
+        let shown = String::from_utf8_lossy(&bytes);
+        return Err(ApiError::BadJson(FieldError::new(
+            "body",
+            "JSON in UTF-8",
+            &shown,
+        )));
+    }
+    let limits = Limits {
+        bytes: max_bytes,
+        depth: MAX_DEPTH,
+    };
+    match strict_json::read(&bytes, limits) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(other) => Err(ApiError::BadJson(FieldError::new(
+            "body",
+            "a JSON object",
+            &other.to_string(),
+        ))),
+        Err(refusal) => Err(ApiError::BadJson(FieldError {
+            field: match refusal.path.as_str() {
+                "" => "body".to_owned(),
+                path => path.to_owned(),
+            },
+            expected: format!("well-formed JSON at most {MAX_DEPTH} deep, each key once"),
+            got: refusal.message,
+        })),
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let text = value.to_str().unwrap_or("unreadable bytes");
+    let kind = text.split(';').next().unwrap_or(text).trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(ApiError::NotJson(text.chars().take(60).collect()))
+    }
+}

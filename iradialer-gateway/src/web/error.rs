@@ -1,0 +1,283 @@
+//! What a request can be refused for, and the one place that makes an HTTP answer of it.
+
+use crate::tdb::TdbError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use iradialer_core::value::FieldError;
+use serde_json::{Map, Value, json};
+
+/// How long a client should wait before it tries again when the queue is full or a part is down, s.
+const RETRY_AFTER_S: u32 = 60;
+/// The same after a fault that is usually over soon.
+const RETRY_SOON_S: u32 = 5;
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub(super) enum ApiError {
+    /// There is no token.
+    NoToken,
+    /// The token is malformed, unknown or revoked.
+    BadToken,
+    /// The body is not the JSON it has to be: where, and why.
+    BadJson(FieldError),
+    /// Fields are wrong; at least one.
+    BadFields(Vec<FieldError>),
+    /// The body is larger than allowed, in bytes.
+    TooLarge(usize),
+    /// The body did not come in time.
+    TooSlow,
+    /// The body is said to be something other than JSON.
+    NotJson(String),
+    /// The tenant has no such campaign.
+    UnknownCampaign(String),
+    /// The campaign has no trunks.
+    NoTrunks(String),
+    /// The campaign may not call at this time; its hours.
+    OutsideHours(String),
+    /// The field was used before, for another request.
+    Conflict(&'static str),
+    /// The queue is full.
+    QueueFull,
+    /// The tenant has no such call.
+    UnknownCall(String),
+    /// The switch did not take the request; it may be repeated.
+    SwitchUnreachable(String),
+    /// The switch refused the request.
+    SwitchRefused(String),
+    /// There is nothing at that path.
+    NoSuchPath(String),
+    /// The path does not know that method.
+    NoSuchMethod(String, String),
+    /// Our own fault; what it was is in the log.
+    Unavailable,
+}
+
+impl From<TdbError> for ApiError {
+    fn from(error: TdbError) -> Self {
+        tracing::error!(%error, "a request failed");
+        ApiError::Unavailable
+    }
+}
+
+impl From<FieldError> for ApiError {
+    fn from(mistake: FieldError) -> Self {
+        ApiError::BadFields(vec![mistake])
+    }
+}
+
+/// What the client is told; the request's id is added where it is known.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    /// The JSON body.
+    pub body: Map<String, Value>,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let told = self.told();
+        let mut body = Map::new();
+        body.insert("status".to_owned(), Value::from(told.message));
+        body.insert("status_code".to_owned(), Value::from(told.status_code));
+        let mut error = json!({ "name": told.name, "retryable": told.retry_after_s.is_some() });
+        if let Some(field) = told.field {
+            error["field"] = Value::from(field);
+        }
+        if let Some(seconds) = told.retry_after_s {
+            error["retry_after_s"] = Value::from(seconds);
+        }
+        if let Some(mistake) = self.mistakes().first() {
+            error["expected"] = Value::from(mistake.expected.as_str());
+            error["got"] = Value::from(mistake.got.as_str());
+        }
+        body.insert("error".to_owned(), error);
+        if !self.mistakes().is_empty() {
+            let detail: Vec<Value> = self.mistakes().iter().map(detail).collect();
+            body.insert("detail".to_owned(), Value::from(detail));
+        }
+        if matches!(self, ApiError::QueueFull) {
+            body.insert("slowdown".to_owned(), Value::from(true));
+        }
+        let mut response = told.status.into_response();
+        if let Some(seconds) = told.retry_after_s {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(self, ApiError::NoToken) {
+            let challenge = HeaderValue::from_static("Bearer realm=\"iradialer\"");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response.extensions_mut().insert(Refusal { body });
+        response
+    }
+}
+
+/// One mistake in the form that the published API gives: `{loc, msg, type}`.
+fn detail(mistake: &FieldError) -> Value {
+    let place = if mistake.field.starts_with("query.") || mistake.field.starts_with("path.") {
+        Vec::new()
+    } else {
+        vec!["body"]
+    };
+    let loc: Vec<&str> = place.into_iter().chain(mistake.field.split('.')).collect();
+    let kind = if mistake.got == "nothing" {
+        "missing"
+    } else {
+        "value_error"
+    };
+    json!({
+        "loc": loc,
+        "msg": format!("expected {}, got {}", mistake.expected, mistake.got),
+        "type": kind,
+    })
+}
+
+struct Told {
+    status: StatusCode,
+    /// The published API's code: 2 for no service, 3 for outside hours, 1 for everything else.
+    status_code: u8,
+    name: &'static str,
+    message: String,
+    field: Option<String>,
+    retry_after_s: Option<u32>,
+}
+
+impl ApiError {
+    fn mistakes(&self) -> &[FieldError] {
+        match self {
+            ApiError::BadJson(mistake) => std::slice::from_ref(mistake),
+            ApiError::BadFields(mistakes) => mistakes,
+            _ => &[],
+        }
+    }
+
+    fn told(&self) -> Told {
+        use StatusCode as S;
+        let told = |status, name, message: String| Told {
+            status,
+            status_code: 1,
+            name,
+            message,
+            field: None,
+            retry_after_s: None,
+        };
+        let of = |field: &str, told: Told| Told {
+            field: Some(field.to_owned()),
+            ..told
+        };
+        let again = |seconds, told: Told| Told {
+            retry_after_s: Some(seconds),
+            ..told
+        };
+        match self {
+            ApiError::NoToken => {
+                let message = "A token is required: Authorization: Bearer TOKEN";
+                of(
+                    "authorization",
+                    told(S::UNAUTHORIZED, "no_token", message.into()),
+                )
+            }
+            ApiError::BadToken => {
+                let message = "Invalid token".to_owned();
+                of(
+                    "authorization",
+                    told(S::BAD_REQUEST, "invalid_token", message),
+                )
+            }
+            ApiError::BadJson(mistake) => {
+                let message = format!("The body can't be read: {mistake}");
+                let told = told(S::UNPROCESSABLE_ENTITY, "invalid_json", message);
+                of(&mistake.field, told)
+            }
+            ApiError::BadFields(mistakes) => {
+                let message = match mistakes.first() {
+                    Some(first) => first.to_string(),
+                    None => "Bad fields".to_owned(),
+                };
+                let field = mistakes.first().map(|first| first.field.clone());
+                Told {
+                    field,
+                    ..told(S::UNPROCESSABLE_ENTITY, "invalid_field", message)
+                }
+            }
+            ApiError::TooLarge(limit) => {
+                let message = format!("body: expected at most {limit} bytes, got more");
+                of("body", told(S::PAYLOAD_TOO_LARGE, "too_large", message))
+            }
+            ApiError::TooSlow => {
+                let message = "The body did not come in time".to_owned();
+                of("body", told(S::REQUEST_TIMEOUT, "too_slow", message))
+            }
+            ApiError::NotJson(got) => {
+                let message = format!("content-type: expected application/json, got {got}");
+                let told = told(S::UNSUPPORTED_MEDIA_TYPE, "not_json", message);
+                of("content-type", told)
+            }
+            ApiError::UnknownCampaign(name) => {
+                let message = format!("There is no campaign \"{name}\"");
+                of(
+                    "campaign_name",
+                    told(S::NOT_FOUND, "unknown_campaign", message),
+                )
+            }
+            ApiError::NoTrunks(name) => {
+                let message = format!("The campaign \"{name}\" has no trunks");
+                of("campaign_name", told(S::CONFLICT, "no_trunks", message))
+            }
+            ApiError::OutsideHours(hours) => {
+                let message =
+                    format!("This campaign is not allowed outside of production hours {hours}");
+                Told {
+                    status_code: 3,
+                    ..of(
+                        "campaign_name",
+                        told(S::FORBIDDEN, "outside_hours", message),
+                    )
+                }
+            }
+            ApiError::Conflict(field) => {
+                let message = format!("This {field} was used before, for another request");
+                of(field, told(S::CONFLICT, "conflict", message))
+            }
+            ApiError::QueueFull => {
+                let message = "The queue is full".to_owned();
+                again(
+                    RETRY_AFTER_S,
+                    told(S::TOO_MANY_REQUESTS, "queue_full", message),
+                )
+            }
+            ApiError::UnknownCall(call) => {
+                let message = format!("There is no call {call}");
+                of("call_uuid", told(S::NOT_FOUND, "unknown_call", message))
+            }
+            ApiError::SwitchUnreachable(why) => Told {
+                status_code: 2,
+                ..again(
+                    RETRY_SOON_S,
+                    told(S::SERVICE_UNAVAILABLE, "unreachable", why.clone()),
+                )
+            },
+            ApiError::SwitchRefused(why) => told(S::CONFLICT, "refused", why.clone()),
+            ApiError::NoSuchPath(path) => told(
+                S::NOT_FOUND,
+                "no_such_path",
+                format!("There is nothing at {path}"),
+            ),
+            ApiError::NoSuchMethod(method, path) => {
+                let message = format!("{path} does not know {method}");
+                told(S::METHOD_NOT_ALLOWED, "no_such_method", message)
+            }
+            ApiError::Unavailable => {
+                let message = "The service is not available".to_owned();
+                Told {
+                    status_code: 2,
+                    ..again(
+                        RETRY_SOON_S,
+                        told(S::SERVICE_UNAVAILABLE, "unavailable", message),
+                    )
+                }
+            }
+        }
+    }
+}

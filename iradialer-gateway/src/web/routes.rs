@@ -1,0 +1,32 @@
+//! Which path goes where.
+
+use super::error::ApiError;
+use super::{WebState, accept, calls, dropcall, health, request_id};
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware;
+use axum::routing::{get, post};
+
+/// Every route of the API. Every answer, also a refusal, passes through [`request_id`].
+pub(super) fn routes(state: WebState) -> Router {
+    Router::new()
+        .route("/api/makecall", post(accept::makecall))
+        .route("/api/dropcall", post(dropcall::dropcall))
+        .route("/api/calls", get(calls::list))
+        .route("/api/calls/{call_uuid}", get(calls::one))
+        .route("/api/calls/{call_uuid}/events", get(calls::events))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn(request_id::attach))
+        .with_state(state)
+}
+
+async fn no_such_path(uri: Uri) -> ApiError {
+    ApiError::NoSuchPath(uri.path().to_owned())
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::NoSuchMethod(method.to_string(), uri.path().to_owned())
+}
