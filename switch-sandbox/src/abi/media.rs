@@ -1,0 +1,252 @@
+//! Media: frames and prompts, paced by the host's clock. No audio is carried.
+
+use super::log;
+use super::session::{self, Session};
+use super::text;
+use crate::host::host;
+use crate::leg::Woken;
+use crate::sound;
+use freeswitch_sys::*;
+use std::ffi::{c_char, c_int};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The length of a frame of audio.
+const FRAME_US: i64 = 20_000;
+/// A reader that is later than this starts anew: frames it slept through are lost, as they are
+/// from a jitter buffer.
+const LATE_US: i64 = 200_000;
+/// FreeSWITCH's limit of prompts played from inside a prompt's callback.
+const NESTED: c_int = 25;
+
+/// A frame of silence. The module only passes pointers to it on; it is larger than the host's
+/// structure, so that even a reader of that would find memory.
+#[repr(C, align(16))]
+struct Frame([u8; 1024]);
+static SILENCE: Frame = Frame([0; 1024]);
+
+fn silence() -> *mut switch_frame_t {
+    (&raw const SILENCE).cast::<switch_frame_t>().cast_mut()
+}
+
+/// See [`freeswitch_sys::switch_core_session_read_frame`].
+///
+/// # Safety
+/// As documented there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn switch_core_session_read_frame(
+    session: *mut switch_core_session_t,
+    frame: *mut *mut switch_frame_t,
+    flags: switch_io_flag_t,
+    _stream_id: c_int,
+) -> switch_status_t {
+    let session = session::of(session, "switch_core_session_read_frame");
+    let (status, read) = read(&session, flags);
+    // SAFETY: the module passes a place for the pointer.
+    unsafe { *frame = read };
+    status
+}
+
+fn read(session: &Arc<Session>, flags: switch_io_flag_t) -> (switch_status_t, *mut switch_frame_t) {
+    let leg = &session.leg;
+    if leg.is_down() {
+        return (SWITCH_STATUS_FALSE, std::ptr::null_mut());
+    }
+    if !leg.has_media() {
+        if leg.state() == CS_HIBERNATE {
+            return (SWITCH_STATUS_SUCCESS, silence());
+        }
+        let uuid = session.uuid();
+        log::write(SWITCH_LOG_ERROR, format_args!("{uuid} has no read codec."));
+        session.hang_up(SWITCH_CAUSE_INCOMPATIBLE_DESTINATION);
+        return (SWITCH_STATUS_FALSE, std::ptr::null_mut());
+    }
+    let due_us = next_frame(session);
+    if flags & SWITCH_IO_FLAG_NOBLOCK != 0 && due_us > host().clock.now_us() {
+        return (SWITCH_STATUS_BREAK, silence());
+    }
+    match leg.wait(host().clock.instant(due_us), false) {
+        Woken::State if leg.is_down() => (SWITCH_STATUS_FALSE, std::ptr::null_mut()),
+        Woken::State => (SWITCH_STATUS_BREAK, silence()),
+        Woken::Time | Woken::Digit => {
+            session
+                .next_frame_us
+                .store(due_us + FRAME_US, Ordering::Relaxed);
+            (SWITCH_STATUS_SUCCESS, silence())
+        }
+    }
+}
+
+/// When the next frame is due, on the host's clock.
+fn next_frame(session: &Session) -> i64 {
+    let now_us = host().clock.now_us();
+    let due_us = session.next_frame_us.load(Ordering::Relaxed);
+    if due_us < now_us - LATE_US {
+        now_us + FRAME_US
+    } else {
+        due_us
+    }
+}
+
+/// See [`freeswitch_sys::switch_ivr_parse_all_events`]. Signalling comes on threads of its own
+/// here, so nothing ever waits for the session's.
+///
+/// # Safety
+/// As documented there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn switch_ivr_parse_all_events(
+    session: *mut switch_core_session_t,
+) -> switch_status_t {
+    session::of(session, "switch_ivr_parse_all_events");
+    SWITCH_STATUS_SUCCESS
+}
+
+/// See [`freeswitch_sys::switch_ivr_play_file`].
+///
+/// # Safety
+/// As documented there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn switch_ivr_play_file(
+    session: *mut switch_core_session_t,
+    _fh: *mut switch_file_handle_t,
+    file: *const c_char,
+    args: *mut switch_input_args_t,
+) -> switch_status_t {
+    let session = session::of(session, "switch_ivr_play_file");
+    // SAFETY: the module passes null or a C string.
+    let name = unsafe { text::copied(file) }.unwrap_or_default();
+    if name.is_empty() || !session.leg.has_media() || !session.leg.is_ready() {
+        return SWITCH_STATUS_FALSE;
+    }
+    let length = match sound::duration(&absolute(&session, &name)) {
+        Ok(length) => length,
+        Err(error) => {
+            log::write(
+                SWITCH_LOG_ERROR,
+                format_args!("{} {name}: {error}", session.uuid()),
+            );
+            return SWITCH_STATUS_NOTFOUND;
+        }
+    };
+    let begun_us = host().clock.now_us();
+    let length_us = length.and_then(|length| i64::try_from(length.as_micros()).ok());
+    let end_us = length_us.map_or(i64::MAX, |length_us| begun_us.saturating_add(length_us));
+    // SAFETY: the module passes null or its arguments, which live until this returns.
+    let status = unsafe { nested(args, || play_until(&session, end_us, args)) };
+    let played_ms = (host().clock.now_us().min(end_us) - begun_us) / 1000;
+    session
+        .variables
+        .set("playback_ms", Some(&played_ms.to_string()));
+    session
+        .variables
+        .set("playback_seconds", Some(&(played_ms / 1000).to_string()));
+    status
+}
+
+/// A relative file name is looked for below the channel's `sound_prefix`.
+fn absolute(session: &Session, name: &str) -> String {
+    if name.starts_with(['/', '{']) || name.contains("://") {
+        return name.to_owned();
+    }
+    match session.variables.get("sound_prefix") {
+        Some(prefix) => format!("{prefix}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Plays inside of what `args` already play, up to the host's limit.
+///
+/// # Safety
+/// `args` is null or points to arguments that live through `play`.
+unsafe fn nested(
+    args: *mut switch_input_args_t,
+    play: impl FnOnce() -> switch_status_t,
+) -> switch_status_t {
+    if args.is_null() {
+        return play();
+    }
+    // SAFETY: the caller promises living arguments; no reference to them is kept over `play`,
+    // whose callbacks may use them.
+    unsafe {
+        if (*args).loops >= NESTED {
+            log::write(
+                SWITCH_LOG_ERROR,
+                format_args!("RECURSION ERROR! too many nested prompts"),
+            );
+            return SWITCH_STATUS_FALSE;
+        }
+        (*args).loops += 1;
+        let status = play();
+        (*args).loops -= 1;
+        status
+    }
+}
+
+/// Waits out a prompt, offering digits as they come.
+fn play_until(
+    session: &Arc<Session>,
+    end_us: i64,
+    args: *mut switch_input_args_t,
+) -> switch_status_t {
+    let clock = &host().clock;
+    // SAFETY: null, or living arguments (see `nested`).
+    let frame_callback = unsafe { args.as_ref() }.and_then(|args| args.read_frame_callback);
+    loop {
+        if !session.leg.is_ready() {
+            return SWITCH_STATUS_FALSE;
+        }
+        if !args.is_null() {
+            let status = offer_digit(session, args);
+            if status != SWITCH_STATUS_SUCCESS {
+                return status;
+            }
+        }
+        let now_us = clock.now_us();
+        if now_us >= end_us {
+            return SWITCH_STATUS_SUCCESS;
+        }
+        // Only who watches frames has to be woken for each.
+        let until_us = if frame_callback.is_some() {
+            end_us.min(now_us + FRAME_US)
+        } else {
+            end_us
+        };
+        let woken = session.leg.wait(clock.instant(until_us), !args.is_null());
+        if woken == Woken::State && session.leg.is_down() {
+            // The real one is nearly always reading a frame then, and leaves its loop with the
+            // status it had: a prompt that a hangup cut off looks like one that ended.
+            return SWITCH_STATUS_SUCCESS;
+        }
+        if let Some(callback) = frame_callback.filter(|_| woken == Woken::Time) {
+            // SAFETY: the module's callback, its arguments, its session, on its thread.
+            let status = unsafe { callback(session.handle(), silence(), (*args).user_data) };
+            if status != SWITCH_STATUS_SUCCESS {
+                return status;
+            }
+        }
+    }
+}
+
+/// Gives one waiting digit to the callback or the buffer. A digit that nobody is there for
+/// ends the prompt.
+fn offer_digit(session: &Arc<Session>, args: *mut switch_input_args_t) -> switch_status_t {
+    let Some(mut digit) = session.leg.pop_digit() else {
+        return SWITCH_STATUS_SUCCESS;
+    };
+    // SAFETY: living arguments (see `nested`), read before the callback runs.
+    let (callback, buf, buflen) = unsafe { ((*args).input_callback, (*args).buf, (*args).buflen) };
+    match callback {
+        // SAFETY: the module's callback with its own buffer; the digit lives until it returns.
+        Some(callback) => unsafe {
+            let input = (&raw mut digit).cast();
+            callback(session.handle(), input, SWITCH_INPUT_TYPE_DTMF, buf, buflen)
+        },
+        None => {
+            if !buf.is_null() {
+                // SAFETY: a buffer without a callback takes one digit.
+                unsafe { buf.cast::<c_char>().write(digit.digit) };
+            }
+            SWITCH_STATUS_BREAK
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The SIP endpoint: sends the INVITE, plays the callee's script, delivers what comes of it,
+//! after `mod_sofia`.
+
+use super::{Session, states};
+use crate::abi::log;
+use crate::callee::{Act, KeyWay};
+use crate::host::host;
+use crate::leg::Answered;
+use crate::sip;
+use freeswitch_sys::*;
+use std::ffi::{CStr, c_char};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+/// A digit's length as most phones send it, in samples at 8 kHz.
+const DIGIT_SAMPLES: u32 = 2000;
+
+/// What the endpoint does first in a state.
+pub(super) fn endpoint_handler(session: &Arc<Session>, state: switch_channel_state_t) {
+    match state {
+        CS_INIT => invite(session),
+        CS_HANGUP => {
+            states::set_hangup_variables(session);
+            say_goodbye(session);
+        }
+        _ => {}
+    }
+}
+
+/// Sends the INVITE, once: the callee's script begins.
+fn invite(session: &Arc<Session>) {
+    if session.invited.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    *host()
+        .invites
+        .lock()
+        .entry(session.number.clone())
+        .or_default() += 1;
+    log::write(
+        SWITCH_LOG_INFO,
+        format_args!("{} INVITE {}", session.uuid, session.number),
+    );
+    schedule(session, 0, host().clock.now_us());
+}
+
+/// Has the script's step `index` come, for a call that was invited at `invited_us`.
+fn schedule(session: &Arc<Session>, index: usize, invited_us: i64) {
+    let Some(step) = session.script.0.get(index).copied() else {
+        return;
+    };
+    let at_us = invited_us + i64::try_from(step.at.as_micros()).unwrap_or(i64::MAX / 2);
+    let waiting = Arc::downgrade(session);
+    host().network.at(session.lane, at_us, move || {
+        come(&waiting, index, invited_us, step.act)
+    });
+}
+
+fn come(session: &Weak<Session>, index: usize, invited_us: i64, act: Act) {
+    let Some(session) = session.upgrade() else {
+        return;
+    };
+    // What a message finds no living call for is dropped; so is the rest of the script.
+    if !session.leg.hold(false) {
+        return;
+    }
+    deliver(&session, act);
+    session.leg.release();
+    schedule(&session, index + 1, invited_us);
+}
+
+fn deliver(session: &Arc<Session>, act: Act) {
+    log::write(
+        SWITCH_LOG_DEBUG,
+        format_args!("{} far end: {act:?}", session.uuid),
+    );
+    if act != Act::GiveUp && session.variables.get("sip_call_id").is_none() {
+        session
+            .variables
+            .set("sip_call_id", Some(&uuid::Uuid::new_v4().to_string()));
+    }
+    match act {
+        Act::Ring => {
+            if session.leg.mark_ringing() {
+                send_message(session, SWITCH_MESSAGE_RING_EVENT);
+            }
+        }
+        Act::EarlyMedia => {
+            if session.leg.mark_early_media() {
+                session
+                    .variables
+                    .set("endpoint_disposition", Some("EARLY MEDIA"));
+                send_message(session, SWITCH_MESSAGE_PROGRESS_EVENT);
+            }
+        }
+        Act::Answer => {
+            if session.leg.mark_answered() == Answered::Now {
+                session
+                    .variables
+                    .set("endpoint_disposition", Some("ANSWER"));
+                send_message(session, SWITCH_MESSAGE_ANSWER_EVENT);
+            }
+        }
+        Act::Press(key, way) => press(session, key, way),
+        Act::HangUp => end(session, 200, "recv_bye"),
+        Act::Refuse(status) => {
+            let variables = &session.variables;
+            variables.set("sip_invite_failure_status", Some(&status.to_string()));
+            variables.set("sip_invite_failure_phrase", Some(sip::phrase_of(status)));
+            end(session, status, "recv_refuse");
+        }
+        Act::GiveUp => end_of_patience(session),
+    }
+}
+
+/// The far end ended the call by a BYE (`status` 200) or a final answer.
+fn end(session: &Arc<Session>, status: u16, disposition: &str) {
+    session
+        .variables
+        .set("sip_hangup_disposition", Some(disposition));
+    terminated(session, status);
+}
+
+/// The transaction timed out. No message came, so there is a status and no phrase, as on the
+/// real switch: `sip_invite_failure_status` stays unset.
+fn end_of_patience(session: &Arc<Session>) {
+    terminated(session, 408);
+}
+
+fn terminated(session: &Arc<Session>, status: u16) {
+    session.far_end_gone.store(true, Ordering::SeqCst);
+    let cause = sip::cause_of(status);
+    session
+        .variables
+        .set("sip_term_status", Some(&status.to_string()));
+    session.variables.set(
+        "proto_specific_hangup_cause",
+        Some(&format!("sip:{status}")),
+    );
+    session
+        .variables
+        .set("sip_term_cause", Some(&cause.to_string()));
+    session.hang_up(cause);
+}
+
+/// Sends BYE or CANCEL, unless the far end has gone or never heard of the call.
+fn say_goodbye(session: &Session) {
+    if session.far_end_gone.swap(true, Ordering::SeqCst) || !session.invited.load(Ordering::SeqCst)
+    {
+        return;
+    }
+    let variables = &session.variables;
+    if session.leg.is_answered() {
+        variables.set("sip_hangup_disposition", Some("send_bye"));
+    } else {
+        variables.set("sip_hangup_disposition", Some("send_cancel"));
+        variables.set("sip_invite_failure_status", Some("487"));
+        variables.set("sip_invite_failure_phrase", Some("CANCEL"));
+    }
+}
+
+/// Offers a digit to the hooks and queues it if they all let it pass.
+fn press(session: &Arc<Session>, key: u8, way: KeyWay) {
+    let digit = switch_dtmf_t {
+        digit: key as c_char,
+        duration: DIGIT_SAMPLES,
+        flags: 0,
+        source: match way {
+            KeyWay::Rtp => SWITCH_DTMF_RTP,
+            KeyWay::Info => SWITCH_DTMF_ENDPOINT,
+        },
+    };
+    let _one_at_a_time = session.digit_order.lock();
+    let hooks = session.hooks.digits.lock().clone();
+    for hook in hooks {
+        // SAFETY: the module added the hook to this session, which is held; the digit lives
+        // until the hook returns.
+        let status = unsafe { hook(session.handle(), &raw const digit, SWITCH_DTMF_RECV) };
+        if status != SWITCH_STATUS_SUCCESS {
+            return;
+        }
+    }
+    session.leg.push_digit(digit);
+}
+
+/// Has the hooks see a message, until one of them objects.
+fn send_message(session: &Arc<Session>, message_id: switch_core_session_message_types_t) {
+    const FROM: &CStr = c"switch-sandbox";
+    let mut message = switch_core_session_message_t {
+        from: FROM.as_ptr().cast_mut(),
+        message_id,
+        numeric_arg: 0,
+        string_arg: std::ptr::null(),
+        string_arg_size: 0,
+        pointer_arg: std::ptr::null_mut(),
+        pointer_arg_size: 0,
+        numeric_reply: 0,
+        string_reply: std::ptr::null_mut(),
+        string_reply_size: 0,
+        pointer_reply: std::ptr::null_mut(),
+        pointer_reply_size: 0,
+        flags: 0,
+        _file: FROM.as_ptr(),
+        _func: FROM.as_ptr(),
+        _line: 0,
+        string_array_arg: [std::ptr::null(); 10],
+        delivery_time: 0,
+    };
+    let hooks = session.hooks.messages.lock().clone();
+    for hook in hooks {
+        // SAFETY: the module added the hook to this session, which is held; the message lives
+        // until the hook returns.
+        let status = unsafe { hook(session.handle(), &raw mut message) };
+        if status != SWITCH_STATUS_SUCCESS {
+            return;
+        }
+    }
+}

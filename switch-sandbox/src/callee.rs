@@ -1,0 +1,246 @@
+//! The scripted callees: the number dialled says what the far end does and when.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+/// How long any answer of the far end takes on its way.
+const REPLY: Duration = Duration::from_millis(20);
+/// SIP timer B, after which an INVITE that nobody answered fails (RFC 3261, 64 * T1).
+const TIMER_B: Duration = Duration::from_secs(32);
+/// When the polite callees press their key, counted from the answer.
+const PRESS: Duration = Duration::from_millis(1500);
+
+/// What the far end does at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// 180 Ringing.
+    Ring,
+    /// 183 Session Progress with media.
+    EarlyMedia,
+    /// 200 OK.
+    Answer,
+    /// One key, `0-9`, `*` or `#`, in ASCII.
+    Press(u8, KeyWay),
+    /// BYE.
+    HangUp,
+    /// A final SIP status, 400-699.
+    Refuse(u16),
+    /// Nothing ever came back: the switch gives up by itself.
+    GiveUp,
+}
+
+/// How a key reaches the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyWay {
+    /// RTP events, RFC 4733.
+    Rtp,
+    /// A SIP INFO request.
+    Info,
+}
+
+/// An act and when it comes, counted from the INVITE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Since the INVITE.
+    pub at: Duration,
+    /// What happens.
+    pub act: Act,
+}
+
+/// What a far end does from the INVITE on, in order of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Script(pub Vec<Step>);
+
+impl Script {
+    /// Adds an act, `after` the one before it (or after the INVITE).
+    fn then(mut self, after: Duration, act: Act) -> Self {
+        let before = self.0.last().map_or(Duration::ZERO, |step| step.at);
+        self.0.push(Step {
+            at: before + after,
+            act,
+        });
+        self
+    }
+
+    fn presses(self, first_after: Duration, apart: Duration, keys: &str, way: KeyWay) -> Self {
+        keys.bytes().enumerate().fold(self, |script, (index, key)| {
+            let after = if index == 0 { first_after } else { apart };
+            script.then(after, Act::Press(key, way))
+        })
+    }
+}
+
+/// The callees that one line of the table stands for.
+enum Number {
+    /// One number.
+    Is(&'static str),
+    /// A prefix and what follows it, which the script is made from.
+    StartsWith(&'static str, &'static str),
+}
+
+/// One line of the table.
+struct Listed {
+    number: Number,
+    does: &'static str,
+    /// The script for what follows the prefix; `None` when the number is not meant.
+    script: fn(&str) -> Option<Script>,
+}
+
+/// The one table of callees: [`script_of`] plays it and [`table`] prints it.
+const LISTED: &[Listed] = &[
+    Listed {
+        number: Number::Is("+15005550001"),
+        does: "rings 1 s, answers, presses 1 after the prompt has begun (1.5 s after answer), stays until we hang up",
+        script: |_| Some(rings(1000).presses(PRESS, PRESS, "1", KeyWay::Rtp)),
+    },
+    Listed {
+        number: Number::Is("+15005550002"),
+        does: "answers and says nothing, presses nothing",
+        script: |_| Some(answers()),
+    },
+    Listed {
+        number: Number::Is("+15005550003"),
+        does: "busy: 486",
+        script: |_| Some(refuses(486)),
+    },
+    Listed {
+        number: Number::Is("+15005550004"),
+        does: "rings and never answers",
+        script: |_| Some(rings_for_ever()),
+    },
+    Listed {
+        number: Number::Is("+15005550005"),
+        does: "declines: 603",
+        script: |_| Some(refuses(603)),
+    },
+    Listed {
+        number: Number::Is("+15005550006"),
+        does: "rings 2 s, answers, presses 1 (1.5 s after answer), then 4321# (2.5 s later, 300 ms apart)",
+        script: |_| {
+            let once = rings(2000).presses(PRESS, PRESS, "1", KeyWay::Rtp);
+            Some(once.presses(ms(2500), ms(300), "4321#", KeyWay::Rtp))
+        },
+    },
+    Listed {
+        number: Number::Is("+15005550007"),
+        does: "answers, hangs up 700 ms later, in the middle of a prompt",
+        script: |_| Some(answers().then(ms(700), Act::HangUp)),
+    },
+    Listed {
+        number: Number::Is("+15005550008"),
+        does: "rings late: 180 only after 6 s, answers 2 s later, presses 1",
+        script: |_| {
+            let late = Script::default()
+                .then(ms(6000), Act::Ring)
+                .then(ms(2000), Act::Answer);
+            Some(late.presses(PRESS, PRESS, "1", KeyWay::Rtp))
+        },
+    },
+    Listed {
+        number: Number::Is("+15005550009"),
+        does: "answering machine: answers after 3 s, talks 5 s, beeps, silent; hangs up after 30 s",
+        script: |_| Some(rings(3000).then(ms(30_000), Act::HangUp)),
+    },
+    Listed {
+        number: Number::Is("+15005550010"),
+        does: "183 with early media, then 200 after 2 s, presses 1",
+        script: |_| {
+            let early = Script::default()
+                .then(REPLY, Act::EarlyMedia)
+                .then(ms(2000), Act::Answer);
+            Some(early.presses(PRESS, PRESS, "1", KeyWay::Rtp))
+        },
+    },
+    Listed {
+        number: Number::Is("+15005550011"),
+        does: "answers and never sends RTP",
+        script: |_| Some(answers()),
+    },
+    Listed {
+        number: Number::Is("+15005550012"),
+        does: "unreachable: no SIP answer at all (trunk unreachable)",
+        script: |_| Some(Script::default().then(TIMER_B, Act::GiveUp)),
+    },
+    Listed {
+        number: Number::Is("+15005550013"),
+        does: "answers, presses 1 by SIP INFO",
+        script: |_| Some(answers().presses(PRESS, PRESS, "1", KeyWay::Info)),
+    },
+    Listed {
+        number: Number::Is("+15005550014"),
+        does: "ringing, then the caller is expected to cancel (rings for ever)",
+        script: |_| Some(rings_for_ever()),
+    },
+    Listed {
+        number: Number::StartsWith("+1500556", "D…"),
+        does: "(1-8 digits D) answers at once, presses those digits 1 s after answer, 250 ms apart",
+        script: |digits| {
+            let meant = (1..=8).contains(&digits.len()) && is_digits(digits);
+            meant.then(|| answers().presses(ms(1000), ms(250), digits, KeyWay::Rtp))
+        },
+    },
+    Listed {
+        number: Number::StartsWith("+15005557", "SSS"),
+        does: "rejected with SIP status SSS (400-699)",
+        script: |digits| {
+            let status = digits
+                .parse()
+                .ok()
+                .filter(|status| (400..=699).contains(status))?;
+            (digits.len() == 3 && is_digits(digits)).then(|| refuses(status))
+        },
+    },
+];
+
+/// What the far end at `number` does.
+pub fn script_of(number: &str) -> Script {
+    let listed = LISTED.iter().find_map(|listed| match listed.number {
+        Number::Is(this) => (number == this).then(|| (listed.script)(""))?,
+        Number::StartsWith(prefix, _) => (listed.script)(number.strip_prefix(prefix)?),
+    });
+    listed.unwrap_or_else(|| refuses(404))
+}
+
+/// The table of numbers, as text for people.
+pub fn table() -> String {
+    let mut text = String::new();
+    for listed in LISTED {
+        let number = match listed.number {
+            Number::Is(number) => number.to_owned(),
+            Number::StartsWith(prefix, rest) => format!("{prefix}{rest}"),
+        };
+        let _ = writeln!(text, "{number:<14}{}", listed.does);
+    }
+    let _ = writeln!(text, "{:<14}404", "anything else");
+    text.push_str(
+        "\nThe sandbox carries no audio: callees differ in signalling, keys and timing only.\n",
+    );
+    text
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn answers() -> Script {
+    Script::default().then(REPLY, Act::Answer)
+}
+
+fn rings(for_ms: u64) -> Script {
+    rings_for_ever().then(ms(for_ms), Act::Answer)
+}
+
+fn rings_for_ever() -> Script {
+    Script::default().then(REPLY, Act::Ring)
+}
+
+fn refuses(status: u16) -> Script {
+    Script::default().then(REPLY, Act::Refuse(status))
+}
+
+#[cfg(test)]
+mod tests;

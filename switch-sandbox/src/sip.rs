@@ -1,0 +1,196 @@
+//! SIP answers as FreeSWITCH reads them.
+
+use freeswitch_sys::*;
+
+/// The hangup cause that FreeSWITCH's SIP endpoint makes of a final status.
+pub fn cause_of(status: u16) -> switch_call_cause_t {
+    match status {
+        200 => SWITCH_CAUSE_NORMAL_CLEARING,
+        401 | 402 | 403 | 407 | 603 | 608 => SWITCH_CAUSE_CALL_REJECTED,
+        607 => SWITCH_CAUSE_UNWANTED,
+        404 => SWITCH_CAUSE_UNALLOCATED_NUMBER,
+        485 | 604 => SWITCH_CAUSE_NO_ROUTE_DESTINATION,
+        408 | 504 => SWITCH_CAUSE_RECOVERY_ON_TIMER_EXPIRE,
+        410 => SWITCH_CAUSE_NUMBER_CHANGED,
+        413 | 414 | 416 | 420 | 421 | 423 | 505 | 513 => SWITCH_CAUSE_INTERWORKING,
+        480 => SWITCH_CAUSE_NO_USER_RESPONSE,
+        400 | 481 | 500 | 503 => SWITCH_CAUSE_NORMAL_TEMPORARY_FAILURE,
+        486 | 600 => SWITCH_CAUSE_USER_BUSY,
+        484 => SWITCH_CAUSE_INVALID_NUMBER_FORMAT,
+        488 | 606 => SWITCH_CAUSE_INCOMPATIBLE_DESTINATION,
+        502 => SWITCH_CAUSE_NETWORK_OUT_OF_ORDER,
+        405 => SWITCH_CAUSE_SERVICE_UNAVAILABLE,
+        406 | 415 | 501 => SWITCH_CAUSE_SERVICE_NOT_IMPLEMENTED,
+        482 | 483 => SWITCH_CAUSE_EXCHANGE_ROUTING_ERROR,
+        487 => SWITCH_CAUSE_ORIGINATOR_CANCEL,
+        428 => SWITCH_CAUSE_NO_IDENTITY,
+        429 => SWITCH_CAUSE_BAD_IDENTITY_INFO,
+        437 => SWITCH_CAUSE_UNSUPPORTED_CERTIFICATE,
+        438 => SWITCH_CAUSE_INVALID_IDENTITY,
+        _ => SWITCH_CAUSE_NORMAL_UNSPECIFIED,
+    }
+}
+
+/// The reason phrase that RFC 3261 and its extensions give a status.
+pub fn phrase_of(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Request Entity Too Large",
+        414 => "Request-URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
+        420 => "Bad Extension",
+        421 => "Extension Required",
+        423 => "Interval Too Brief",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        483 => "Too Many Hops",
+        484 => "Address Incomplete",
+        485 => "Ambiguous",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        491 => "Request Pending",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Server Time-out",
+        505 => "Version Not Supported",
+        513 => "Message Too Large",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        604 => "Does Not Exist Anywhere",
+        606 => "Not Acceptable",
+        607 => "Unwanted",
+        608 => "Rejected",
+        _ => "Unassigned",
+    }
+}
+
+/// The name of a cause as FreeSWITCH prints it; `UNKNOWN` for one it does not have.
+pub fn cause_name(cause: switch_call_cause_t) -> &'static std::ffi::CStr {
+    macro_rules! names {
+        ($($name:literal => $cause:ident,)*) => {
+            match cause {
+                $($cause => $name,)*
+                _ => c"UNKNOWN",
+            }
+        };
+    }
+    names! {
+        c"NONE" => SWITCH_CAUSE_NONE,
+        c"UNALLOCATED_NUMBER" => SWITCH_CAUSE_UNALLOCATED_NUMBER,
+        c"NO_ROUTE_TRANSIT_NET" => SWITCH_CAUSE_NO_ROUTE_TRANSIT_NET,
+        c"NO_ROUTE_DESTINATION" => SWITCH_CAUSE_NO_ROUTE_DESTINATION,
+        c"CHANNEL_UNACCEPTABLE" => SWITCH_CAUSE_CHANNEL_UNACCEPTABLE,
+        c"CALL_AWARDED_DELIVERED" => SWITCH_CAUSE_CALL_AWARDED_DELIVERED,
+        c"NORMAL_CLEARING" => SWITCH_CAUSE_NORMAL_CLEARING,
+        c"USER_BUSY" => SWITCH_CAUSE_USER_BUSY,
+        c"NO_USER_RESPONSE" => SWITCH_CAUSE_NO_USER_RESPONSE,
+        c"NO_ANSWER" => SWITCH_CAUSE_NO_ANSWER,
+        c"SUBSCRIBER_ABSENT" => SWITCH_CAUSE_SUBSCRIBER_ABSENT,
+        c"CALL_REJECTED" => SWITCH_CAUSE_CALL_REJECTED,
+        c"NUMBER_CHANGED" => SWITCH_CAUSE_NUMBER_CHANGED,
+        c"REDIRECTION_TO_NEW_DESTINATION" => SWITCH_CAUSE_REDIRECTION_TO_NEW_DESTINATION,
+        c"EXCHANGE_ROUTING_ERROR" => SWITCH_CAUSE_EXCHANGE_ROUTING_ERROR,
+        c"DESTINATION_OUT_OF_ORDER" => SWITCH_CAUSE_DESTINATION_OUT_OF_ORDER,
+        c"INVALID_NUMBER_FORMAT" => SWITCH_CAUSE_INVALID_NUMBER_FORMAT,
+        c"FACILITY_REJECTED" => SWITCH_CAUSE_FACILITY_REJECTED,
+        c"RESPONSE_TO_STATUS_ENQUIRY" => SWITCH_CAUSE_RESPONSE_TO_STATUS_ENQUIRY,
+        c"NORMAL_UNSPECIFIED" => SWITCH_CAUSE_NORMAL_UNSPECIFIED,
+        c"NORMAL_CIRCUIT_CONGESTION" => SWITCH_CAUSE_NORMAL_CIRCUIT_CONGESTION,
+        c"NETWORK_OUT_OF_ORDER" => SWITCH_CAUSE_NETWORK_OUT_OF_ORDER,
+        c"NORMAL_TEMPORARY_FAILURE" => SWITCH_CAUSE_NORMAL_TEMPORARY_FAILURE,
+        c"SWITCH_CONGESTION" => SWITCH_CAUSE_SWITCH_CONGESTION,
+        c"ACCESS_INFO_DISCARDED" => SWITCH_CAUSE_ACCESS_INFO_DISCARDED,
+        c"REQUESTED_CHAN_UNAVAIL" => SWITCH_CAUSE_REQUESTED_CHAN_UNAVAIL,
+        c"PRE_EMPTED" => SWITCH_CAUSE_PRE_EMPTED,
+        c"FACILITY_NOT_SUBSCRIBED" => SWITCH_CAUSE_FACILITY_NOT_SUBSCRIBED,
+        c"OUTGOING_CALL_BARRED" => SWITCH_CAUSE_OUTGOING_CALL_BARRED,
+        c"INCOMING_CALL_BARRED" => SWITCH_CAUSE_INCOMING_CALL_BARRED,
+        c"BEARERCAPABILITY_NOTAUTH" => SWITCH_CAUSE_BEARERCAPABILITY_NOTAUTH,
+        c"BEARERCAPABILITY_NOTAVAIL" => SWITCH_CAUSE_BEARERCAPABILITY_NOTAVAIL,
+        c"SERVICE_UNAVAILABLE" => SWITCH_CAUSE_SERVICE_UNAVAILABLE,
+        c"BEARERCAPABILITY_NOTIMPL" => SWITCH_CAUSE_BEARERCAPABILITY_NOTIMPL,
+        c"CHAN_NOT_IMPLEMENTED" => SWITCH_CAUSE_CHAN_NOT_IMPLEMENTED,
+        c"FACILITY_NOT_IMPLEMENTED" => SWITCH_CAUSE_FACILITY_NOT_IMPLEMENTED,
+        c"SERVICE_NOT_IMPLEMENTED" => SWITCH_CAUSE_SERVICE_NOT_IMPLEMENTED,
+        c"INVALID_CALL_REFERENCE" => SWITCH_CAUSE_INVALID_CALL_REFERENCE,
+        c"INCOMPATIBLE_DESTINATION" => SWITCH_CAUSE_INCOMPATIBLE_DESTINATION,
+        c"INVALID_MSG_UNSPECIFIED" => SWITCH_CAUSE_INVALID_MSG_UNSPECIFIED,
+        c"MANDATORY_IE_MISSING" => SWITCH_CAUSE_MANDATORY_IE_MISSING,
+        c"MESSAGE_TYPE_NONEXIST" => SWITCH_CAUSE_MESSAGE_TYPE_NONEXIST,
+        c"WRONG_MESSAGE" => SWITCH_CAUSE_WRONG_MESSAGE,
+        c"IE_NONEXIST" => SWITCH_CAUSE_IE_NONEXIST,
+        c"INVALID_IE_CONTENTS" => SWITCH_CAUSE_INVALID_IE_CONTENTS,
+        c"WRONG_CALL_STATE" => SWITCH_CAUSE_WRONG_CALL_STATE,
+        c"RECOVERY_ON_TIMER_EXPIRE" => SWITCH_CAUSE_RECOVERY_ON_TIMER_EXPIRE,
+        c"MANDATORY_IE_LENGTH_ERROR" => SWITCH_CAUSE_MANDATORY_IE_LENGTH_ERROR,
+        c"PROTOCOL_ERROR" => SWITCH_CAUSE_PROTOCOL_ERROR,
+        c"INTERWORKING" => SWITCH_CAUSE_INTERWORKING,
+        c"SUCCESS" => SWITCH_CAUSE_SUCCESS,
+        c"ORIGINATOR_CANCEL" => SWITCH_CAUSE_ORIGINATOR_CANCEL,
+        c"CRASH" => SWITCH_CAUSE_CRASH,
+        c"SYSTEM_SHUTDOWN" => SWITCH_CAUSE_SYSTEM_SHUTDOWN,
+        c"LOSE_RACE" => SWITCH_CAUSE_LOSE_RACE,
+        c"MANAGER_REQUEST" => SWITCH_CAUSE_MANAGER_REQUEST,
+        c"BLIND_TRANSFER" => SWITCH_CAUSE_BLIND_TRANSFER,
+        c"ATTENDED_TRANSFER" => SWITCH_CAUSE_ATTENDED_TRANSFER,
+        c"ALLOTTED_TIMEOUT" => SWITCH_CAUSE_ALLOTTED_TIMEOUT,
+        c"USER_CHALLENGE" => SWITCH_CAUSE_USER_CHALLENGE,
+        c"MEDIA_TIMEOUT" => SWITCH_CAUSE_MEDIA_TIMEOUT,
+        c"PICKED_OFF" => SWITCH_CAUSE_PICKED_OFF,
+        c"USER_NOT_REGISTERED" => SWITCH_CAUSE_USER_NOT_REGISTERED,
+        c"PROGRESS_TIMEOUT" => SWITCH_CAUSE_PROGRESS_TIMEOUT,
+        c"INVALID_GATEWAY" => SWITCH_CAUSE_INVALID_GATEWAY,
+        c"GATEWAY_DOWN" => SWITCH_CAUSE_GATEWAY_DOWN,
+        c"INVALID_URL" => SWITCH_CAUSE_INVALID_URL,
+        c"INVALID_PROFILE" => SWITCH_CAUSE_INVALID_PROFILE,
+        c"NO_PICKUP" => SWITCH_CAUSE_NO_PICKUP,
+        c"SRTP_READ_ERROR" => SWITCH_CAUSE_SRTP_READ_ERROR,
+        c"BOWOUT" => SWITCH_CAUSE_BOWOUT,
+        c"BUSY_EVERYWHERE" => SWITCH_CAUSE_BUSY_EVERYWHERE,
+        c"DECLINE" => SWITCH_CAUSE_DECLINE,
+        c"DOES_NOT_EXIST_ANYWHERE" => SWITCH_CAUSE_DOES_NOT_EXIST_ANYWHERE,
+        c"NOT_ACCEPTABLE" => SWITCH_CAUSE_NOT_ACCEPTABLE,
+        c"UNWANTED" => SWITCH_CAUSE_UNWANTED,
+        c"NO_IDENTITY" => SWITCH_CAUSE_NO_IDENTITY,
+        c"BAD_IDENTITY_INFO" => SWITCH_CAUSE_BAD_IDENTITY_INFO,
+        c"UNSUPPORTED_CERTIFICATE" => SWITCH_CAUSE_UNSUPPORTED_CERTIFICATE,
+        c"INVALID_IDENTITY" => SWITCH_CAUSE_INVALID_IDENTITY,
+        c"STALE_DATE" => SWITCH_CAUSE_STALE_DATE,
+        c"REJECT_ALL" => SWITCH_CAUSE_REJECT_ALL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_map_as_the_switch_maps_them() {
+        for (status, name) in [
+            (486, c"USER_BUSY"),
+            (603, c"CALL_REJECTED"),
+            (404, c"UNALLOCATED_NUMBER"),
+            (480, c"NO_USER_RESPONSE"),
+            (503, c"NORMAL_TEMPORARY_FAILURE"),
+            (408, c"RECOVERY_ON_TIMER_EXPIRE"),
+            (699, c"NORMAL_UNSPECIFIED"),
+        ] {
+            assert_eq!(cause_name(cause_of(status)), name, "{status}");
+        }
+        assert_eq!(cause_name(9999), c"UNKNOWN");
+    }
+}
