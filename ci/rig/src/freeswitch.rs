@@ -105,10 +105,16 @@ impl FreeSwitch {
 
     /// A new connection to its event socket.
     pub async fn event_socket(&self) -> Result<EventSocket> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.event_socket));
-        EventSocket::connect(address, &self.password)
+        let (address, password) = self.event_socket_login();
+        EventSocket::connect(address, password)
             .await
             .with_context(|| self.process.log_tail())
+    }
+
+    /// Where its event socket is, and the password.
+    pub fn event_socket_login(&self) -> (SocketAddr, &str) {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.event_socket));
+        (address, &self.password)
     }
 
     /// Where the SIP profile `external` listens.

@@ -25,4 +25,5 @@ pub mod scenario;
 pub mod sipp;
 pub mod skip;
 pub mod system;
+pub mod timeline;
 pub mod webhook;

@@ -1,13 +1,14 @@
-//! Prompts to play: short chords and beeps, made where they are needed.
+//! Prompts for the suite: tones of a known length, so that what a far end does falls where a scenario
+//! wants it.
 
 use anyhow::{Context, Result};
 use std::f64::consts::TAU;
-use std::path::Path;
+use tempfile::TempDir;
 
 /// Samples a second, the telephone network's.
 const RATE: u32 = 8_000;
 
-/// The prompts the suite's and the demonstration's flows play: name, ms, and the notes in Hz that
+/// The prompts the suite's flows play: name, ms, and the notes in Hz that
 /// follow each other.
 const PROMPTS: [(&str, u32, &[f64]); 5] = [
     ("hello.wav", 1_200, &[523.0, 659.0, 784.0]),
@@ -21,15 +22,15 @@ const PROMPTS: [(&str, u32, &[f64]); 5] = [
     ("bye.wav", 600, &[784.0, 523.0]),
 ];
 
-/// Writes every prompt to `dir` as 16-bit mono WAV at 8 kHz.
-pub fn write_all(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir)?;
+/// Every prompt in a directory of its own, as 16-bit mono WAV at 8 kHz.
+pub fn in_temp_dir() -> Result<TempDir> {
+    let dir = tempfile::Builder::new().prefix("ira-prompts-").tempdir()?;
     for (name, ms, notes) in PROMPTS {
-        let path = dir.join(name);
+        let path = dir.path().join(name);
         std::fs::write(&path, wav(ms, notes))
             .with_context(|| format!("writing {}", path.display()))?;
     }
-    Ok(())
+    Ok(dir)
 }
 
 fn wav(ms: u32, notes: &[f64]) -> Vec<u8> {

@@ -68,6 +68,16 @@ impl Sandbox {
             .to_owned())
     }
 
+    /// What to type to run `command` on it.
+    pub fn cli_command(&self, command: &str) -> String {
+        let socket = self.dir.path().join("cli.sock");
+        format!(
+            "{} --exec {} '{command}'",
+            self.program.display(),
+            socket.display()
+        )
+    }
+
     /// Its process.
     pub fn process(&self) -> &Process {
         &self.process

@@ -3,13 +3,12 @@
 use crate::freeswitch::{self, Engine, FreeSwitch, Installation};
 use crate::gateway::{self, Gateway};
 use crate::nats::Nats;
-use crate::prompts;
 use crate::repository::Built;
 use crate::sandbox::Sandbox;
 use crate::webhook::Receiver;
 use anyhow::{Result, ensure};
+use std::path::Path;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// The name the switch has on the bus.
 pub const NODE: &str = "switch-1";
@@ -61,6 +60,14 @@ pub enum Host {
     },
 }
 
+/// Where the bus comes from.
+pub enum Bus {
+    /// The gateway starts one, in development mode.
+    OfTheGateway,
+    /// A server of the rig's, which the gateway's configuration names.
+    Named,
+}
+
 /// A running system. Fields are dropped in this order: the switch hangs up before its bus goes.
 pub struct System {
     /// The switch.
@@ -71,19 +78,17 @@ pub struct System {
     pub nats: Option<Nats>,
     /// What the gateway's events come to.
     pub webhooks: Receiver,
-    /// The prompts of the flows.
-    _prompts: TempDir,
 }
 
 impl System {
-    /// Starts a gateway with `config` and the switch, and waits until the router has the switch. Each
-    /// campaign without an `event_url` gets the receiver's. `own_nats`: whether the bus is the gateway's
-    /// own (development mode) or a server of the rig's that the configuration names.
+    /// Starts a gateway with `config` and the switch, and waits until the switch is on the bus. Each
+    /// campaign without an `event_url` gets the receiver's.
     pub async fn start(
         built: &Built,
         host: Host,
+        bus: Bus,
         mut config: gateway::Config,
-        own_nats: bool,
+        prompts: &Path,
     ) -> Result<Self> {
         let webhooks = Receiver::start().await?;
         for campaign in &mut config.campaigns {
@@ -91,18 +96,14 @@ impl System {
                 campaign.event_url = webhooks.url().to_owned();
             }
         }
-        let prompts = tempfile::Builder::new().prefix("ira-prompts-").tempdir()?;
-        prompts::write_all(prompts.path())?;
-
-        let nats = if own_nats {
-            None
-        } else {
-            Some(Nats::start().await?)
+        let nats = match bus {
+            Bus::OfTheGateway => None,
+            Bus::Named => Some(Nats::start().await?),
         };
         let gateway = Gateway::start(&built.gateway, config, nats.as_ref()).await?;
         webhooks.trust(&gateway.webhook_secret()?)?;
 
-        let engine = engine(built, &gateway, &prompts);
+        let engine = engine(built, &gateway, prompts);
         let switch = match host {
             Host::FreeSwitch(installation, mut config) => {
                 config.engine = Some(engine);
@@ -118,7 +119,6 @@ impl System {
             gateway,
             nats,
             webhooks,
-            _prompts: prompts,
         };
         system.wait_for_switch().await?;
         Ok(system)
@@ -147,14 +147,14 @@ impl System {
     }
 }
 
-fn engine(built: &Built, gateway: &Gateway, prompts: &TempDir) -> Engine {
+fn engine(built: &Built, gateway: &Gateway, prompts: &Path) -> Engine {
     let login = gateway.switch_login();
     let params = [
         ("node-id", NODE.to_owned()),
         ("nats-url", login.url.clone()),
         ("nats-user", login.user.clone()),
         ("nats-password", login.password.clone()),
-        ("prompts-dir", prompts.path().display().to_string()),
+        ("prompts-dir", prompts.display().to_string()),
     ];
     Engine {
         module: built.module.clone(),

@@ -9,7 +9,7 @@ use iradialer_rig::repository::Built;
 use iradialer_rig::scenario::{FarEnd, Scenario};
 use iradialer_rig::sipp::Sipp;
 use iradialer_rig::skip;
-use iradialer_rig::system::{Host, System};
+use iradialer_rig::system::{Bus, Host, System};
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
@@ -83,8 +83,16 @@ async fn run_all(system: &System, scenarios: &[Scenario], far_ends: &[Option<Sip
 async fn on_the_sandbox() -> Result<()> {
     let built = Built::now(false)?;
     let scenarios = Scenario::all()?;
+    let prompts = iradialer_rig::prompts::in_temp_dir()?;
     let host = Host::Sandbox { clock_rate: 1 };
-    let system = System::start(&built, host, config(&scenarios), true).await?;
+    let system = System::start(
+        &built,
+        host,
+        Bus::OfTheGateway,
+        config(&scenarios),
+        prompts.path(),
+    )
+    .await?;
     run_all(&system, &scenarios, &[]).await
 }
 
@@ -118,6 +126,7 @@ async fn on_freeswitch() -> Result<()> {
     };
     let built = Built::now(false)?;
     let scenarios = Scenario::all()?;
+    let prompts = iradialer_rig::prompts::in_temp_dir()?;
     let far_ends = futures::future::try_join_all(scenarios.iter().map(far_end)).await?;
     let trunks = scenarios
         .iter()
@@ -131,7 +140,8 @@ async fn on_freeswitch() -> Result<()> {
         ..freeswitch::Config::default()
     };
     let host = Host::FreeSwitch(installation, switch);
-    let system = System::start(&built, host, config(&scenarios), false).await?;
+    let system =
+        System::start(&built, host, Bus::Named, config(&scenarios), prompts.path()).await?;
     let (_, sipps, _mute): (Vec<_>, Vec<_>, Vec<_>) = unzip(far_ends);
     run_all(&system, &scenarios, &sipps).await?;
 
