@@ -23,6 +23,7 @@ pub mod clock;
 pub mod collector;
 pub mod config;
 pub mod dispatcher;
+pub mod ready_file;
 pub mod roles;
 pub mod router;
 pub mod tdb;

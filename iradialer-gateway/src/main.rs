@@ -1,2 +1,8 @@
 //! The gateway binary.
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    iradialer_gateway::cli::main()
+}

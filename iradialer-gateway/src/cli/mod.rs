@@ -1,1 +1,129 @@
 //! The command line.
+
+mod config;
+mod serve;
+mod token;
+
+use crate::config::{Config, ConfigError, Role, Sources};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// HTTPS API, router, event collector and webhooks for a fleet of FreeSWITCH servers running
+/// mod_iradialer.
+#[derive(Parser)]
+#[command(name = "iradialer-gateway", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the gateway until SIGTERM or SIGINT.
+    Serve {
+        #[command(flatten)]
+        common: Common,
+        /// Development mode: a nats-server of its own, and webhooks to loopback are let through.
+        #[arg(long)]
+        dev: bool,
+        /// The roles to run, separated by commas; all of them by default.
+        #[arg(long, value_delimiter = ',')]
+        roles: Vec<Role>,
+    },
+    /// Tokens of the HTTPS API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Args)]
+struct Common {
+    /// The configuration file; without one the defaults hold.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the gateway keeps its data; goes before the configuration's data_dir.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Makes a token and prints it. It is not kept and can't be shown again.
+    Create {
+        #[command(flatten)]
+        common: Common,
+        /// The tenant it is for.
+        #[arg(long)]
+        tenant: String,
+        /// What it is for, to know it again in a list.
+        #[arg(long, default_value = "")]
+        name: String,
+    },
+    /// Lists the tokens.
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Revokes a token, at once.
+    Revoke {
+        #[command(flatten)]
+        common: Common,
+        /// Its id, as the list shows it.
+        token_id: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Checks the configuration and names every mistake.
+    Check {
+        #[command(flatten)]
+        common: Common,
+        /// As serve --dev would read it.
+        #[arg(long)]
+        dev: bool,
+    },
+    /// Prints the default file, commented.
+    Defaults,
+}
+
+impl Common {
+    fn sources(self) -> Sources {
+        Sources {
+            file: self.config,
+            data_dir: self.data_dir,
+            ..Sources::of_process()
+        }
+    }
+
+    fn load(self) -> Result<Config, ConfigError> {
+        Config::load(&self.sources())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve { common, dev, roles } => serve::serve(Sources {
+            dev,
+            roles,
+            uses_bus: true,
+            ..common.sources()
+        }),
+        Command::Token(command) => token::run(command),
+        Command::Config(command) => config::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("iradialer-gateway: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a command fails with: a sentence for the person who typed it.
+type Failure = Box<dyn std::error::Error + Send + Sync>;

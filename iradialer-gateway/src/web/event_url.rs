@@ -11,9 +11,13 @@ const MAX_LEN: usize = 2_048;
 pub fn check_event_url(field: &str, text: &str) -> Result<(), FieldError> {
     let url = Url::parse(text).ok().filter(|url| {
         text.len() <= MAX_LEN
-            // The parser drops tabs and newlines; what it drops must not have been there.
-            && text.bytes().all(|b| b.is_ascii_graphic())
-            && matches!(url.scheme(), "http" | "https")
+            // The parser forgives much: it drops tabs and newlines, and reads `https:\\x` as it should
+            // have been written. What others read in the text must be what it reads.
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+            && ["http://", "https://"].iter().any(|start| {
+                let host = text.strip_prefix(start);
+                host.is_some_and(|host| !host.starts_with('/'))
+            })
             && url.has_host()
             && url.username().is_empty()
             && url.password().is_none()
@@ -47,6 +51,9 @@ mod tests {
             "https://a.example/#part",
             "https://a.example/\r\nX: y",
             "https:///x",
+            "https:x",
+            "https://a\\b/",
+            "HTTPS://a.example/",
             "https://a b/",
         ] {
             assert!(check_event_url("event_url", text).is_err(), "{text:?}");
