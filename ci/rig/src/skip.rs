@@ -1,10 +1,11 @@
 //! Tests that need a real FreeSWITCH say loudly when they have none.
 
 use crate::freeswitch::Installation;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::io::Write;
 
-/// The FreeSWITCH of this machine; without one, tells so on standard error for `test` and gives nothing.
+/// The FreeSWITCH of this machine; without one, tells so on standard error for `test` and gives nothing, or
+/// fails where `REQUIRE_FREESWITCH` is set, as `make test-freeswitch` does.
 pub fn without_freeswitch(test: &str) -> Result<Option<Installation>> {
     let found = Installation::find()?;
     // Written straight to the file descriptor: the test harness swallows what a passing test prints.
@@ -16,6 +17,7 @@ pub fn without_freeswitch(test: &str) -> Result<Option<Installation>> {
             freeswitch.version,
             freeswitch.program.display()
         )?,
+        None if std::env::var_os("REQUIRE_FREESWITCH").is_some() => bail!(Installation::NOT_FOUND),
         None => writeln!(
             stderr,
             "\n#### SKIPPED: {test}: {} ####\n",

@@ -168,8 +168,8 @@ type SippCase = (
 );
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sipp_scenarios_do_what_they_say() -> Result<()> {
-    let Some(installation) = skip::without_freeswitch("sipp_scenarios_do_what_they_say")? else {
+async fn freeswitch_and_the_sipp_scenarios() -> Result<()> {
+    let Some(installation) = skip::without_freeswitch("freeswitch_and_the_sipp_scenarios")? else {
         return Ok(());
     };
     let cases: Vec<SippCase> = vec![
@@ -291,8 +291,9 @@ async fn sipp_scenarios_do_what_they_say() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scripted_callees_do_what_they_say() -> Result<()> {
-    let Some(installation) = skip::without_freeswitch("scripted_callees_do_what_they_say")? else {
+async fn freeswitch_and_the_scripted_callees() -> Result<()> {
+    let Some(installation) = skip::without_freeswitch("freeswitch_and_the_scripted_callees")?
+    else {
         return Ok(());
     };
     let cases: Vec<(&str, Expected)> = vec![
@@ -381,8 +382,9 @@ async fn scripted_callees_do_what_they_say() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_switch_leaves_nothing() -> Result<()> {
-    let Some(installation) = skip::without_freeswitch("a_stopped_switch_leaves_nothing")? else {
+async fn a_stopped_freeswitch_leaves_nothing() -> Result<()> {
+    let Some(installation) = skip::without_freeswitch("a_stopped_freeswitch_leaves_nothing")?
+    else {
         return Ok(());
     };
     let switch = FreeSwitch::start(&installation, &Config::default()).await?;
