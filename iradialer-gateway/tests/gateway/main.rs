@@ -1,0 +1,3 @@
+//! The gateway as a process.
+
+mod router;

@@ -1,0 +1,369 @@
+//! A switch that speaks the wire types on NATS and dials nobody: for what a real one can't be made to
+//! do on demand, such as not to answer.
+
+use async_nats::jetstream;
+use futures::StreamExt;
+use iradialer_core::call::EndedBy;
+use iradialer_core::subject;
+use iradialer_core::value::{CallUuid, ClusterName, NodeId};
+use iradialer_core::wire::{
+    AttemptFate, DialCommand, DialReply, EventBody, Hangup, Heartbeat, Query, QueryReply,
+    RefusalReason, SwitchEvent, SwitchState, VERSION,
+};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What the switch does with a dial command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reaction {
+    /// Accepts it and reports a call that is answered and ends.
+    Complete,
+    /// The same, each event sent twice and the last ones in the wrong order.
+    CompleteUntidily,
+    /// Accepts it and reports that it started; nothing more until told.
+    Hold,
+    /// Refuses it.
+    Refuse(RefusalReason),
+    /// Does not answer, and will say that it never dialled.
+    Ignore,
+    /// Dials it and does not answer.
+    HoldSilently,
+}
+
+/// A dial command as it came.
+#[derive(Debug, Clone)]
+pub struct Dialled {
+    pub at: Instant,
+    pub command: DialCommand,
+}
+
+/// One life of one switch. Gone when dropped.
+pub struct FakeSwitch {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+struct Shared {
+    client: async_nats::Client,
+    cluster: ClusterName,
+    node: NodeId,
+    incarnation: CallUuid,
+    journal_id: CallUuid,
+    max_calls: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    script: VecDeque<Reaction>,
+    dialled: Vec<Dialled>,
+    fates: HashMap<CallUuid, AttemptFate>,
+    queries: usize,
+    dropped: Vec<CallUuid>,
+    mute: bool,
+}
+
+impl FakeSwitch {
+    /// A switch that is up: its heartbeats have begun and it listens. It reacts to dial commands as the
+    /// script says, and completes every call after the script's end.
+    pub async fn start(
+        client: &async_nats::Client,
+        node: &str,
+        max_calls: u32,
+        script: &[Reaction],
+    ) -> FakeSwitch {
+        let shared = Arc::new(Shared {
+            client: client.clone(),
+            cluster: ClusterName::parse("cluster", "ira").unwrap(),
+            node: NodeId::parse("node_id", node).unwrap(),
+            incarnation: CallUuid::fresh(),
+            journal_id: CallUuid::fresh(),
+            max_calls,
+            state: Mutex::new(State {
+                script: script.iter().cloned().collect(),
+                ..State::default()
+            }),
+        });
+        let (cluster, node) = (&shared.cluster, &shared.node);
+        let dials = subject::dial(cluster, node, &shared.incarnation);
+        let queries = subject::query(cluster, node, &shared.incarnation);
+        let requests = subject::switch_request(cluster, node);
+        let mut dials = client.subscribe(dials).await.unwrap();
+        let mut queries = client.subscribe(queries).await.unwrap();
+        let mut requests = client.subscribe(requests).await.unwrap();
+        client.flush().await.unwrap();
+
+        let mut tasks = JoinSet::new();
+        let of_task = Arc::clone(&shared);
+        tasks.spawn(async move {
+            while let Some(message) = dials.next().await {
+                let shared = Arc::clone(&of_task);
+                tokio::spawn(async move { shared.dial(message).await });
+            }
+        });
+        let of_task = Arc::clone(&shared);
+        tasks.spawn(async move {
+            while let Some(message) = queries.next().await {
+                of_task.answer_query(message).await;
+            }
+        });
+        let of_task = Arc::clone(&shared);
+        tasks.spawn(async move {
+            while let Some(message) = requests.next().await {
+                of_task.answer_request(message).await;
+            }
+        });
+        let of_task = Arc::clone(&shared);
+        tasks.spawn(async move {
+            loop {
+                of_task.heartbeat().await;
+                sleep(HEARTBEAT_INTERVAL).await;
+            }
+        });
+        FakeSwitch { shared, tasks }
+    }
+
+    /// The dial commands so far.
+    pub fn dialled(&self) -> Vec<Dialled> {
+        self.shared.state.lock().unwrap().dialled.clone()
+    }
+
+    /// How often it was asked what became of an attempt.
+    pub fn queries(&self) -> usize {
+        self.shared.state.lock().unwrap().queries
+    }
+
+    /// The calls it was asked to drop.
+    pub fn dropped(&self) -> Vec<CallUuid> {
+        self.shared.state.lock().unwrap().dropped.clone()
+    }
+
+    /// From now on: no heartbeats and no answers, though its events still come.
+    pub fn fall_silent(&self) {
+        self.shared.state.lock().unwrap().mute = true;
+    }
+
+    /// Ends a call that is held: answered, then hung up by the callee.
+    pub async fn complete(&self, command: &DialCommand) {
+        self.shared.report_rest(command, false).await;
+    }
+
+    /// Waits until so many dial commands have come.
+    pub async fn wait_for_dials(&self, count: usize) -> Vec<Dialled> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let dialled = self.dialled();
+            if dialled.len() >= count {
+                return dialled;
+            }
+            assert!(Instant::now() < deadline, "{} of {count}", dialled.len());
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Ends this life without a word.
+    pub fn kill(mut self) {
+        self.tasks.abort_all();
+    }
+}
+
+impl Shared {
+    async fn heartbeat(&self) {
+        let calls = {
+            let state = self.state.lock().unwrap();
+            if state.mute {
+                return;
+            }
+            let live = |fate: &&AttemptFate| **fate == AttemptFate::Live;
+            state.fates.values().filter(live).count() as u32
+        };
+        let heartbeat = Heartbeat {
+            v: VERSION,
+            node_id: self.node.clone(),
+            incarnation: self.incarnation,
+            journal_id: self.journal_id,
+            state: SwitchState::Active,
+            calls,
+            setups: 0,
+            max_calls: self.max_calls,
+            max_cps: 1_000.0,
+            events_waiting: 0,
+            version: "test".to_owned(),
+            host: "test".to_owned(),
+            uptime_s: 1,
+            at_ms: now_ms(),
+        };
+        let subject = subject::switch_heartbeat(&self.cluster, &self.node);
+        self.publish(subject, &heartbeat).await;
+    }
+
+    async fn dial(&self, message: async_nats::Message) {
+        let command: DialCommand = serde_json::from_slice(&message.payload).unwrap();
+        assert!(now_ms() <= command.not_after_ms, "came too late");
+        assert_eq!(command.journal_id, self.journal_id);
+        let reaction = {
+            let mut state = self.state.lock().unwrap();
+            let known = state.fates.contains_key(&command.attempt_id);
+            assert!(!known, "attempt {} came twice", command.attempt);
+            let reaction = state.script.pop_front().unwrap_or(Reaction::Complete);
+            state.dialled.push(Dialled {
+                at: Instant::now(),
+                command: command.clone(),
+            });
+            let fate = match reaction {
+                Reaction::Refuse(_) => Some(AttemptFate::NeverDialled),
+                Reaction::Ignore => None,
+                _ => Some(AttemptFate::Live),
+            };
+            if let Some(fate) = fate {
+                state.fates.insert(command.attempt_id, fate);
+            }
+            reaction
+        };
+        let reply = match reaction {
+            Reaction::Refuse(reason) => Some(DialReply::Refused {
+                reason,
+                detail: "as the test wants it".to_owned(),
+            }),
+            Reaction::Ignore | Reaction::HoldSilently => None,
+            _ => Some(DialReply::Accepted),
+        };
+        if let (Some(reply), Some(to)) = (reply, message.reply) {
+            self.publish(to.to_string(), &reply).await;
+        }
+        match reaction {
+            Reaction::Complete | Reaction::CompleteUntidily => {
+                self.report_start(&command).await;
+                let untidily = reaction == Reaction::CompleteUntidily;
+                self.report_rest(&command, untidily).await;
+            }
+            Reaction::Hold | Reaction::HoldSilently => self.report_start(&command).await,
+            Reaction::Refuse(_) | Reaction::Ignore => {}
+        }
+    }
+
+    async fn answer_query(&self, message: async_nats::Message) {
+        let query: Query = serde_json::from_slice(&message.payload).unwrap();
+        let fate = {
+            let mut state = self.state.lock().unwrap();
+            state.queries += 1;
+            if state.mute {
+                return;
+            }
+            // An attempt never seen is fenced before it is said so.
+            *state
+                .fates
+                .entry(query.attempt_id)
+                .or_insert(AttemptFate::NeverDialled)
+        };
+        let to = message.reply.unwrap().to_string();
+        self.publish(to, &QueryReply { fate }).await;
+    }
+
+    async fn answer_request(&self, message: async_nats::Message) {
+        let request: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+        assert_eq!(request["event_name"], "request_drop_call");
+        let call = request["event_data"]["call_uuid"].as_str().unwrap();
+        let call = CallUuid::parse("call_uuid", call).unwrap();
+        self.state.lock().unwrap().dropped.push(call);
+        let to = message.reply.unwrap().to_string();
+        self.publish(to, &serde_json::json!({"status": "OK"})).await;
+    }
+
+    async fn report_start(&self, command: &DialCommand) {
+        let started = EventBody::Started {
+            to_number: command.to_number.to_string(),
+            from_number: command.from_number.to_string(),
+            trunk: command.trunk.clone(),
+        };
+        self.report(command, 1, started).await;
+    }
+
+    async fn report_rest(&self, command: &DialCommand, untidily: bool) {
+        let ringing = EventBody::Ringing {
+            early_media: false,
+            after_ms: 5,
+        };
+        let answered = EventBody::Answered {
+            after_ms: 10,
+            sip: BTreeMap::from([("network_ip".to_owned(), "192.0.2.7".to_owned())]),
+        };
+        let hangup = EventBody::Hangup(Hangup {
+            hangup_cause: "NORMAL_CLEARING".to_owned(),
+            sip_status: Some(200),
+            sip_phrase: Some("OK".to_owned()),
+            by: EndedBy::Callee,
+            answered: true,
+            rang: true,
+            duration_ms: 30,
+            billsec_ms: 20,
+            variables: BTreeMap::from([("menu".to_owned(), "1".to_owned())]),
+            node: Some("menu".to_owned()),
+            fault: None,
+        });
+        {
+            let mut state = self.state.lock().unwrap();
+            state.fates.insert(command.attempt_id, AttemptFate::Ended);
+        }
+        self.report(command, 2, ringing.clone()).await;
+        if untidily {
+            self.report(command, 2, ringing).await;
+            self.report(command, 4, hangup.clone()).await;
+            self.report(command, 3, answered.clone()).await;
+            self.report(command, 4, hangup).await;
+            self.report(command, 3, answered).await;
+        } else {
+            self.report(command, 3, answered).await;
+            self.report(command, 4, hangup).await;
+        }
+    }
+
+    /// Returns once the stream has the event.
+    async fn report(&self, command: &DialCommand, seq: u32, body: EventBody) {
+        let event = SwitchEvent {
+            v: VERSION,
+            call_uuid: command.call_uuid,
+            attempt: command.attempt,
+            attempt_id: command.attempt_id,
+            seq,
+            tenant_id: command.tenant_id.clone(),
+            node_id: self.node.clone(),
+            incarnation: self.incarnation,
+            at_ms: now_ms(),
+            body,
+        };
+        let subject = subject::events(&self.cluster, &command.tenant_id, &command.call_uuid);
+        let payload = serde_json::to_vec(&event).unwrap();
+        let context = jetstream::new(self.client.clone());
+        // As a switch does: again until the stream has it.
+        for _ in 0..50 {
+            let sent = context
+                .publish(subject.clone(), payload.clone().into())
+                .await;
+            if let Ok(acknowledgement) = sent
+                && acknowledgement.await.is_ok()
+            {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("an event could not be published");
+    }
+
+    async fn publish(&self, subject: String, message: &impl serde::Serialize) {
+        let payload = serde_json::to_vec(message).unwrap();
+        // Without a connection it is lost, as with a real switch.
+        let _ = self.client.publish(subject, payload.into()).await;
+        let _ = self.client.flush().await;
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    since.as_millis() as u64
+}
