@@ -25,7 +25,7 @@ pub struct Config {
     /// Where the flows are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flows: Option<Flows>,
-    /// When a webhook is tried again, if not as by default.
+    /// How webhooks are delivered, if not as by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhooks: Option<Webhooks>,
     /// The web role's address; a free port if not given.
@@ -75,9 +75,10 @@ pub struct Flows {
 }
 
 /// `[webhooks]`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Webhooks {
-    /// Seconds before each further try.
+    /// Seconds before each further try, if not as by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retry_after_s: Vec<u64>,
     /// Private addresses that are let through, as CIDR.
     pub allow_addresses: Vec<String>,

@@ -37,6 +37,16 @@ impl Built {
         if !show_progress {
             cargo.arg("--quiet");
         }
+        // What `cargo run` and `cargo test` set for this program would look like a change to build scripts.
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if OF_THIS_PACKAGE
+                .iter()
+                .any(|start| name_text.starts_with(start))
+            {
+                cargo.env_remove(&name);
+            }
+        }
         let status = cargo.status().context("running cargo build")?;
         ensure!(
             status.success(),
@@ -49,6 +59,15 @@ impl Built {
         })
     }
 }
+
+/// How the names of the variables begin that cargo sets for a program it runs, of that program's package.
+const OF_THIS_PACKAGE: [&str; 5] = [
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "CARGO_PRIMARY_",
+];
 
 /// Where cargo puts what it builds: the directory this program is in, or above it for a test.
 fn profile_dir() -> Result<PathBuf> {
