@@ -5,15 +5,22 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+const NAME: &str = "ready.json";
+
 /// The file, removed when this is dropped.
 pub struct ReadyFile {
     path: PathBuf,
 }
 
 impl ReadyFile {
+    /// Removes one that a gateway left that was killed: it would send people to the wrong port.
+    pub fn forget(data_dir: &Path) {
+        let _ = fs::remove_file(data_dir.join(NAME));
+    }
+
     /// Writes `{"https", "cert", "pid"}`, whole or not at all.
     pub fn write(data_dir: &Path, url: &str, cert: &Path) -> io::Result<Self> {
-        let path = data_dir.join("ready.json");
+        let path = data_dir.join(NAME);
         let new = data_dir.join("ready.json.new");
         let what = json!({ "https": url, "cert": cert, "pid": std::process::id() });
         fs::write(&new, format!("{what}\n"))?;

@@ -45,6 +45,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), RoleEr
     // The HTTPS clients of this process use it; another that was set before serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     make_data_dir(&config.data_dir)?;
+    ReadyFile::forget(&config.data_dir);
     let secret = webhook_secret(&config)?;
     let tdb = Tdb::open(&config.tdb.path)
         .await
@@ -156,10 +157,9 @@ impl Running {
     /// Returns when a stop is asked for, or with the fault when a role ended before.
     async fn until_stopped(&mut self) -> Result<(), RoleError> {
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => Ok(()),
             Some(ended) = self.roles.join_next() => match ended {
-                // It may have seen the stop before we did.
-                Ok(_) if self.stop.is_cancelled() => Ok(()),
                 Ok(role) => Err(RoleError::new(format_args!("the {} ended by itself", role.as_str()))),
                 Err(error) => Err(RoleError::new(format_args!("a role broke down: {error}"))),
             },

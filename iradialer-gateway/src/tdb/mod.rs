@@ -34,6 +34,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, SqlSafeStr};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 use writer::Writer;
@@ -61,6 +63,7 @@ impl Tdb {
     /// # Errors
     /// Where the file can't be opened or written, or its schema is of a newer version.
     pub async fn open(path: &Path) -> Result<Self, TdbError> {
+        make_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -84,8 +87,10 @@ impl Tdb {
 
     /// Commits what is waiting, then closes every connection. Later calls fail with [`TdbError::Stopped`].
     pub async fn close(&self) {
-        self.writer.stop().await;
+        // The writer last: the last connection to go folds the write-ahead log into the file, and one
+        // that only reads can't.
         self.readers.close().await;
+        self.writer.stop().await;
     }
 
     /// Whether the database can be read and written.
@@ -99,6 +104,17 @@ impl Tdb {
             })
             .await
     }
+}
+
+/// There are telephone numbers in it. SQLite gives its other files the mode of this one.
+fn make_private(path: &Path) -> Result<(), TdbError> {
+    let made = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
+    made.map(drop)
+        .map_err(|error| TdbError::from(sqlx::Error::Io(error)))
 }
 
 fn migrator() -> Migrator {

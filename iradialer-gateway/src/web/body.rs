@@ -57,15 +57,14 @@ pub(super) async fn read_object(
     }
 }
 
+/// A body that does not say what it is is taken for JSON.
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let text = value.to_str().unwrap_or("unreadable bytes");
-    let kind = text.split(';').next().unwrap_or(text).trim();
-    if kind.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        Err(ApiError::NotJson(text.chars().take(60).collect()))
+    for value in headers.get_all(CONTENT_TYPE) {
+        let text = value.to_str().unwrap_or("unreadable bytes");
+        let kind = text.split(';').next().unwrap_or(text).trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(ApiError::NotJson(text.chars().take(60).collect()));
+        }
     }
+    Ok(())
 }

@@ -115,12 +115,11 @@ impl IntoResponse for ApiError {
 
 /// One mistake in the form that the published API gives: `{loc, msg, type}`.
 fn detail(mistake: &FieldError) -> Value {
-    let place = if mistake.field.starts_with("query.") || mistake.field.starts_with("path.") {
-        Vec::new()
-    } else {
-        vec!["body"]
-    };
-    let loc: Vec<&str> = place.into_iter().chain(mistake.field.split('.')).collect();
+    let is_elsewhere = ["query.", "path."]
+        .iter()
+        .any(|place| mistake.field.starts_with(place));
+    let body = (!is_elsewhere && mistake.field != "body").then_some("body");
+    let loc: Vec<&str> = body.into_iter().chain(mistake.field.split('.')).collect();
     let kind = if mistake.got == "nothing" {
         "missing"
     } else {

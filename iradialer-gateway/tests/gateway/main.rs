@@ -1,3 +1,9 @@
-//! The gateway as a process.
+//! Tests of the gateway as it is run: the real binary, over HTTPS, with a real `nats-server`.
 
+mod bad_input;
+mod calls;
+mod gateway;
+mod idempotency;
+mod lifecycle;
 mod router;
+mod tokens;

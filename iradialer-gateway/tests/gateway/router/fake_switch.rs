@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -56,6 +56,8 @@ struct Shared {
     journal_id: CallUuid,
     max_calls: u32,
     state: Mutex<State>,
+    /// Events leave one after another, as from a real switch's journal.
+    outbox: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -88,6 +90,7 @@ impl FakeSwitch {
                 script: script.iter().cloned().collect(),
                 ..State::default()
             }),
+            outbox: tokio::sync::Mutex::default(),
         });
         let (cluster, node) = (&shared.cluster, &shared.node);
         let dials = subject::dial(cluster, node, &shared.incarnation);
@@ -340,17 +343,17 @@ impl Shared {
         let subject = subject::events(&self.cluster, &command.tenant_id, &command.call_uuid);
         let payload = serde_json::to_vec(&event).unwrap();
         let context = jetstream::new(self.client.clone());
+        let _turn = self.outbox.lock().await;
         // As a switch does: again until the stream has it.
         for _ in 0..50 {
-            let sent = context
-                .publish(subject.clone(), payload.clone().into())
-                .await;
-            if let Ok(acknowledgement) = sent
-                && acknowledgement.await.is_ok()
-            {
+            let stored = async {
+                let sent = context.publish(subject.clone(), payload.clone().into());
+                Ok::<_, jetstream::context::PublishError>(sent.await?.await?)
+            };
+            if let Ok(Ok(_)) = timeout(Duration::from_millis(500), stored).await {
                 return;
             }
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(50)).await;
         }
         panic!("an event could not be published");
     }

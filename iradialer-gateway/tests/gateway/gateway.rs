@@ -1,0 +1,245 @@
+//! A gateway of a test's own: a process with its data in a temporary directory, on free loopback
+//! ports, gone when the test is.
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::sleep;
+
+/// How long a gateway may take to be ready, or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A trunk and two tenants with a campaign each; the port is free to choose.
+pub const CONFIG: &str = r#"
+[web]
+listen = "127.0.0.1:0"
+
+[[trunks]]
+name = "chime"
+max_cps = 100.0
+max_calls = 100
+
+[[campaigns]]
+name = "reminders"
+tenant_id = "acme"
+trunks = ["chime"]
+
+[[campaigns]]
+name = "trunkless"
+tenant_id = "acme"
+trunks = []
+
+[[campaigns]]
+name = "reminders"
+tenant_id = "other"
+trunks = ["chime"]
+"#;
+
+/// The data of a gateway, which may outlive it.
+pub struct Site {
+    dir: TempDir,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    child: Child,
+    pub url: String,
+    pub client: Client,
+    site: Site,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Site {
+    /// A directory with this configuration.
+    pub fn new(config: &str) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("gateway.toml"), config).unwrap();
+        Site { dir }
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("gateway.toml")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Runs a command of the binary to its end.
+    pub async fn run(&self, command: &[&str]) -> Output {
+        self.command(command).output().await.unwrap()
+    }
+
+    /// A token of the tenant.
+    pub async fn token(&self, tenant: &str) -> String {
+        let made = self.run(&["token", "create", "--tenant", tenant]).await;
+        assert!(made.status.success(), "{made:?}");
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Starts a gateway with every role and a `nats-server` of its own.
+    pub async fn start(self) -> Gateway {
+        self.start_with(&["--dev"]).await
+    }
+
+    /// Starts one with these arguments to `serve`.
+    pub async fn start_with(self, arguments: &[&str]) -> Gateway {
+        let mut command = vec!["serve"];
+        command.extend(arguments);
+        let mut child = self
+            .command(&command)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let ready = wait_for_ready(&self.data().join("ready.json"), &mut child).await;
+        let cert = ready["cert"].as_str().unwrap();
+        Gateway {
+            url: ready["https"].as_str().unwrap().to_owned(),
+            client: client(Path::new(cert)),
+            child,
+            site: self,
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        // It is to die with the test even where nothing of the test is left to end it.
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                "--pdeathsig",
+                "KILL",
+                env!("CARGO_BIN_EXE_iradialer-gateway"),
+            ])
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .arg("--data-dir")
+            .arg(self.data())
+            .env("RUST_LOG", "warn")
+            .kill_on_drop(true);
+        command
+    }
+}
+
+impl Gateway {
+    /// A gateway with [`CONFIG`], and a token of the tenant `acme`.
+    pub async fn start() -> (Gateway, String) {
+        let site = Site::new(CONFIG);
+        let token = site.token("acme").await;
+        (site.start().await, token)
+    }
+
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// What the development `nats-server` tells switches.
+    pub fn nats(&self) -> Value {
+        let text = std::fs::read_to_string(self.site.data().join("nats.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub async fn get(&self, token: &str, path: &str) -> Answer {
+        let request = self.client.get(format!("{}{path}", self.url));
+        send(request.bearer_auth(token)).await
+    }
+
+    pub async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+        send(self.request(path, body.to_string()).bearer_auth(token)).await
+    }
+
+    /// A request to be completed.
+    pub fn request(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.client
+            .post(format!("{}{path}", self.url))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+    }
+
+    /// Asks for a call and returns its UUID.
+    pub async fn make_call(&self, token: &str, body: &Value) -> String {
+        let answer = self.post(token, "/api/makecall", body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["call_uuid"].as_str().unwrap().to_owned()
+    }
+
+    /// Every call of the token's tenant.
+    pub async fn calls(&self, token: &str) -> Vec<Value> {
+        let answer = self.get(token, "/api/calls").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["calls"].as_array().unwrap().clone()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub async fn stop(mut self) -> (ExitStatus, Site) {
+        self.signal("TERM").await;
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        (ended.expect("it did not stop").unwrap(), self.site)
+    }
+
+    /// Ends it without a warning.
+    pub async fn kill(mut self) -> Site {
+        self.child.kill().await.unwrap();
+        self.site
+    }
+
+    async fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await;
+        assert!(sent.unwrap().success());
+    }
+}
+
+/// Sends the request and reads the answer.
+pub async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    Answer {
+        status,
+        headers,
+        body,
+    }
+}
+
+/// A client that trusts this certificate and no other.
+fn client(cert: &Path) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cert = Certificate::from_pem(&std::fs::read(cert).unwrap()).unwrap();
+    Client::builder()
+        .tls_certs_only([cert])
+        .timeout(PATIENCE)
+        .build()
+        .unwrap()
+}
+
+async fn wait_for_ready(file: &Path, child: &mut Child) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Ok(text) = std::fs::read_to_string(file) {
+            let ready: Value = serde_json::from_str(&text).unwrap();
+            // A gateway that was killed leaves its file behind.
+            if ready["pid"] == child.id().unwrap() {
+                return ready;
+            }
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("the gateway ended: {status}");
+        }
+        assert!(Instant::now() < deadline, "the gateway did not get ready");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
