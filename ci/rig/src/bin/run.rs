@@ -5,14 +5,13 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use iradialer_rig::api::Api;
 use iradialer_rig::freeswitch::{self, Installation};
-use iradialer_rig::gateway::{Campaign, Config, Flows, Trunk, Web};
+use iradialer_rig::gateway::{Campaign, Config, Flows, Trunk};
 use iradialer_rig::ports::free_port;
 use iradialer_rig::repository::{self, Built};
 use iradialer_rig::system::{Bus, Host, Switch, System};
 use iradialer_rig::timeline;
 use iradialer_rig::webhook::{Delivery, Receiver};
 use serde_json::json;
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,8 +19,6 @@ use tokio::signal::unix::{SignalKind, signal};
 const TENANT: &str = "demo";
 const CAMPAIGN: &str = "demo";
 const TRUNK: &str = "loopback";
-/// The port that is taken where it is free, so that a browser's bookmark stays good.
-const USUAL_PORT: u16 = 8443;
 /// The longest a demonstration call takes: the dial timeout and every retry of its flow.
 const CALL_TIME: Duration = Duration::from_secs(180);
 
@@ -150,12 +147,6 @@ fn host(options: &Options) -> Result<Host> {
 }
 
 fn config(options: &Options) -> Result<Config> {
-    let usual_is_free = TcpListener::bind(("127.0.0.1", USUAL_PORT)).is_ok();
-    let port = if usual_is_free {
-        USUAL_PORT
-    } else {
-        free_port()?
-    };
     let trunk = Trunk {
         name: TRUNK.into(),
         max_cps: 10.0,
@@ -176,9 +167,6 @@ fn config(options: &Options) -> Result<Config> {
         flows: Some(Flows {
             dir: repository::root()?.join("examples/flows"),
         }),
-        web: Web {
-            listen: format!("127.0.0.1:{port}"),
-        },
         ..Config::default()
     })
 }
