@@ -21,12 +21,14 @@ use tokio_util::sync::CancellationToken;
 const CONSUMER: &str = "collector";
 /// How many events are applied at once; they share commits.
 const MAX_AT_ONCE: usize = 256;
-/// How long the server waits for an acknowledgement before it sends an event again.
-const ACK_WAIT: Duration = Duration::from_secs(30);
+/// How long the server waits for an acknowledgement before it sends an event again. What a collector
+/// that was killed had fetched comes again after this time. Storing takes ms, and twice is harmless.
+const ACK_WAIT: Duration = Duration::from_secs(2);
 /// How long an event whose predecessors are missing is handed back for.
 const EARLY_DELAY: Duration = Duration::from_millis(200);
-/// How often it is handed back before it is stored all the same: its predecessors are lost.
-const MAX_EARLY: i64 = 25;
+/// How often it is handed back before it is stored all the same: its predecessors are lost. In all
+/// this is several times [`ACK_WAIT`], in which a predecessor may be held up.
+const MAX_EARLY: i64 = 50;
 /// How long to wait after a fault of the database or the bus.
 const FAULT_DELAY: Duration = Duration::from_secs(1);
 
@@ -121,7 +123,8 @@ async fn durable_consumer(
         max_ack_pending: 4 * MAX_AT_ONCE as i64,
         ..pull::Config::default()
     };
-    Ok(stream.get_or_create_consumer(CONSUMER, config).await?)
+    // Also brings one that an earlier version made up to date.
+    Ok(stream.create_consumer(config).await?)
 }
 
 /// What to tell the stream about an event.

@@ -2,7 +2,7 @@
 //! against a switch that does what real ones do at the worst moment.
 
 mod bench;
-mod fake_switch;
+pub mod fake_switch;
 
 use bench::{Bench, PATIENCE};
 use fake_switch::{FakeSwitch, Reaction};
