@@ -29,6 +29,15 @@ impl Hours {
             minute >= self.from || minute < self.to
         }
     }
+
+    /// How many minutes it takes from that minute of the day to the next beginning of the span, 1 to 1,440.
+    pub fn minutes_to_next(&self, minute: u16) -> u16 {
+        let day = 24 * 60;
+        match (self.from + day - minute % day) % day {
+            0 => day,
+            minutes => minutes,
+        }
+    }
 }
 
 impl fmt::Display for Hours {
@@ -63,6 +72,9 @@ mod tests {
         let all = Hours::parse("0000-2400").unwrap();
         assert!(all.contains(0) && all.contains(1_439));
         assert_eq!(day.to_string(), "0900-1900");
+        assert_eq!(day.minutes_to_next(8 * 60 + 59), 1);
+        assert_eq!(day.minutes_to_next(19 * 60), 14 * 60);
+        assert_eq!(day.minutes_to_next(9 * 60), 24 * 60);
     }
 
     #[test]

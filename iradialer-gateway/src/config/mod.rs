@@ -19,6 +19,8 @@ pub use secret::Secret;
 
 use iradialer_core::flow::Flow;
 use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -202,24 +204,35 @@ pub struct Campaign {
     /// When it may call.
     pub hours: Option<Hours>,
     /// Where those hours are.
-    pub timezone: jiff::tz::TimeZone,
+    pub timezone: TimeZone,
 }
 
 impl Campaign {
     /// Whether it may call at that time (ms since the Unix epoch). The hours count where the callee is,
     /// if `timezone` (an IANA name) says where that is, else where the campaign is.
     pub fn is_open(&self, at_ms: u64, timezone: Option<&str>) -> bool {
+        let minute = self.minute_of_day(at_ms, timezone);
+        self.hours.is_none_or(|hours| hours.contains(minute))
+    }
+
+    /// When it may next begin to call after that time, to be asked again then: a change to or from
+    /// summer time on the way makes it an hour off.
+    pub fn next_opening(&self, at_ms: u64, timezone: Option<&str>) -> u64 {
         let Some(hours) = &self.hours else {
-            return true;
+            return at_ms;
         };
-        let Ok(time) = jiff::Timestamp::from_millisecond(i64::try_from(at_ms).unwrap_or(i64::MAX))
-        else {
-            return false;
-        };
-        let callee = timezone.and_then(|name| jiff::tz::TimeZone::get(name).ok());
+        let minutes = hours.minutes_to_next(self.minute_of_day(at_ms, timezone));
+        at_ms - at_ms % 60_000 + u64::from(minutes) * 60_000
+    }
+
+    fn minute_of_day(&self, at_ms: u64, timezone: Option<&str>) -> u16 {
+        let callee = timezone.and_then(|name| TimeZone::get(name).ok());
+        let time = i64::try_from(at_ms)
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+            .unwrap_or(Timestamp::MAX);
         let there = time.to_zoned(callee.unwrap_or_else(|| self.timezone.clone()));
-        let minute = i16::from(there.hour()) * 60 + i16::from(there.minute());
-        hours.contains(minute.unsigned_abs())
+        u16::from(there.hour().unsigned_abs()) * 60 + u16::from(there.minute().unsigned_abs())
     }
 }
 

@@ -226,4 +226,11 @@ fn hours_count_where_the_callee_is() {
     assert!(campaign.is_open(morning, None));
     assert!(!campaign.is_open(morning, Some("America/New_York")));
     assert!(!campaign.is_open(morning, Some("UTC")));
+    let half_an_hour = 30 * 60_000;
+    assert_eq!(
+        campaign.next_opening(morning, Some("UTC")),
+        morning + half_an_hour
+    );
+    let next = campaign.next_opening(morning + 7, None);
+    assert_eq!(next, morning + 24 * 3_600_000 - half_an_hour, "tomorrow");
 }

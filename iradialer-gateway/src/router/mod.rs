@@ -240,13 +240,44 @@ async fn pick(
         .tdb
         .pick(&campaign.tenant_id, &campaign.name, limit, now_ms)
         .await?;
-    let fresh = picked
+    let (open, closed): (Vec<_>, Vec<_>) = picked
         .into_iter()
-        .filter(|call| !in_hand.contains_key(&call.call_uuid));
-    Ok(fresh
+        .filter(|call| !in_hand.contains_key(&call.call_uuid))
+        .partition(|call| campaign.is_open(now_ms, call.request.timezone.as_deref()));
+    put_off(shared, campaign, closed, now_ms).await?;
+    Ok(open
+        .into_iter()
         .enumerate()
         .map(|(rank, call)| Waiting { rank, call })
         .collect())
+}
+
+/// Puts calls off that waited until their campaign's hours were over, so that they neither ring at
+/// night nor keep others from being picked.
+async fn put_off(
+    shared: &Shared,
+    campaign: &Campaign,
+    closed: Vec<QueuedCall>,
+    now_ms: u64,
+) -> Result<(), TdbError> {
+    if closed.is_empty() {
+        return Ok(());
+    }
+    tracing::info!(
+        campaign = campaign.name.as_str(),
+        calls = closed.len(),
+        "put off until the campaign's hours"
+    );
+    let opening =
+        |call: &QueuedCall| campaign.next_opening(now_ms, call.request.timezone.as_deref());
+    let until = closed
+        .iter()
+        .map(|call| (call.call_uuid, opening(call)))
+        .collect();
+    shared.app.tdb.postpone(until).await?;
+    // There may be others behind them.
+    shared.app.wake.router.notify_one();
+    Ok(())
 }
 
 /// The soonest of the times it was told.

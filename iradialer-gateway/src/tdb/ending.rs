@@ -212,7 +212,7 @@ pub(super) async fn end_from(
         return Ok(false);
     }
     let data = to_json("data", &json!({ "reason": reason }))?;
-    let event = NewEvent::of_gateway(&call_uuid, end.event_name(), now_ms, &data).as_final();
+    let event = NewEvent::of_gateway(&call_uuid, end.event_name(), now_ms, &data).into_final();
     store(connection, event).await?;
     sqlx::query(
         "UPDATE calls SET state = $2, ended_ms = $3, fault = $4,

@@ -298,7 +298,7 @@ impl NewEvent {
     }
 
     /// The same, as the one that ends the call.
-    pub(super) fn as_final(mut self) -> Self {
+    pub(super) fn into_final(mut self) -> Self {
         self.is_final = true;
         self
     }

@@ -70,6 +70,27 @@ impl Tdb {
         rows.iter().map(QueuedCall::from_row).collect()
     }
 
+    /// Puts calls off that are still queued: none is dialled before the time that goes with it.
+    pub async fn postpone(&self, calls: Vec<(CallUuid, u64)>) -> Result<(), TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    for (call_uuid, not_before_ms) in calls {
+                        sqlx::query(
+                            "UPDATE calls SET not_before_ms = $2
+                             WHERE call_uuid = $1 AND state = 'queued' AND not_before_ms < $2",
+                        )
+                        .bind(call_uuid.to_string())
+                        .bind(sql_ms(not_before_ms))
+                        .execute(&mut *connection)
+                        .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// When the queue next changes by itself: the nearest `not_before` or `expires_at` after `now_ms`
     /// (or an expiry that is already due).
     pub async fn next_queue_change(&self, now_ms: u64) -> Result<Option<u64>, TdbError> {

@@ -1,10 +1,29 @@
 //! What the dispatcher asks about a receiver beside its next deliveries.
 
-use super::row::{optional_number, sql_ms};
-use super::{Tdb, TdbError};
+use super::row::{json, optional_number, sql_ms};
+use super::{CallEvent, Tdb, TdbError};
 use iradialer_core::value::CallUuid;
+use serde_json::{Map, Value};
 
 impl Tdb {
+    /// What the try that `event` is of has reported with its answer, if it was answered before.
+    pub async fn answer_before(
+        &self,
+        event: &CallEvent,
+    ) -> Result<Option<Map<String, Value>>, TdbError> {
+        let row = sqlx::query(
+            "SELECT data FROM call_events
+             WHERE call_uuid = $1 AND attempt = $2 AND name = 'answered' AND seq < $3
+             ORDER BY seq DESC LIMIT 1",
+        )
+        .bind(event.call_uuid.to_string())
+        .bind(i64::from(event.attempt))
+        .bind(i64::from(event.seq))
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| json(&row, "data")).transpose()
+    }
+
     /// When the receiver's first delivery after `now_ms` is due, whether or not earlier ones are.
     pub async fn next_due_after(&self, origin: &str, now_ms: u64) -> Result<Option<u64>, TdbError> {
         let row = sqlx::query(

@@ -169,33 +169,3 @@ async fn a_full_queue_asks_to_slow_down_and_then_refuses() {
     assert_eq!(refused.body["error"]["retryable"], true);
     assert_eq!(gateway.calls(&token).await.len(), 2);
 }
-
-#[tokio::test]
-async fn outside_its_hours_a_campaign_does_not_call() {
-    // Two spans that cover the day: one of them is closed now, whenever that is.
-    let campaign = |name: &str, hours: &str| {
-        format!(
-            "[[campaigns]]\nname = \"{name}\"\ntenant_id = \"acme\"\ntrunks = [\"chime\"]\nhours = \"{hours}\"\n"
-        )
-    };
-    let (morning, evening) = (campaign("am", "0000-1200"), campaign("pm", "1200-2400"));
-    let site = Site::new(&format!("{CONFIG}\n{morning}\n{evening}"));
-    let token = site.token("acme").await;
-    let gateway = site.start().await;
-    let mut answers = Vec::new();
-    for name in ["am", "pm"] {
-        let mut asked = body();
-        asked["campaign_name"] = json!(name);
-        answers.push(gateway.post(&token, "/api/makecall", &asked).await);
-    }
-    let open = answers.iter().filter(|answer| answer.status == 200).count();
-    let closed = answers.iter().find(|answer| answer.status == 403);
-    let closed = closed.expect("one of them is closed");
-    assert_eq!(open, 1, "{answers:?}");
-    assert_eq!(closed.body["status_code"], 3);
-    let told = closed.body["status"].as_str().unwrap();
-    assert!(
-        told.starts_with("This campaign is not allowed outside of production hours "),
-        "{told}"
-    );
-}

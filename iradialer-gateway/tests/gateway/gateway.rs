@@ -145,10 +145,16 @@ impl Gateway {
         &self.site
     }
 
-    /// What the development `nats-server` tells switches.
-    pub fn nats(&self) -> Value {
+    /// The bus, as a switch sees it.
+    pub async fn bus(&self) -> async_nats::Client {
         let text = std::fs::read_to_string(self.site.data().join("nats.json")).unwrap();
-        serde_json::from_str(&text).unwrap()
+        let nats: Value = serde_json::from_str(&text).unwrap();
+        let text = |name: &str| nats[name].as_str().unwrap().to_owned();
+        async_nats::ConnectOptions::new()
+            .user_and_password(text("switch_user"), text("switch_password"))
+            .connect(text("url"))
+            .await
+            .unwrap()
     }
 
     pub async fn get(&self, token: &str, path: &str) -> Answer {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod calls;
 mod gateway;
+mod hours;
 mod idempotency;
 mod lifecycle;
 mod router;

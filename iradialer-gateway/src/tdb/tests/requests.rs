@@ -1,0 +1,155 @@
+//! What the API asks of the TDB.
+
+use crate::tdb::test_support::*;
+use crate::tdb::*;
+use iradialer_core::call::CallState;
+use iradialer_core::value::TenantId;
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer() {
+    let (tdb, _dir) = open().await;
+    let keyed = |hash: &str| NewCall {
+        idempotency_key: Some("order-7".to_owned()),
+        body_hash: hash.to_owned(),
+        ..new_call()
+    };
+    let first = keyed("a");
+    assert_eq!(tdb.accept(first.clone()).await.unwrap(), Accepted::New);
+    assert_eq!(
+        tdb.accept(keyed("a")).await.unwrap(),
+        Accepted::Replay(first.answer.clone())
+    );
+    assert_eq!(
+        tdb.accept(keyed("b")).await.unwrap(),
+        Accepted::Conflict("idempotency_key")
+    );
+    let stranger = NewCall {
+        tenant_id: TenantId::parse("t", "other").unwrap(),
+        ..keyed("b")
+    };
+    assert_eq!(
+        tdb.accept(stranger).await.unwrap(),
+        Accepted::New,
+        "keys are per tenant"
+    );
+
+    let same_uuid = NewCall {
+        call_uuid: first.call_uuid,
+        body_hash: "z".into(),
+        ..new_call()
+    };
+    assert_eq!(
+        tdb.accept(same_uuid).await.unwrap(),
+        Accepted::Conflict("call_uuid")
+    );
+}
+
+#[tokio::test]
+async fn many_at_once_are_accepted_together_and_a_failed_one_takes_none_with_it() {
+    let (tdb, _dir) = open().await;
+    let accepts = (0..200).map(|_| {
+        let tdb = tdb.clone();
+        tokio::spawn(async move { tdb.accept(new_call()).await.unwrap() })
+    });
+    let half_done = |tdb: Tdb| async move {
+        let failing = tdb.writer.write(|connection| {
+            Box::pin(async move {
+                let half = "UPDATE calls SET state = 'completed'";
+                sqlx::query(half).execute(&mut *connection).await?;
+                sqlx::query("INSERT INTO nowhere VALUES (1)")
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        });
+        failing.await
+    };
+    let panicking = |tdb: Tdb| async move {
+        let broken = tdb
+            .writer
+            .write(|_| Box::pin(async { panic!("a fault of one write") }));
+        let result: Result<(), TdbError> = broken.await;
+        result
+    };
+    let (accepted, failed, broken) = tokio::join!(
+        futures::future::join_all(accepts),
+        half_done(tdb.clone()),
+        panicking(tdb.clone())
+    );
+    assert!(matches!(failed, Err(TdbError::Sql(_))), "{failed:?}");
+    assert!(matches!(broken, Err(TdbError::Stopped)), "{broken:?}");
+    assert!(
+        accepted
+            .into_iter()
+            .all(|accepted| accepted.unwrap() == Accepted::New)
+    );
+    assert_eq!(tdb.queue_length(1_000).await.unwrap(), 200);
+    assert_eq!(tdb.queue_length(50).await.unwrap(), 50);
+}
+
+#[tokio::test]
+async fn the_list_goes_on_where_it_stopped() {
+    let (tdb, _dir) = open().await;
+    for age in 0..5 {
+        tdb.accept(NewCall {
+            created_ms: NOW - age / 2,
+            ..new_call()
+        })
+        .await
+        .unwrap();
+    }
+    let mut filter = CallFilter {
+        limit: 2,
+        ..CallFilter::default()
+    };
+    let mut seen = std::collections::HashSet::new();
+    loop {
+        let page = tdb.calls(&tenant(), &filter).await.unwrap();
+        let Some(last) = page.last() else { break };
+        filter.after = Some((last.created_ms, last.call_uuid));
+        assert!(page.iter().all(|call| seen.insert(call.call_uuid)));
+    }
+    assert_eq!(seen.len(), 5);
+    let none = CallFilter {
+        state: Some(CallState::Busy),
+        limit: 9,
+        ..CallFilter::default()
+    };
+    assert!(tdb.calls(&tenant(), &none).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn tokens_are_kept_as_hashes() {
+    let (tdb, dir) = open().await;
+    let (token, info) = tdb.create_token(&tenant(), "ci", NOW).await.unwrap();
+    assert_eq!(token.len(), "ira_".len() + 43);
+    assert_eq!(
+        tdb.token(&hash_token(&token)).await.unwrap(),
+        Some(info.clone())
+    );
+    assert_eq!(tdb.token(&hash_token("ira_guess")).await.unwrap(), None);
+    assert!(tdb.revoke_token(&info.token_id, NOW + 1).await.unwrap());
+    assert!(!tdb.revoke_token(&info.token_id, NOW + 2).await.unwrap());
+    assert_eq!(tdb.tokens().await.unwrap()[0].revoked_ms, Some(NOW + 1));
+    tdb.close().await;
+    let file = std::fs::read(dir.path().join("iradialer.db")).unwrap();
+    assert!(
+        !file
+            .windows(token.len())
+            .any(|part| part == token.as_bytes())
+    );
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_reopening_and_a_closed_database_says_so() {
+    let (tdb, dir) = open().await;
+    let call_uuid = queued(&tdb).await;
+    tdb.close().await;
+    assert!(matches!(
+        tdb.accept(new_call()).await,
+        Err(TdbError::Stopped)
+    ));
+    let tdb = Tdb::open(&dir.path().join("iradialer.db")).await.unwrap();
+    tdb.check().await.unwrap();
+    assert!(tdb.call(&tenant(), call_uuid).await.unwrap().is_some());
+}
