@@ -19,20 +19,32 @@ pub fn message_id(delivery: &Delivery) -> String {
     format!("{}_{}", delivery.event.call_uuid, delivery.event.seq)
 }
 
-/// The JSON of a delivery.
-pub fn body(delivery: &Delivery, cluster: &ClusterName, prefix: &str) -> Vec<u8> {
+/// The JSON of a delivery. `answer` is what the call's `answered` event has said before this one.
+pub fn body(
+    delivery: &Delivery,
+    answer: Option<Map<String, Value>>,
+    cluster: &ClusterName,
+    prefix: &str,
+) -> Vec<u8> {
     let name = format!("{prefix}{}", delivery.event.name);
-    let data = event_data(delivery, cluster);
+    let data = event_data(delivery, answer, cluster);
     json!({ "event_name": name, "event_data": data })
         .to_string()
         .into_bytes()
 }
 
 /// What the event itself says, below what every event says: names of the contract win.
-fn event_data(delivery: &Delivery, cluster: &ClusterName) -> Value {
+fn event_data(
+    delivery: &Delivery,
+    answer: Option<Map<String, Value>>,
+    cluster: &ClusterName,
+) -> Value {
     let (call, event) = (&delivery.call, &delivery.event);
     let mut data = event.data.clone();
-    let sip_fields = data.remove("sip").unwrap_or_else(|| json!({}));
+    let sip_fields = data
+        .remove("sip")
+        .or_else(|| answer?.remove("sip"))
+        .unwrap_or_else(|| json!({}));
     // The trunk of the try the event is of: the call may have gone on to another.
     let trunk = data.remove("trunk");
     let trunk = trunk.or_else(|| call.trunk.as_ref().map(|trunk| json!(trunk)));

@@ -209,7 +209,15 @@ impl Courier {
 
     async fn post(&self, delivery: &Delivery) -> Outcome {
         let config = &self.app.config;
-        let body = body::body(delivery, &config.cluster, &config.webhooks.event_prefix);
+        let answer = match self.app.tdb.answer_before(&delivery.event).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(call = %delivery.call.call_uuid, %error, "an event goes out without its SIP facts");
+                None
+            }
+        };
+        let prefix = &config.webhooks.event_prefix;
+        let body = body::body(delivery, answer, &config.cluster, prefix);
         let id = body::message_id(delivery);
         let timestamp_s = self.app.clock.now_ms() / 1000;
         let token = delivery.call.request.call_params.get("token");

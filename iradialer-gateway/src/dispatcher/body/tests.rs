@@ -1,7 +1,14 @@
 use super::*;
-use crate::tdb::test_support::{NOW, answered, assignment, event, hangup, new_call, open, started};
+use crate::tdb::test_support::{NOW, assignment, event, hangup, new_call, open, started};
 use crate::tdb::{Accepted, OutOfOrder, Tried};
 use iradialer_core::wire::EventBody;
+
+fn answered() -> EventBody {
+    EventBody::Answered {
+        after_ms: 2_000,
+        sip: [("network_ip".to_owned(), "192.0.2.7".to_owned())].into(),
+    }
+}
 
 /// The bodies of a call with these events, in order.
 async fn bodies(events: &[EventBody]) -> Vec<Value> {
@@ -26,7 +33,9 @@ async fn bodies(events: &[EventBody]) -> Vec<Value> {
         let Some(delivery) = due.first() else {
             return bodies;
         };
-        bodies.push(serde_json::from_slice(&body(delivery, &cluster, "iradialer::")).unwrap());
+        let answer = tdb.answer_before(&delivery.event).await.unwrap();
+        let body = body(delivery, answer, &cluster, "iradialer::");
+        bodies.push(serde_json::from_slice(&body).unwrap());
         let done = Tried::Delivered { status: 200 };
         tdb.delivery_tried(call_uuid, delivery.event.seq, done, NOW)
             .await
@@ -90,6 +99,9 @@ async fn the_end_of_an_answered_call() {
     let data = &bodies[3]["event_data"];
     assert_eq!(data["final"], true);
     assert_eq!(data["hangup_cause"], "NORMAL_CLEARING");
+    assert_eq!(data["network_ip"], "192.0.2.7");
+    assert_eq!(data["sip_fields"], bodies[2]["event_data"]["sip_fields"]);
+    assert_eq!(bodies[1]["event_data"]["network_ip"], "");
     assert_eq!(data["failure_status"], "");
     assert_eq!(data["sip_status"], 200);
     assert_eq!(data["billsec_ms"], 2_000);
