@@ -1,10 +1,14 @@
 //! Events: stored once, numbered without gaps, and the state of the call moved forward with them.
 
+mod store;
+
+pub(super) use store::{NewEvent, store};
+
 use super::call::uuid;
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
-use super::{Connection, Origin, Row, Tdb, TdbError, delivery};
+use super::{Connection, Origin, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, Ending, final_state};
-use iradialer_core::value::{CallUuid, NodeId, TenantId};
+use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{EventBody, Hangup, SwitchEvent};
 
 /// What to do with an event whose predecessors have not come.
@@ -262,118 +266,6 @@ async fn is_stored(connection: &mut Connection, event: &SwitchEvent) -> Result<b
     .fetch_optional(connection)
     .await?;
     Ok(row.is_some())
-}
-
-/// An event to be stored.
-pub(super) struct NewEvent {
-    call_uuid: CallUuid,
-    /// The try and the place in it; the gateway's own are numbered as they come.
-    of_attempt: Option<(u32, u32)>,
-    name: &'static str,
-    at_ms: u64,
-    stored_ms: u64,
-    node_id: Option<NodeId>,
-    data: String,
-    is_final: bool,
-}
-
-impl NewEvent {
-    /// An event of the gateway's own that does not end the call.
-    pub(super) fn of_gateway(
-        call_uuid: &CallUuid,
-        name: &'static str,
-        now_ms: u64,
-        data: &str,
-    ) -> Self {
-        NewEvent {
-            call_uuid: *call_uuid,
-            of_attempt: None,
-            name,
-            at_ms: now_ms,
-            stored_ms: now_ms,
-            node_id: None,
-            data: data.to_owned(),
-            is_final: false,
-        }
-    }
-
-    /// The same, as the one that ends the call.
-    pub(super) fn into_final(mut self) -> Self {
-        self.is_final = true;
-        self
-    }
-
-    fn of_switch(event: &SwitchEvent, is_final: bool, now_ms: u64) -> Result<Self, TdbError> {
-        let mut body = serde_json::to_value(&event.body)
-            .map_err(|error| TdbError::unwritable("data", &error))?;
-        Ok(NewEvent {
-            call_uuid: event.call_uuid,
-            of_attempt: Some((event.attempt, event.seq)),
-            name: event.body.name(),
-            at_ms: event.at_ms,
-            stored_ms: now_ms,
-            node_id: Some(event.node_id.clone()),
-            data: to_json("data", &body["data"].take())?,
-            is_final,
-        })
-    }
-}
-
-/// Stores an event as the call's next, and a delivery where the call has a webhook and has not ended
-/// before: the final event is the last that a webhook hears of a call. Returns its number, and whether
-/// there is a delivery.
-pub(super) async fn store(
-    connection: &mut Connection,
-    event: NewEvent,
-) -> Result<(u32, bool), TdbError> {
-    let row = sqlx::query(
-        "UPDATE calls SET last_seq = last_seq + 1 WHERE call_uuid = $1
-         RETURNING last_seq, tenant_id, event_url, state",
-    )
-    .bind(event.call_uuid.to_string())
-    .fetch_one(&mut *connection)
-    .await?;
-    let seq: u32 = number(&row, "last_seq")?;
-    let tenant_id: TenantId = parsed(&row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?;
-    let event_url: Option<String> = get(&row, "event_url")?;
-    let state: CallState = parsed(&row, "state", CallState::parse)?;
-
-    let (attempt, attempt_seq) = match event.of_attempt {
-        Some(place) => place,
-        // The gateway's own: a place that no other of them has, since seq has none.
-        None => (0, seq),
-    };
-    sqlx::query(
-        "INSERT INTO call_events (call_uuid, seq, attempt, attempt_seq, name, at_ms, stored_ms,
-             node_id, data, is_final)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(event.call_uuid.to_string())
-    .bind(i64::from(seq))
-    .bind(i64::from(attempt))
-    .bind(i64::from(attempt_seq))
-    .bind(event.name)
-    .bind(sql_ms(event.at_ms))
-    .bind(sql_ms(event.stored_ms))
-    .bind(event.node_id.as_ref().map(NodeId::as_str))
-    .bind(&event.data)
-    .bind(i64::from(event.is_final))
-    .execute(&mut *connection)
-    .await?;
-
-    let Some(url) = event_url.filter(|_| !state.is_final()) else {
-        return Ok((seq, false));
-    };
-    delivery::insert(
-        connection,
-        event.call_uuid,
-        seq,
-        &tenant_id,
-        &url,
-        event.stored_ms,
-    )
-    .await?;
-    Ok((seq, true))
 }
 
 async fn set_state(

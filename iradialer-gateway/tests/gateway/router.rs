@@ -352,7 +352,7 @@ async fn dropping_a_call() {
     bench.wait_for_state(&live, CallState::Dialing).await;
     bench.drop_call(&live).await;
     let dropped: Vec<_> = switch.dropped().iter().map(ToString::to_string).collect();
-    assert_eq!(dropped, [live.clone()]);
+    assert_eq!(dropped, std::slice::from_ref(&live));
     switch.complete(&switch.dialled()[0].command).await;
     bench.wait_for_state(&live, CallState::Completed).await;
 }

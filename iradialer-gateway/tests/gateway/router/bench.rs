@@ -319,8 +319,11 @@ impl Webhook {
     }
 }
 
+/// The deliveries so far, each with its `webhook-id`.
+type Received = Arc<Mutex<Vec<(String, Value)>>>;
+
 async fn receive(
-    State(seen): State<Arc<Mutex<Vec<(String, Value)>>>>,
+    State(seen): State<Received>,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> StatusCode {

@@ -348,7 +348,7 @@ impl Shared {
         for _ in 0..50 {
             let stored = async {
                 let sent = context.publish(subject.clone(), payload.clone().into());
-                Ok::<_, jetstream::context::PublishError>(sent.await?.await?)
+                sent.await?.await
             };
             if let Ok(Ok(_)) = timeout(Duration::from_millis(500), stored).await {
                 return;
