@@ -3,6 +3,7 @@
 use crate::freeswitch::{self, Engine, FreeSwitch, Installation};
 use crate::gateway::{self, Gateway};
 use crate::nats::Nats;
+use crate::ports::free_port;
 use crate::repository::Built;
 use crate::sandbox::Sandbox;
 use crate::webhook::Receiver;
@@ -58,6 +59,23 @@ pub enum Host {
         /// 1 is real time.
         clock_rate: u32,
     },
+}
+
+impl Host {
+    /// FreeSWITCH with one trunk, which leads to the scripted callees on the same switch.
+    pub fn freeswitch_with_callees(installation: Installation, trunk: &str) -> Result<Self> {
+        let callee_port = free_port()?;
+        let trunk = freeswitch::Trunk {
+            name: trunk.to_owned(),
+            far_end: ([127, 0, 0, 1], callee_port).into(),
+        };
+        let config = freeswitch::Config {
+            trunks: vec![trunk],
+            callee_port: Some(callee_port),
+            ..freeswitch::Config::default()
+        };
+        Ok(Host::FreeSwitch(installation, config))
+    }
 }
 
 /// Where the bus comes from.

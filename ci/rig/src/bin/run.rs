@@ -4,9 +4,8 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use iradialer_rig::api::Api;
-use iradialer_rig::freeswitch::{self, Installation};
+use iradialer_rig::freeswitch::Installation;
 use iradialer_rig::gateway::{Campaign, Config, Flows, Trunk};
-use iradialer_rig::ports::free_port;
 use iradialer_rig::repository::{self, Built};
 use iradialer_rig::system::{Bus, Host, Switch, System};
 use iradialer_rig::timeline;
@@ -133,17 +132,7 @@ fn host(options: &Options) -> Result<Host> {
         }
         return Ok(Host::Sandbox { clock_rate: 1 });
     };
-    let callee_port = free_port()?;
-    let trunk = freeswitch::Trunk {
-        name: TRUNK.into(),
-        far_end: ([127, 0, 0, 1], callee_port).into(),
-    };
-    let config = freeswitch::Config {
-        trunks: vec![trunk],
-        callee_port: Some(callee_port),
-        ..freeswitch::Config::default()
-    };
-    Ok(Host::FreeSwitch(installation, config))
+    Host::freeswitch_with_callees(installation, TRUNK)
 }
 
 fn config(options: &Options) -> Result<Config> {
