@@ -164,7 +164,7 @@ impl Admission {
                 format!("it holds {} calls, max-calls", state.calls),
             );
         }
-        if !state.gate.enter() {
+        if !state.gate.enter(command.attempt_id, now_us) {
             let detail = format!(
                 "{} calls are being set up, as many as it can",
                 state.gate.in_setup()
@@ -172,7 +172,7 @@ impl Admission {
             return refuse(RefusalReason::Busy, detail);
         }
         if !state.rate.take(now_us) {
-            state.gate.withdraw();
+            state.gate.leave(command.attempt_id);
             return refuse(
                 RefusalReason::Busy,
                 format!("{} calls a second, max-cps", state.rate.per_second()),
@@ -186,19 +186,25 @@ impl Admission {
         let mut state = self.state.lock();
         state.ledger.fence(attempt);
         state.calls = state.calls.saturating_sub(1);
-        state.gate.withdraw();
+        state.gate.leave(attempt);
         state.rate.put_back();
     }
 
-    /// An attempt's INVITE is with the SIP stack, after so long.
-    pub fn set_up(&self, took_us: u64, now_us: u64) {
-        self.state.lock().gate.leave(took_us, now_us);
+    /// An attempt's INVITE is with the SIP stack, so long after the attempt began.
+    pub fn handed_over(&self, took_us: u64, now_us: u64) {
+        self.state.lock().gate.handed_over(took_us, now_us);
+    }
+
+    /// The far end of an attempt has said something.
+    pub fn set_up(&self, attempt: CallUuid) {
+        self.state.lock().gate.leave(attempt);
     }
 
     /// An attempt is over.
     pub fn ended(&self, attempt: CallUuid) {
         let mut state = self.state.lock();
         state.ledger.end(attempt);
+        state.gate.leave(attempt);
         state.calls = state.calls.saturating_sub(1);
     }
 

@@ -15,6 +15,7 @@ use iradialer_core::value::{
 };
 use iradialer_core::wire::{self, AttemptFate, DialCommand, DialReply, Query, RefusalReason};
 use parking_lot::RwLock;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -264,12 +265,22 @@ impl Engine {
     /// The INVITE of an attempt is with the SIP stack.
     pub fn leg_invited(&self, call: &Call) {
         if let Some(took_us) = call.invited() {
-            self.admission.set_up(took_us, self.host.now_us());
+            self.admission.handed_over(took_us, self.host.now_us());
         }
     }
 
-    /// An attempt's leg was answered: its longest duration runs.
-    pub fn leg_answered(&self, call: &Call) {
+    /// A 180 or 183 came for an attempt.
+    pub fn leg_ringing(&self, call: &Call, early_media: bool) {
+        self.admission.set_up(call.command.attempt_id);
+        call.ringing(early_media);
+    }
+
+    /// A 200 came for an attempt: its longest duration runs.
+    pub fn leg_answered(&self, call: &Call, sip: BTreeMap<String, String>) {
+        self.admission.set_up(call.command.attempt_id);
+        if !call.answered(sip) {
+            return;
+        }
         let until = self.host.now_us() + u64::from(call.command.max_duration_s) * 1_000_000;
         self.timers
             .set(until, Due::MaxDuration(call.command.attempt_id));

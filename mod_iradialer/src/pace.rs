@@ -2,6 +2,9 @@
 //! follows how long a set-up takes. Without the bound a switch offered more than it can do collapses
 //! far below its peak and calls time out; with it the rest is refused at once and can go elsewhere.
 
+use iradialer_core::value::CallUuid;
+use std::collections::HashMap;
+
 /// Calls a second, with a small burst.
 #[derive(Debug)]
 pub struct TokenBucket {
@@ -59,53 +62,60 @@ impl TokenBucket {
     }
 }
 
-/// The bound on calls being set up: from admission until the INVITE is with the SIP stack, which is
-/// the switch's own work and does not wait for the network. It grows by one for a bound's worth of
-/// quick set-ups and shrinks by a tenth when they turn slow.
+/// The bound on calls being set up: from admission until the far end says anything at all, or until
+/// [`SETUP_US`] have passed, because a carrier may think for seconds and that is no fault of the switch.
+/// With a far end that answers at once this is a window that the switch's own speed moves along; what
+/// it keeps from happening is a burst of INVITEs whose answers overrun the SIP socket. The window
+/// shrinks while the switch is slow to hand INVITEs to its SIP stack, and grows again when it is not.
 #[derive(Debug)]
 pub struct SetupGate {
     limit: f64,
-    in_setup: u32,
+    in_setup: HashMap<CallUuid, u64>,
     shrunk_us: u64,
 }
 
-/// A set-up this quick says the switch has room, µs.
+/// How long a call counts as being set up at the most, µs.
+const SETUP_US: u64 = 100_000;
+/// An INVITE handed over this quickly says the switch has room, µs.
 const QUICK_US: u64 = 40_000;
-/// A set-up this slow says it has not, µs.
+/// One handed over this slowly says it has not, µs.
 const SLOW_US: u64 = 120_000;
-/// The bound shrinks once in so long, µs, because the calls of one queue are all slow together.
+/// The window shrinks once in so long, µs, because the calls of one queue are all slow together.
 const SHRINK_EVERY_US: u64 = 100_000;
 const LEAST: f64 = 4.0;
-const MOST: f64 = 256.0;
+/// Two answers to each of so many INVITEs fit the kernel's default receive buffer (208 KiB).
+const MOST: f64 = 48.0;
 
 impl Default for SetupGate {
     fn default() -> Self {
         SetupGate {
-            limit: 32.0,
-            in_setup: 0,
+            limit: MOST,
+            in_setup: HashMap::new(),
             shrunk_us: 0,
         }
     }
 }
 
 impl SetupGate {
-    /// Enters a call, if there is room.
-    pub fn enter(&mut self) -> bool {
-        let room = f64::from(self.in_setup) < self.limit;
+    /// Enters an attempt, if there is room.
+    pub fn enter(&mut self, attempt: CallUuid, now_us: u64) -> bool {
+        if self.is_full() {
+            self.in_setup
+                .retain(|_, entered_us| now_us.saturating_sub(*entered_us) < SETUP_US);
+        }
+        let room = !self.is_full();
         if room {
-            self.in_setup += 1;
+            self.in_setup.insert(attempt, now_us);
         }
         room
     }
 
-    /// A call that had entered was not begun after all.
-    pub fn withdraw(&mut self) {
-        self.in_setup = self.in_setup.saturating_sub(1);
+    fn is_full(&self) -> bool {
+        self.in_setup.len() >= self.limit as usize
     }
 
-    /// A call that had entered is set up, after so long.
-    pub fn leave(&mut self, took_us: u64, now_us: u64) {
-        self.in_setup = self.in_setup.saturating_sub(1);
+    /// The INVITE of an attempt is with the SIP stack, so long after the attempt began.
+    pub fn handed_over(&mut self, took_us: u64, now_us: u64) {
         if took_us < QUICK_US {
             self.limit = (self.limit + 1.0 / self.limit).min(MOST);
         } else if took_us > SLOW_US && now_us.saturating_sub(self.shrunk_us) > SHRINK_EVERY_US {
@@ -114,9 +124,14 @@ impl SetupGate {
         }
     }
 
+    /// The far end has said something, or the attempt is over. Repeated, it is nothing new.
+    pub fn leave(&mut self, attempt: CallUuid) {
+        self.in_setup.remove(&attempt);
+    }
+
     /// How many are being set up.
     pub fn in_setup(&self) -> u32 {
-        self.in_setup
+        self.in_setup.len() as u32
     }
 
     /// How many may be.
@@ -144,16 +159,32 @@ mod tests {
         }
 
         #[test]
-        fn the_gate_stays_in_its_bounds(steps in prop::collection::vec((any::<bool>(), 0u64..400_000), 1..500)) {
+        fn the_gate_stays_in_its_bounds(steps in prop::collection::vec((0u8..3, 0u64..400_000), 1..500)) {
             let mut gate = SetupGate::default();
+            let mut entered = Vec::new();
             let mut now = 0;
-            for (enter, took) in steps {
-                now += 10_000;
-                if enter { gate.enter(); } else { gate.leave(took, now); }
+            for (step, time) in steps {
+                now += time / 20;
+                match step {
+                    0 => {
+                        let attempt = CallUuid::fresh();
+                        if gate.enter(attempt, now) { entered.push(attempt); }
+                    }
+                    1 => gate.handed_over(time, now),
+                    _ => if let Some(attempt) = entered.pop() { gate.leave(attempt); },
+                }
                 prop_assert!(gate.in_setup() <= MOST as u32);
                 prop_assert!((LEAST as u32..=MOST as u32).contains(&gate.limit()));
             }
         }
+    }
+
+    #[test]
+    fn a_carrier_that_thinks_does_not_close_the_gate() {
+        let mut gate = SetupGate::default();
+        while gate.enter(CallUuid::fresh(), 0) {}
+        assert!(!gate.enter(CallUuid::fresh(), SETUP_US - 1));
+        assert!(gate.enter(CallUuid::fresh(), SETUP_US));
     }
 
     #[test]

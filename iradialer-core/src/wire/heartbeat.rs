@@ -18,7 +18,7 @@ pub struct Heartbeat {
     pub state: SwitchState,
     /// Calls it holds now, in any state.
     pub calls: u32,
-    /// Calls being set up now: taken, and the INVITE not yet with the SIP stack.
+    /// Calls being set up now: taken a moment ago, and the far end has not said anything.
     pub setups: u32,
     /// The most calls it holds.
     pub max_calls: u32,

@@ -146,8 +146,8 @@ unsafe extern "C" fn on_message(
 }
 
 fn ringing(session: Session<'_>, early_media: bool) {
-    if let Some((_, call)) = call_of(session) {
-        call.ringing(early_media);
+    if let Some((engine, call)) = call_of(session) {
+        engine.leg_ringing(&call, early_media);
     }
 }
 
@@ -155,9 +155,7 @@ fn answered(session: Session<'_>) {
     let Some((engine, call)) = call_of(session) else {
         return;
     };
-    if call.answered(sip_facts(session.channel())) {
-        engine.leg_answered(&call);
-    }
+    engine.leg_answered(&call, sip_facts(session.channel()));
     // Only a session that sleeps needs waking; one on its way there looks for itself in `on_hibernate`.
     if session.channel().state() == sys::CS_HIBERNATE {
         session.channel().set_state(sys::CS_EXECUTE);

@@ -1,0 +1,79 @@
+//! The benchmarks: our module beside FreeSWITCH's own `bgapi originate`, on the same switch, with the
+//! same far end, in the same run, because only their ratio says anything on a shared machine.
+
+mod far_end;
+mod module;
+mod originate;
+mod site;
+mod table;
+
+pub use far_end::FarEnd;
+pub use module::Module;
+pub use originate::Originate;
+pub use site::{AT_ONCE, RING, RINGS_8_S, Site};
+pub use table::Table;
+
+use std::time::Duration;
+
+/// Calls offered at a steady rate.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// How many.
+    pub calls: u32,
+    /// How many a second.
+    pub per_second: f64,
+}
+
+impl Offer {
+    /// As many calls as fit in so long.
+    pub fn lasting(per_second: f64, seconds: f64) -> Self {
+        Offer {
+            calls: (per_second * seconds).round() as u32,
+            per_second,
+        }
+    }
+
+    /// When each call is due, from the start.
+    fn due(self, index: u32) -> Duration {
+        Duration::from_secs_f64(f64::from(index) / self.per_second)
+    }
+}
+
+/// What became of an offer.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Answered and ended in order.
+    pub completed: u32,
+    /// Refused at once, nothing dialled.
+    pub refused: u32,
+    /// Taken, and not completed.
+    pub failed: u32,
+    /// Never heard of again.
+    pub lost: u32,
+    /// From the first call offered to the last one's end.
+    pub took: Duration,
+    /// CPU time the switch used, user and system.
+    pub cpu: Duration,
+    /// The most threads the switch had.
+    pub most_threads: u32,
+    /// How long the slowest refusal took.
+    pub slowest_refusal: Duration,
+}
+
+impl Outcome {
+    /// Completed calls a second.
+    pub fn per_second(&self) -> f64 {
+        f64::from(self.completed) / self.took.as_secs_f64()
+    }
+
+    /// Switch CPU for each completed call, ms.
+    pub fn cpu_ms_per_call(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e3 / f64::from(self.completed.max(1))
+    }
+}
+
+/// The middle one of some figures.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

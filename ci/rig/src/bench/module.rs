@@ -1,0 +1,160 @@
+//! Calls through the module: dial commands over NATS, as the router sends them.
+
+use super::{Offer, Outcome, Site};
+use anyhow::{Context, Result, bail};
+use async_nats::{Client, Subscriber, jetstream};
+use futures::StreamExt;
+use iradialer_core::flow::{self, Flow};
+use iradialer_core::subject;
+use iradialer_core::value::{
+    CallUuid, CampaignName, ChannelVars, ClusterName, DialNumber, TenantId, TrunkName,
+};
+use iradialer_core::wire::{self, DialCommand, DialReply, EventBody, Heartbeat, SwitchEvent};
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long after the last call was offered its end may take, beyond its ringing.
+const SETTLE: Duration = Duration::from_secs(20);
+/// How long a command is good for, as the router says it.
+const NOT_AFTER: Duration = Duration::from_secs(4);
+
+/// The module of a site, and what it takes to call through it.
+pub struct Module {
+    client: Client,
+    cluster: ClusterName,
+    heartbeat: Heartbeat,
+    flow: Flow,
+}
+
+/// What is known of a call that was offered.
+struct Offered {
+    at: Instant,
+    answered: bool,
+}
+
+impl Module {
+    /// Waits for the module's heartbeat. Its calls hang up as soon as they are answered.
+    pub async fn of(site: &Site) -> Result<Self> {
+        let cluster = ClusterName::parse("cluster", "ira")?;
+        let client = async_nats::connect(&site.nats_url).await?;
+        let stream = jetstream::stream::Config {
+            name: subject::event_stream(&cluster),
+            subjects: vec![subject::all_events(&cluster)],
+            ..Default::default()
+        };
+        jetstream::new(client.clone())
+            .get_or_create_stream(stream)
+            .await?;
+        let mut heartbeats = client
+            .subscribe(subject::all_switch_heartbeats(&cluster))
+            .await?;
+        let heartbeat = tokio::time::timeout(SETTLE, heartbeats.next())
+            .await?
+            .context("the switch does not beat")?;
+        let flow = br#"{"version":1,"name":"bench","start":"end","nodes":{"end":{"hangup":{}}}}"#;
+        let Ok((flow, _)) = flow::parse(flow) else {
+            bail!("the benchmark's flow is not valid")
+        };
+        Ok(Module {
+            client,
+            cluster,
+            heartbeat: serde_json::from_slice(&heartbeat.payload)?,
+            flow,
+        })
+    }
+
+    /// Offers calls on a trunk and follows each to its end.
+    pub async fn offer(
+        &self,
+        site: &Site,
+        trunk: &str,
+        offer: Offer,
+        ring: Duration,
+    ) -> Result<Outcome> {
+        let mut events = self
+            .client
+            .subscribe(subject::all_events(&self.cluster))
+            .await?;
+        let inbox = self.client.new_inbox();
+        let mut replies = self.client.subscribe(format!("{inbox}.*")).await?;
+        self.client.flush().await?;
+        let dial = subject::dial(
+            &self.cluster,
+            &self.heartbeat.node_id,
+            &self.heartbeat.incarnation,
+        );
+
+        let (cpu_before, started) = (site.switch_cpu()?, Instant::now());
+        let mut outcome = Outcome::default();
+        let mut calls: HashMap<CallUuid, Offered> = HashMap::new();
+        let mut last_end = started;
+        let mut sent = 0;
+        let mut watch = tokio::time::interval(Duration::from_millis(250));
+        let give_up = offer.due(offer.calls) + ring + SETTLE;
+        while (sent < offer.calls || !calls.is_empty()) && started.elapsed() < give_up {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until((started + offer.due(sent)).into()), if sent < offer.calls => {
+                    let command = self.command(trunk, sent)?;
+                    let reply_to = format!("{inbox}.{}", command.call_uuid);
+                    calls.insert(command.call_uuid, Offered { at: Instant::now(), answered: false });
+                    self.client.publish_with_reply(dial.clone(), reply_to, serde_json::to_vec(&command)?.into()).await?;
+                    sent += 1;
+                }
+                Some(reply) = replies.next() => {
+                    let call = CallUuid::parse("call", reply.subject.rsplit('.').next().unwrap_or_default())?;
+                    if let DialReply::Refused { .. } = serde_json::from_slice(&reply.payload)?
+                        && let Some(offered) = calls.remove(&call)
+                    {
+                        outcome.refused += 1;
+                        outcome.slowest_refusal = outcome.slowest_refusal.max(offered.at.elapsed());
+                    }
+                }
+                Some(event) = next_event(&mut events) => match event.body {
+                    EventBody::Answered { .. } => {
+                        if let Some(offered) = calls.get_mut(&event.call_uuid) { offered.answered = true; }
+                    }
+                    EventBody::Hangup(_) => {
+                        if let Some(offered) = calls.remove(&event.call_uuid) {
+                            if offered.answered { outcome.completed += 1 } else { outcome.failed += 1 }
+                            last_end = Instant::now();
+                        }
+                    }
+                    _ => {}
+                },
+                _ = watch.tick() => outcome.most_threads = outcome.most_threads.max(site.switch_threads()?),
+            }
+        }
+        outcome.lost = u32::try_from(calls.len())?;
+        outcome.took = last_end - started;
+        outcome.cpu = site.switch_cpu()? - cpu_before;
+        Ok(outcome)
+    }
+
+    fn command(&self, trunk: &str, index: u32) -> Result<DialCommand> {
+        let call_uuid = CallUuid::fresh();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(DialCommand {
+            v: wire::VERSION,
+            call_uuid,
+            attempt: 1,
+            attempt_id: call_uuid,
+            epoch: 1,
+            journal_id: self.heartbeat.journal_id,
+            not_after_ms: u64::try_from((now + NOT_AFTER).as_millis())?,
+            tenant_id: TenantId::parse("tenant", "bench")?,
+            campaign_name: CampaignName::parse("campaign", "bench")?,
+            trunk: TrunkName::parse("trunk", trunk)?,
+            to_number: DialNumber::parse("number", &format!("+1500{index:07}"))?,
+            from_number: Default::default(),
+            dial_timeout_s: 30,
+            max_duration_s: 60,
+            channel_vars: ChannelVars::default(),
+            flow: Some(self.flow.clone()),
+        })
+    }
+}
+
+async fn next_event(events: &mut Subscriber) -> Option<SwitchEvent> {
+    serde_json::from_slice(&events.next().await?.payload).ok()
+}
