@@ -448,3 +448,6 @@ fn load_flow(config: &Config, name: &str) -> Result<Flow, String> {
 pub fn dial_string(trunk: &TrunkName, number: &DialNumber) -> String {
     format!("gateway/{trunk}/{number}")
 }
+
+#[cfg(test)]
+mod tests;
