@@ -22,6 +22,7 @@ mod xml;
 
 /// Says what the module did that a host cannot live with, and dies.
 pub(crate) fn die(what: std::fmt::Arguments<'_>) -> ! {
+    log::flush();
     eprintln!("switch-sandbox: FATAL: {what}");
     std::process::abort()
 }

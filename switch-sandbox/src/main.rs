@@ -27,7 +27,11 @@ fn main() -> ExitCode {
             Ok(())
         }
         Some(exec) => control::execute(&exec[0], &exec[1]),
-        None => control::serve(options),
+        None => {
+            let served = control::serve(options);
+            abi::log::flush();
+            served
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

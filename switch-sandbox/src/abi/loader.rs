@@ -6,6 +6,7 @@ use super::{die, log, stream, text};
 use freeswitch_sys::*;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use parking_lot::{Mutex, RwLock};
+use std::error::Error;
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::sync::Arc;
@@ -83,11 +84,11 @@ fn open_and_load(
     let path = std::path::absolute(path).map_err(|error| error.to_string())?;
     // SAFETY: the library is the module that the user asked to run in this process.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
-    let library = library.map_err(|error| error.to_string())?;
+    let library = library.map_err(|error| in_full(&error))?;
     let symbol = format!("{name}_module_interface");
     // SAFETY: a module has its function table under this name.
     let table = unsafe { library.get::<*const switch_loadable_module_function_table_t>(&symbol) };
-    let table = table.map_err(|error| error.to_string())?.as_raw_ptr();
+    let table = table.map_err(|error| in_full(&error))?.as_raw_ptr();
     // SAFETY: as above; the symbol is the table itself.
     let table = unsafe { &*table.cast::<switch_loadable_module_function_table_t>() };
     if u32::try_from(table.switch_api_version) != Ok(API_VERSION) {
@@ -115,6 +116,15 @@ fn open_and_load(
         in_use: RwLock::new(()),
         library: Mutex::new(Some(library)),
     })
+}
+
+/// An error with what caused it: the linker's words are in the cause.
+fn in_full(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 const API_VERSION: u32 = SWITCH_API_VERSION.unsigned_abs();
