@@ -269,6 +269,26 @@ impl Leg {
     }
 }
 
+/// A state's name as the host logs it.
+pub fn state_name(state: switch_channel_state_t) -> &'static str {
+    match state {
+        CS_NEW => "CS_NEW",
+        CS_INIT => "CS_INIT",
+        CS_ROUTING => "CS_ROUTING",
+        CS_SOFT_EXECUTE => "CS_SOFT_EXECUTE",
+        CS_EXECUTE => "CS_EXECUTE",
+        CS_EXCHANGE_MEDIA => "CS_EXCHANGE_MEDIA",
+        CS_PARK => "CS_PARK",
+        CS_CONSUME_MEDIA => "CS_CONSUME_MEDIA",
+        CS_HIBERNATE => "CS_HIBERNATE",
+        CS_RESET => "CS_RESET",
+        CS_HANGUP => "CS_HANGUP",
+        CS_REPORTING => "CS_REPORTING",
+        CS_DESTROY => "CS_DESTROY",
+        _ => "UNKNOWN",
+    }
+}
+
 /// Whether the host lets a channel go from one state to another, `CS_HANGUP` apart: that is
 /// reached by hanging up, from anywhere.
 fn may_follow(from: switch_channel_state_t, to: switch_channel_state_t) -> bool {

@@ -135,10 +135,16 @@ unsafe extern "C" {
     ///
     /// `SWITCH_CAUSE_SUCCESS`: `*new_session` is set, and until
     /// [`switch_core_session_thread_launch`] nothing but a hangup can make it go away. The
-    /// session takes over `*pool` and sets it to null, also on some failures: destroy what is
-    /// not null then. `var_event` stays the caller's; its `origination_uuid` becomes the
-    /// session's uuid (and is taken out of the event) unless another session has it, which is
-    /// only logged: read the uuid back. With a null `session` nothing is inherited.
+    /// session takes over `*pool` and sets it to null; the SIP endpoint sets it to null when it
+    /// fails, too. Destroy what is not null then: the endpoint was never asked. `var_event`
+    /// stays the caller's. Its `origination_uuid` becomes the session's uuid and is taken out
+    /// of it; no other header becomes a channel variable. With a null `session` nothing is
+    /// inherited.
+    ///
+    /// Failures, none of which sent anything: `CHAN_NOT_IMPLEMENTED` (no such endpoint),
+    /// `INVALID_URL`, `INVALID_GATEWAY`, `GATEWAY_DOWN`, `INVALID_PROFILE`, `SYSTEM_SHUTDOWN`
+    /// (paused), and `DESTINATION_OUT_OF_ORDER` for an empty destination, a uuid that another
+    /// session has, and both session limits.
     pub fn switch_core_session_outgoing_channel(
         session: *mut switch_core_session_t,
         var_event: *mut switch_event_t,
@@ -293,11 +299,14 @@ unsafe extern "C" {
         recv_dtmf: switch_recv_dtmf_hook_t,
     ) -> switch_status_t;
 
-    /// Plays a file or stream (`/x.wav`, `silence_stream://MS`, `tone_stream://…`) to its end
-    /// and returns `SWITCH_STATUS_SUCCESS`. `NOTFOUND` when it cannot be opened, `FALSE` when
-    /// the call is not up or went down, and what the input callback returned when that ended
-    /// it; `BREAK` when a digit came with arguments but no callback or buffer. `fh` may be
-    /// null. `args` may be null, and digits then stay queued. On the session's own thread.
+    /// Plays a file or stream (`/x.wav`, `silence_stream://MS`, `tone_stream://…`).
+    ///
+    /// `SWITCH_STATUS_SUCCESS` at its end, and also when a hangup cut it off while it waited
+    /// for a frame, which is where it nearly always is: ask [`switch_channel_test_ready`].
+    /// `FALSE` when the call is not up with media, or the hangup hit it elsewhere; `NOTFOUND`
+    /// when the file cannot be opened; else what the input callback returned, or `BREAK` for
+    /// a digit when `args` has no callback. `fh` may be null, and `args` may: digits then stay
+    /// queued. On the session's own thread.
     pub fn switch_ivr_play_file(
         session: *mut switch_core_session_t,
         fh: *mut switch_file_handle_t,

@@ -406,6 +406,6 @@ pub struct switch_input_args_t {
     pub user_data: *mut c_void,
     /// Null here.
     pub dmachine: *mut switch_ivr_dmachine_t,
-    /// How often to play: 0 and 1 once, negative for ever.
+    /// The host's: how deep prompts are nested in prompts' callbacks, at most 25.
     pub loops: c_int,
 }

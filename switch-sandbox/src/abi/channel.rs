@@ -2,7 +2,7 @@
 
 use super::session::{self, Table};
 use super::{die, log};
-use crate::leg::Change;
+use crate::leg::{Change, state_name};
 use crate::sip;
 use freeswitch_sys::*;
 use std::ffi::{c_char, c_int};
@@ -69,6 +69,7 @@ pub unsafe extern "C" fn switch_channel_perform_set_state(
     match session.leg.change(state) {
         Change::Made { from } => {
             let uuid = session.uuid();
+            let (from, state) = (state_name(from), state_name(state));
             log::write(
                 SWITCH_LOG_DEBUG,
                 format_args!("{uuid} state change {from} -> {state}"),
@@ -76,7 +77,9 @@ pub unsafe extern "C" fn switch_channel_perform_set_state(
         }
         Change::None => {}
         Change::Forbidden { from } => die(format_args!(
-            "switch_channel_perform_set_state: invalid state change {from} -> {state} of {}",
+            "switch_channel_perform_set_state: invalid state change {} -> {} of {}",
+            state_name(from),
+            state_name(state),
             session.uuid()
         )),
     }

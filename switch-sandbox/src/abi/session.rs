@@ -9,7 +9,7 @@ use super::pool::{self, Address, CallerProfile, PROFILES};
 use super::{die, event::EVENTS, log, text};
 use crate::callee::{self, Script};
 use crate::host::host;
-use crate::leg::Leg;
+use crate::leg::{Leg, state_name};
 use crate::network::LaneId;
 use crate::sip;
 use freeswitch_sys::*;
@@ -103,14 +103,14 @@ impl Session {
 
     /// Hangs up, on any thread; the first cause stands.
     pub fn hang_up(self: &Arc<Self>, cause: switch_call_cause_t) {
-        let state = self.leg.state();
+        let state = state_name(self.leg.state());
         if !self.leg.hang_up(cause) {
             return;
         }
         let name = sip::cause_name(cause).to_string_lossy();
         log::write(
             SWITCH_LOG_NOTICE,
-            format_args!("{} hangup [state {state}] [{name}]", self.uuid),
+            format_args!("{} hangup [{state}] [{name}]", self.uuid),
         );
         self.launch();
     }
@@ -162,10 +162,10 @@ pub fn describe() -> Vec<String> {
         .values()
         .map(|session| {
             format!(
-                "{} {} state {}",
+                "{} {} {}",
                 session.uuid,
                 session.number,
-                session.leg.state()
+                state_name(session.leg.state())
             )
         })
         .collect();

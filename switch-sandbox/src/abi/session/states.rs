@@ -2,6 +2,7 @@
 
 use super::{Session, Table, far_end, free, unlist};
 use crate::abi::log;
+use crate::leg::state_name;
 use crate::sip;
 use freeswitch_sys::*;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub(super) fn destroy(session: &Arc<Session>) {
 fn handle(session: &Arc<Session>, state: switch_channel_state_t) {
     log::write(
         SWITCH_LOG_DEBUG,
-        format_args!("{} state {state}", session.uuid),
+        format_args!("{} state {}", session.uuid, state_name(state)),
     );
     // The state as it is when the handlers begin: one that they move away from is not handled
     // any further. Destroying begins where the channel may be in any state.
