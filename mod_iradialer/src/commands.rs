@@ -117,7 +117,7 @@ fn status(engine: &Engine, link: &Link) -> String {
         match load.closed {
             Closed::No => "active".to_owned(),
             Closed::Draining => "draining: live calls go on, no new call starts".to_owned(),
-            Closed::Leaving => "leaving: an unload has begun; unload again to finish it".to_owned(),
+            Closed::Leaving => "leaving: an unload has begun".to_owned(),
         },
     );
     row(

@@ -331,20 +331,24 @@ impl Engine {
         self.host.hang_up(call.command.attempt_id, cause);
     }
 
-    /// Ends every call and the engine's threads. Returns how many calls did not end in the time the
-    /// configuration gives; with any left the engine goes on, drained.
+    /// Ends every call and the engine's threads. The host takes no for an answer to an unload only in
+    /// words, so this always comes to its end: a call whose channel does not end in the time the
+    /// configuration gives is given its last event all the same. Returns how many there were of those.
     pub fn stop(&self) -> usize {
         self.admission.close(Closed::Leaving);
         self.dialer.stop();
         for call in self.registry.all() {
             self.hang_up(&call, EndedBy::Switch, HangupCause::Unload);
         }
-        let left = self
-            .registry
-            .wait_until_empty(self.config.read().unload_wait);
-        if left == 0 {
-            self.timers.stop();
+        let unload_wait = self.config.read().unload_wait;
+        let left = self.registry.wait_until_empty(unload_wait);
+        for call in self.registry.all() {
+            call.fault(format!(
+                "its channel did not end within {unload_wait:?} of the unload"
+            ));
+            self.leg_gone(call.command.attempt_id);
         }
+        self.timers.stop();
         left
     }
 }

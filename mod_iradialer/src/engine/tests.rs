@@ -430,8 +430,8 @@ fn a_query_fences_what_never_came() {
 }
 
 #[test]
-fn an_unload_waits_for_its_calls_and_is_refused_while_one_does_not_end() {
-    let bench = Bench::with(|config| config.unload_wait = Duration::from_millis(100));
+fn an_unload_ends_every_call_also_one_whose_channel_does_not() {
+    let mut bench = Bench::with(|config| config.unload_wait = Duration::from_millis(100));
     let call = bench.live();
     assert_eq!(bench.engine.stop(), 1);
     assert_eq!(
@@ -439,8 +439,11 @@ fn an_unload_waits_for_its_calls_and_is_refused_while_one_does_not_end() {
         [(call.command.attempt_id, HangupCause::Unload)]
     );
     assert_eq!(bench.refusal(&bench.command()), RefusalReason::Draining);
+    let hangup = bench.hangup();
+    assert_eq!(hangup.by, EndedBy::Switch);
+    assert!(hangup.fault.unwrap().contains("did not end"));
     bench.end(&call, LegFacts::default());
-    assert_eq!(bench.engine.stop(), 0);
+    assert!(bench.events().is_empty(), "there is one last event");
 }
 
 #[test]

@@ -120,30 +120,24 @@ unsafe fn add_interfaces(
     true
 }
 
-/// Hangs up what is live, with its last event, and goes; or refuses while a call does not end.
+/// Hangs up what is live, with its last event, and goes.
 unsafe extern "C" fn shutdown() -> sys::switch_status_t {
-    guard("shutdown", sys::SWITCH_STATUS_NOUNLOAD, || {
-        if stop() {
-            sys::SWITCH_STATUS_SUCCESS
-        } else {
-            sys::SWITCH_STATUS_NOUNLOAD
-        }
-    })
+    guard("shutdown", (), stop);
+    sys::SWITCH_STATUS_SUCCESS
 }
 
-fn stop() -> bool {
-    let Some(engine) = engine() else { return true };
+fn stop() {
+    let Some(engine) = engine() else { return };
     let left = engine.stop();
     if left > 0 {
         log(
             Level::Error,
-            &format!("not unloaded: {left} calls have not ended; no new call starts; unload again"),
+            &format!("{left} channels did not end; their calls were reported as ended"),
         );
-        return false;
     }
     api::forget_complete();
     let Some(module) = MODULE.write().take() else {
-        return true;
+        return;
     };
     let undelivered = module.link.stop();
     if undelivered > 0 {
@@ -154,5 +148,4 @@ fn stop() -> bool {
     } else {
         log(Level::Info, "unloaded, every event delivered");
     }
-    true
 }

@@ -189,11 +189,11 @@ unsafe extern "C" fn on_key(
 }
 
 fn facts(channel: Channel<'_>) -> LegFacts {
+    // Without any answer to the INVITE there is only the status that the SIP stack ended it with.
+    let status = |name| channel.variable(name).and_then(|text| text.parse().ok());
     LegFacts {
         cause: channel.cause(),
-        sip_status: channel
-            .variable("sip_invite_failure_status")
-            .and_then(|text| text.parse().ok()),
+        sip_status: status("sip_invite_failure_status").or_else(|| status("sip_term_status")),
         sip_phrase: channel.variable("sip_invite_failure_phrase"),
     }
 }
