@@ -1,13 +1,17 @@
 //! The benchmarks: our module beside FreeSWITCH's own `bgapi originate`, on the same switch, with the
 //! same far end, in the same run, because only their ratio says anything on a shared machine.
 
+mod cycles;
 mod far_end;
+mod latency;
 mod module;
 mod originate;
 mod site;
 mod table;
 
+pub use cycles::{Held, load_and_unload};
 pub use far_end::FarEnd;
+pub use latency::{post_to_invite, quantile};
 pub use module::Module;
 pub use originate::Originate;
 pub use site::{AT_ONCE, RING, RINGS_8_S, Site};

@@ -131,6 +131,26 @@ impl Module {
         Ok(outcome)
     }
 
+    /// Offers calls and returns how many were taken, without waiting for their ends.
+    pub async fn ring(&self, trunk: &str, offer: Offer) -> Result<u32> {
+        let dial = subject::dial(
+            &self.cluster,
+            &self.heartbeat.node_id,
+            &self.heartbeat.incarnation,
+        );
+        let started = Instant::now();
+        let mut accepted = 0;
+        for index in 0..offer.calls {
+            tokio::time::sleep_until((started + offer.due(index)).into()).await;
+            let command = serde_json::to_vec(&self.command(trunk, index)?)?;
+            let reply = self.client.request(dial.clone(), command.into()).await?;
+            if serde_json::from_slice::<DialReply>(&reply.payload)? == DialReply::Accepted {
+                accepted += 1;
+            }
+        }
+        Ok(accepted)
+    }
+
     fn command(&self, trunk: &str, index: u32) -> Result<DialCommand> {
         let call_uuid = CallUuid::fresh();
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
