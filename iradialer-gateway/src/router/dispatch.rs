@@ -144,7 +144,7 @@ async fn act(
         Answer::NotDelivered => {
             tracing::info!(%call, attempt, node = %switch.node, "a switch is gone");
             shared.switches().shun(switch);
-            requeue(shared, call, attempt).await
+            requeue(shared, call, attempt).await.map(drop)
         }
         Answer::TooLarge => reject(shared, call, attempt, "too large for the bus").await,
         Answer::None => {
@@ -186,7 +186,7 @@ async fn refused(
             "a dial command was too old when it came: are the clocks of gateway and switch the same?"
         ),
     }
-    requeue(shared, call, attempt).await
+    requeue(shared, call, attempt).await.map(drop)
 }
 
 /// The switch has the call: `assigned → dialing`. A cancellation asked for meanwhile is passed on.
@@ -204,7 +204,11 @@ pub(super) async fn confirm(
 }
 
 /// Back into the queue under the next attempt, a little later each time.
-pub(super) async fn requeue(shared: &Shared, call: CallUuid, attempt: u32) -> Result<(), TdbError> {
+pub(super) async fn requeue(
+    shared: &Shared,
+    call: CallUuid,
+    attempt: u32,
+) -> Result<Requeued, TdbError> {
     let now_ms = shared.now_ms();
     let not_before_ms = now_ms + requeue_wait(attempt).as_millis() as u64;
     let requeued = shared
@@ -216,7 +220,7 @@ pub(super) async fn requeue(shared: &Shared, call: CallUuid, attempt: u32) -> Re
         shared.app.wake.dispatcher.notify_one();
     }
     shared.app.wake.router.notify_one();
-    Ok(())
+    Ok(requeued)
 }
 
 /// The first refusal costs no time: another switch may take the call at once.

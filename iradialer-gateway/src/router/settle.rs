@@ -3,8 +3,9 @@
 use super::dispatch::{confirm, requeue};
 use super::shared::Shared;
 use super::switches::Standing;
-use crate::tdb::{Assignment, GatewayEnd, TdbError};
+use crate::tdb::{Assignment, GatewayEnd, Requeued, TdbError};
 use iradialer_core::subject;
+use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{self, AttemptFate, Query, QueryReply};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,12 +32,23 @@ pub(super) async fn settle(shared: Arc<Shared>, attempt: Assignment) {
     shared.end_settling(attempt.attempt_id);
 }
 
+/// What is left to do about an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// Ask again, a little later.
+    Ask,
+    /// The switch has no more to say: its events do, or nobody does.
+    Wait,
+}
+
 async fn settle_for_ever(shared: &Shared, attempt: &Assignment) {
     let mut pause = FIRST_PAUSE;
     loop {
         match try_to_settle(shared, attempt).await {
-            Ok(true) => return,
-            Ok(false) => {}
+            Ok(Left::Nothing) => return,
+            Ok(Left::Ask) => {}
+            Ok(Left::Wait) => return wait_for_events(shared, attempt).await,
             Err(error) => {
                 tracing::error!(call = %attempt.call_uuid, %error, "an attempt could not be settled");
                 pause = MAX_PAUSE;
@@ -47,36 +59,26 @@ async fn settle_for_ever(shared: &Shared, attempt: &Assignment) {
     }
 }
 
-/// Whether there is no more to do.
-async fn try_to_settle(shared: &Shared, attempt: &Assignment) -> Result<bool, TdbError> {
+async fn try_to_settle(shared: &Shared, attempt: &Assignment) -> Result<Left, TdbError> {
     if !shared.is_connected() {
-        return Ok(false);
+        return Ok(Left::Ask);
     }
-    let standing = {
-        let now_ms = shared.now_ms();
-        shared
-            .switches()
-            .standing(&attempt.node_id, &attempt.incarnation, now_ms)
-    };
-    match lost(shared, attempt, standing) {
-        Some(reason) => {
-            give_up(shared, attempt, &reason).await?;
-            Ok(true)
-        }
-        None => match ask(shared, attempt).await {
-            Some(fate) => {
-                act(shared, attempt, fate).await?;
-                Ok(true)
-            }
-            None => Ok(false),
-        },
+    if let Some(reason) = why_lost(shared, &attempt.node_id, &attempt.incarnation) {
+        end_as_unknown(shared, attempt.call_uuid, attempt.attempt, &reason).await?;
+        return Ok(Left::Nothing);
+    }
+    match ask(shared, attempt).await {
+        Some(fate) => act(shared, attempt, fate).await,
+        None => Ok(Left::Ask),
     }
 }
 
-/// Why nobody can say any more what became of the attempt.
-fn lost(shared: &Shared, attempt: &Assignment, standing: Standing) -> Option<String> {
-    let node = &attempt.node_id;
+/// Why nobody can say any more what became of the attempts of that life of that switch.
+pub(super) fn why_lost(shared: &Shared, node: &NodeId, incarnation: &CallUuid) -> Option<String> {
     let unknown_after_ms = shared.app.config.router.switch_unknown_after.as_millis() as u64;
+    let standing = shared
+        .switches()
+        .standing(node, incarnation, shared.now_ms());
     match standing {
         Standing::Replaced { since_ms } if since_ms >= LAST_EVENTS_MS => Some(format!(
             "the module of {node} was loaded again while it had the call"
@@ -89,7 +91,8 @@ fn lost(shared: &Shared, attempt: &Assignment, standing: Standing) -> Option<Str
     }
 }
 
-async fn ask(shared: &Shared, attempt: &Assignment) -> Option<AttemptFate> {
+/// What the switch says became of the attempt, if it says anything.
+pub(super) async fn ask(shared: &Shared, attempt: &Assignment) -> Option<AttemptFate> {
     let query = Query {
         v: wire::VERSION,
         call_uuid: attempt.call_uuid,
@@ -103,32 +106,63 @@ async fn ask(shared: &Shared, attempt: &Assignment) -> Option<AttemptFate> {
     let cluster = &shared.app.config.cluster;
     let subject = subject::query(cluster, &attempt.node_id, &attempt.incarnation);
     let answer = shared.client.send_request(subject, request).await.ok()?;
-    let reply: QueryReply = serde_json::from_slice(&answer.payload).ok()?;
-    Some(reply.fate)
-}
-
-async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result<(), TdbError> {
-    let (call, number) = (attempt.call_uuid, attempt.attempt);
-    tracing::info!(%call, attempt = number, node = %attempt.node_id, ?fate, "the switch knows what became of a call");
-    match fate {
-        AttemptFate::NeverDialled => requeue(shared, call, number).await,
-        AttemptFate::Live => confirm(shared, call, number, &attempt.node_id).await,
-        // Its events say how.
-        AttemptFate::Ended => Ok(()),
+    match serde_json::from_slice::<QueryReply>(&answer.payload) {
+        Ok(reply) => Some(reply.fate),
+        Err(_) => {
+            let answer = String::from_utf8_lossy(&answer.payload);
+            tracing::warn!(node = %attempt.node_id, %answer, "a switch would not say what became of a call");
+            // What it may refuse is our epoch.
+            shared.stale_epoch.notify_one();
+            None
+        }
     }
 }
 
-async fn give_up(shared: &Shared, attempt: &Assignment, reason: &str) -> Result<(), TdbError> {
+async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result<Left, TdbError> {
     let (call, number) = (attempt.call_uuid, attempt.attempt);
+    tracing::info!(%call, attempt = number, node = %attempt.node_id, ?fate, "the switch knows what became of a call");
+    match fate {
+        AttemptFate::NeverDialled => match requeue(shared, call, number).await? {
+            Requeued::Queued(_) | Requeued::Canceled => Ok(Left::Nothing),
+            // Its events have come all the same, or it has ended meanwhile.
+            Requeued::Stale => Ok(Left::Wait),
+        },
+        AttemptFate::Live => {
+            confirm(shared, call, number, &attempt.node_id).await?;
+            Ok(Left::Nothing)
+        }
+        AttemptFate::Ended => Ok(Left::Wait),
+    }
+}
+
+/// An attempt that has ended has its last event on the way. Should it never come, the call ends all
+/// the same, once a switch that is silent would be given up.
+async fn wait_for_events(shared: &Shared, attempt: &Assignment) {
+    sleep(shared.app.config.router.switch_unknown_after).await;
+    let reason = format!(
+        "{} says that the call has ended, but not how",
+        attempt.node_id
+    );
+    // Where it has ended by now, this does nothing.
+    let ended = end_as_unknown(shared, attempt.call_uuid, attempt.attempt, &reason).await;
+    if let Err(error) = ended {
+        // The sweep comes upon it again.
+        tracing::error!(call = %attempt.call_uuid, %error, "a call could not be ended");
+    }
+}
+
+/// Ends the call as unknown, if it has not ended and is still at that attempt.
+pub(super) async fn end_as_unknown(
+    shared: &Shared,
+    call: CallUuid,
+    attempt: u32,
+    reason: &str,
+) -> Result<(), TdbError> {
     let end = GatewayEnd::Unknown;
     let now_ms = shared.now_ms();
-    if shared
-        .app
-        .tdb
-        .end(call, number, end, reason, now_ms)
-        .await?
-    {
-        tracing::warn!(%call, attempt = number, reason, "a call ends as unknown");
+    let tdb = &shared.app.tdb;
+    if tdb.end(call, attempt, end, reason, now_ms).await? {
+        tracing::warn!(%call, attempt, reason, "a call ends as unknown");
         shared.app.wake.dispatcher.notify_one();
         shared.app.wake.router.notify_one();
     }

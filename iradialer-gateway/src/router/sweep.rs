@@ -1,20 +1,27 @@
 //! Looks over the attempts that switches have or may have, and finds those in doubt: after a restart
 //! of the gateway, after the loss of a switch, after a fault.
 
-use super::settle::settle;
+use super::settle::{ask, end_as_unknown, settle, why_lost};
 use super::shared::Shared;
 use super::switches::Standing;
-use crate::tdb::{OpenAttempt, TdbError};
+use crate::tdb::{Assignment, OpenAttempt, TdbError};
+use futures::StreamExt;
 use iradialer_core::call::CallState;
+use iradialer_core::wire::AttemptFate;
 use std::sync::Arc;
 
 /// How often open attempts are looked over.
 const INTERVAL_MS: u64 = 2_000;
+/// How often the switches are asked about the attempts they have confirmed.
+const RECONCILE_INTERVAL_MS: u64 = 30_000;
+/// How many such questions are under way at once.
+const QUESTIONS_AT_ONCE: usize = 16;
 
 /// When open attempts were last looked over.
 #[derive(Default)]
 pub(super) struct Sweeper {
     looked_ms: Option<u64>,
+    reconciled_ms: u64,
 }
 
 impl Sweeper {
@@ -29,37 +36,96 @@ impl Sweeper {
         self.looked_ms = Some(now_ms);
         // Read before the attempts: one that is assigned in between is too young to be in doubt.
         let in_hand = shared.in_hand();
+        let mut confirmed = Vec::new();
         for open in shared.app.tdb.open_attempts(None).await? {
-            let ours = in_hand.contains_key(&open.assignment.call_uuid);
-            if !ours
-                && is_in_doubt(shared, &open, now_ms)
-                && shared.begin_settling(open.assignment.attempt_id)
-            {
-                let settling = settle(Arc::clone(shared), open.assignment);
-                shared.tasks.spawn(settling);
+            match doubt(shared, &open, now_ms) {
+                _ if in_hand.contains_key(&open.assignment.call_uuid) => {}
+                Doubt::Grave => begin_to_settle(shared, open.assignment),
+                Doubt::Slight => confirmed.push(open.assignment),
+                Doubt::None => {}
             }
         }
-        Ok(())
+        if now_ms.saturating_sub(self.reconciled_ms) >= RECONCILE_INTERVAL_MS {
+            self.reconciled_ms = now_ms;
+            let reconciling = reconcile(Arc::clone(shared), confirmed);
+            shared.tasks.spawn(reconciling);
+        }
+        end_lost_switch_calls(shared).await
     }
 }
 
-/// Whether the switch must be asked about the attempt, or may be lost with it. One that a live switch
-/// has confirmed is not in doubt: the switch reports its end.
-fn is_in_doubt(shared: &Shared, open: &OpenAttempt, now_ms: u64) -> bool {
+/// Whether a switch has an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It has, or is on the point of saying so.
+    None,
+    /// It has said so a while ago.
+    Slight,
+    /// It has never said so, or is lost.
+    Grave,
+}
+
+fn doubt(shared: &Shared, open: &OpenAttempt, now_ms: u64) -> Doubt {
     let attempt = &open.assignment;
     let standing = shared
         .switches()
         .standing(&attempt.node_id, &attempt.incarnation, now_ms);
     let router = &shared.app.config.router;
+    let age_ms = now_ms.saturating_sub(open.assigned_ms);
+    let confirmed = open.state != CallState::Assigned;
     match standing {
-        Standing::Here => {
-            let answered_by = open.assigned_ms + router.dispatch_timeout.as_millis() as u64;
-            open.state == CallState::Assigned && now_ms > answered_by
-        }
-        Standing::Replaced { .. } => true,
+        Standing::Replaced { .. } => Doubt::Grave,
         Standing::Silent { for_ms } => {
-            open.state == CallState::Assigned
-                || for_ms >= router.switch_unknown_after.as_millis() as u64
+            let given_up = for_ms >= router.switch_unknown_after.as_millis() as u64;
+            match given_up || !confirmed {
+                true => Doubt::Grave,
+                false => Doubt::None,
+            }
+        }
+        Standing::Here if confirmed => match age_ms >= RECONCILE_INTERVAL_MS {
+            true => Doubt::Slight,
+            false => Doubt::None,
+        },
+        Standing::Here => match age_ms > router.dispatch_timeout.as_millis() as u64 {
+            true => Doubt::Grave,
+            false => Doubt::None,
+        },
+    }
+}
+
+fn begin_to_settle(shared: &Arc<Shared>, attempt: Assignment) {
+    if shared.begin_settling(attempt.attempt_id) {
+        shared.tasks.spawn(settle(Arc::clone(shared), attempt));
+    }
+}
+
+/// Asks the switches whether they still have what they have confirmed. Where one has not, and the
+/// events that say so don't come, the call must not stay open for ever.
+async fn reconcile(shared: Arc<Shared>, attempts: Vec<Assignment>) {
+    let questions = futures::stream::iter(attempts).for_each_concurrent(
+        QUESTIONS_AT_ONCE,
+        async |attempt: Assignment| match ask(&shared, &attempt).await {
+            Some(AttemptFate::Ended | AttemptFate::NeverDialled) => {
+                begin_to_settle(&shared, attempt);
+            }
+            Some(AttemptFate::Live) | None => {}
+        },
+    );
+    tokio::select! {
+        () = questions => {}
+        () = shared.stop.cancelled() => {}
+    }
+}
+
+/// Calls that a person began at a switch can't be asked about, and end with it.
+async fn end_lost_switch_calls(shared: &Shared) -> Result<(), TdbError> {
+    if !shared.is_connected() {
+        return Ok(());
+    }
+    for call in shared.app.tdb.open_switch_calls().await? {
+        if let Some(reason) = why_lost(shared, &call.node_id, &call.incarnation) {
+            end_as_unknown(shared, call.call_uuid, call.attempt, &reason).await?;
         }
     }
+    Ok(())
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 /// How many dial commands may be unanswered on one switch: one that hangs holds up this many calls.
 pub const MAX_UNANSWERED: u32 = 64;
-/// How long a switch is left alone after it refused a call as busy.
-const BUSY_PAUSE: Duration = Duration::from_millis(250);
+/// How long a switch is left alone after it refused a call as busy: about as long as it takes to set
+/// one up. More would leave a switch idle that is at its best when it is almost full.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// How long it is left alone after it did not answer.
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(1);
 /// How long a trunk of a switch is left alone after the switch said it is down.

@@ -54,16 +54,20 @@ pub enum Tried {
 }
 
 impl Tdb {
-    /// The receivers that have a delivery to get, each with the time of its next. A delivery counts
-    /// only when no earlier event of its call is waiting.
+    /// The receivers that have a delivery to get, each with the time of its next.
     pub async fn due_origins(&self) -> Result<Vec<DueOrigin>, TdbError> {
+        // From one origin to the next by the index: a receiver with a long backlog costs no more than
+        // another.
         let rows = sqlx::query(
-            "SELECT origin, MIN(next_ms) AS next_ms FROM webhooks
-             WHERE state = 'due' AND NOT EXISTS (
-                 SELECT 1 FROM webhooks AS earlier
-                 WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
-                   AND earlier.seq < webhooks.seq)
-             GROUP BY origin ORDER BY next_ms",
+            "WITH RECURSIVE receivers (origin) AS (
+                 SELECT MIN(origin) FROM webhooks WHERE state = 'due'
+                 UNION ALL
+                 SELECT (SELECT MIN(origin) FROM webhooks
+                         WHERE state = 'due' AND origin > receivers.origin)
+                 FROM receivers WHERE receivers.origin IS NOT NULL)
+             SELECT origin, (SELECT MIN(next_ms) FROM webhooks
+                             WHERE state = 'due' AND webhooks.origin = receivers.origin) AS next_ms
+             FROM receivers WHERE origin IS NOT NULL",
         )
         .fetch_all(&self.readers)
         .await?;
@@ -175,6 +179,23 @@ async fn delivery_tried(
     .bind(sql_ms(now_ms))
     .execute(&mut *connection)
     .await?;
+    // The call's later events wait with the one that failed, so that looking for what is due does not
+    // come upon them again and again; and the next is due at once when it is done.
+    let sql = match next_ms {
+        Some(_) => {
+            "UPDATE webhooks SET next_ms = $2
+             WHERE call_uuid = $1 AND state = 'due' AND next_ms < $2"
+        }
+        None => {
+            "UPDATE webhooks SET next_ms = $2
+             WHERE call_uuid = $1 AND state = 'due' AND next_ms > $2"
+        }
+    };
+    sqlx::query(sql)
+        .bind(call_uuid.to_string())
+        .bind(sql_ms(next_ms.unwrap_or(now_ms)))
+        .execute(&mut *connection)
+        .await?;
     let row = sqlx::query(
         "SELECT next_ms FROM webhooks WHERE call_uuid = $1 AND state = 'due' ORDER BY seq LIMIT 1",
     )

@@ -14,7 +14,8 @@ pub struct Lease {
 
 impl Tdb {
     /// Takes the lease of `region` if nobody holds it, it has expired, or `holder` held it before (a
-    /// restart). The epoch rises each time. `None`: another holds it.
+    /// restart). The epoch rises each time, and begins with the time in seconds: a switch that has seen
+    /// the epochs of a TDB that is lost does not refuse those of the new one. `None`: another holds it.
     pub async fn take_lease(
         &self,
         region: &str,
@@ -29,7 +30,7 @@ impl Tdb {
                 Box::pin(async move {
                     let row = sqlx::query(
                         "INSERT INTO router_leases (region, holder, epoch, expires_ms)
-                         VALUES ($1, $2, 1, $3)
+                         VALUES ($1, $2, $5, $3)
                          ON CONFLICT (region) DO UPDATE
                          SET holder = $2, epoch = router_leases.epoch + 1, expires_ms = $3
                          WHERE router_leases.expires_ms <= $4 OR router_leases.holder = $2
@@ -39,6 +40,7 @@ impl Tdb {
                     .bind(holder)
                     .bind(sql_ms(expires_ms))
                     .bind(sql_ms(now_ms))
+                    .bind(sql_ms(now_ms / 1000))
                     .fetch_optional(connection)
                     .await?;
                     row.map(|row| {

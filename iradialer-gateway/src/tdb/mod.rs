@@ -15,6 +15,7 @@ mod lease;
 mod queue;
 mod receiver;
 mod row;
+mod switch_call;
 mod token;
 mod writer;
 
@@ -27,6 +28,7 @@ pub use error::TdbError;
 pub use event::{Applied, CallEvent, OutOfOrder};
 pub use lease::Lease;
 pub use queue::{LiveCounts, QueuedCall};
+pub use switch_call::SwitchCall;
 pub use token::{TokenInfo, hash_token};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};

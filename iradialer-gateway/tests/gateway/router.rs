@@ -98,6 +98,35 @@ async fn another_switch_takes_what_the_first_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_next_trunk_is_taken_when_one_is_down() {
+    let bench = Bench::start("").await;
+    let script = [Reaction::Refuse(RefusalReason::TrunkUnavailable)];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
+    let call = bench.make_call("either", json!({})).await;
+    assert_eq!(bench.webhook_until_final(&call).await, COMPLETE);
+    let dialled = switch.dialled();
+    let trunks: Vec<_> = dialled
+        .iter()
+        .map(|dialled| dialled.command.trunk.as_str())
+        .collect();
+    assert_eq!(trunks, ["slow", "chime"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_whose_epoch_is_old_takes_a_new_one() {
+    let bench = Bench::start("").await;
+    let script = [Reaction::Refuse(RefusalReason::StaleEpoch)];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
+    let call = bench.make_call("reminders", json!({})).await;
+    bench.wait_for_state(&call, CallState::Completed).await;
+    let next = bench.make_call("reminders", json!({})).await;
+    bench.wait_for_state(&next, CallState::Completed).await;
+    let dialled = switch.dialled();
+    let last = dialled.last().unwrap();
+    assert!(last.command.epoch > dialled[0].command.epoch);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_switch_will_take_ends_with_the_reason() {
     let bench = Bench::start("").await;
     let script = [Reaction::Refuse(RefusalReason::BadRequest)];
@@ -182,6 +211,44 @@ async fn a_live_call_ends_as_unknown_when_its_switch_starts_anew() {
     assert_eq!(new.dialled().len(), 1);
     bench.wait_for_state(&call, CallState::Unknown).await;
     assert_eq!(bench.webhook_until_final(&call).await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_end_is_never_told_ends_as_unknown() {
+    let bench = Bench::start(IMPATIENT).await;
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &[Reaction::Forget]).await;
+    let call = bench.make_call("reminders", json!({})).await;
+    assert_eq!(
+        bench.webhook_until_final(&call).await,
+        ["queued", "unknown"]
+    );
+    assert_eq!(switch.dialled().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_begun_at_a_switch_ends_with_it() {
+    let bench = Bench::start(IMPATIENT).await;
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &[]).await;
+    let call = switch.originate("acme").await;
+    bench.wait_for_state(&call, CallState::Dialing).await;
+    switch.kill();
+    bench.wait_for_state(&call, CallState::Unknown).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_was_killed_loses_no_call() {
+    let bench = Bench::start("").await;
+    let script = [Reaction::Hold];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
+    let live = bench.make_call("reminders", json!({})).await;
+    bench.wait_for_state(&live, CallState::Dialing).await;
+    bench.kill_bus();
+    let waiting = bench.make_call("reminders", json!({})).await;
+    switch.complete(&switch.dialled()[0].command).await;
+    for call in [&live, &waiting] {
+        bench.wait_for_state(call, CallState::Completed).await;
+        assert_eq!(bench.webhook_until_final(call).await, COMPLETE);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

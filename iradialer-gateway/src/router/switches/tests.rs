@@ -73,9 +73,9 @@ fn a_busy_switch_is_left_alone_for_a_moment() {
     switches.busy(&chosen, 1_000);
     assert_eq!(
         switches.choose(&trunk("t"), 1_000),
-        Err(NoSwitch::Until(1_250))
+        Err(NoSwitch::Until(1_050))
     );
-    assert!(switches.choose(&trunk("t"), 1_250).is_ok());
+    assert!(switches.choose(&trunk("t"), 1_050).is_ok());
 }
 
 #[test]

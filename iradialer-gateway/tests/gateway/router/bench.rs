@@ -27,7 +27,8 @@ pub struct Bench {
 
 impl Bench {
     /// A gateway with these lines in its configuration beside the campaign `reminders` on the trunk
-    /// `chime`, which is fast and wide, and `news` on `slow`, which takes 5 calls a second and 4 at once.
+    /// `chime`, which is fast and wide, `news` on `slow`, which takes 5 calls a second and 4 at once, and
+    /// `either` on `slow`, else `chime`.
     pub async fn start(more: &str) -> Bench {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = tempfile::tempdir().unwrap();
@@ -50,6 +51,11 @@ max_calls = 4
 name = "reminders"
 tenant_id = "acme"
 trunks = ["chime"]
+max_calls = 1000
+[[campaigns]]
+name = "either"
+tenant_id = "acme"
+trunks = ["slow", "chime"]
 max_calls = 1000
 [[campaigns]]
 name = "news"
@@ -155,6 +161,16 @@ max_calls = 1000
         gateway.wait().unwrap();
     }
 
+    /// `kill -9` to the gateway's `nats-server`.
+    pub fn kill_bus(&self) {
+        let pid = std::fs::read_to_string(self.data_dir().join("nats/nats-server.pid")).unwrap();
+        let killed = Command::new("/bin/sh")
+            .args(["-c", &format!("kill -9 {}", pid.trim())])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+    }
+
     fn log(&self) -> PathBuf {
         self.dir.path().join("gateway.log")
     }
@@ -178,6 +194,17 @@ max_calls = 1000
     }
 
     async fn request(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.try_request(method, path, body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer
+    }
+
+    async fn try_request(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         let mut request = self
             .client
             .request(method, format!("{}{path}", self.https))
@@ -187,9 +214,7 @@ max_calls = 1000
         }
         let response = request.send().await.unwrap();
         let status = response.status();
-        let answer: Value = response.json().await.unwrap();
-        assert_eq!(status, StatusCode::OK, "{answer}");
-        answer
+        (status, response.json().await.unwrap())
     }
 
     /// Asks for a call of this campaign; its events go to the bench's webhook.
@@ -215,12 +240,6 @@ max_calls = 1000
             .await
     }
 
-    /// The call as the API shows it.
-    pub async fn call(&self, call: &str) -> Value {
-        let path = format!("/api/calls/{call}");
-        self.request(reqwest::Method::GET, &path, None).await
-    }
-
     /// The names of the call's events, without the prefix.
     pub async fn events(&self, call: &str) -> Vec<String> {
         let path = format!("/api/calls/{call}/events");
@@ -232,11 +251,12 @@ max_calls = 1000
             .collect()
     }
 
-    /// Waits until the call is in this state.
+    /// Waits until the API shows the call in this state.
     pub async fn wait_for_state(&self, call: &str, state: CallState) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let shown = self.call(call).await;
+            let path = format!("/api/calls/{call}");
+            let (_, shown) = self.try_request(reqwest::Method::GET, &path, None).await;
             if shown["state"] == state.as_str() {
                 return shown;
             }

@@ -5,7 +5,10 @@ use async_nats::jetstream;
 use futures::StreamExt;
 use iradialer_core::call::EndedBy;
 use iradialer_core::subject;
-use iradialer_core::value::{CallUuid, ClusterName, NodeId};
+use iradialer_core::value::{
+    CallUuid, CallerNumber, CampaignName, ChannelVars, ClusterName, DialNumber, NodeId, TenantId,
+    TrunkName,
+};
 use iradialer_core::wire::{
     AttemptFate, DialCommand, DialReply, EventBody, Hangup, Heartbeat, Query, QueryReply,
     RefusalReason, SwitchEvent, SwitchState, VERSION,
@@ -33,6 +36,8 @@ pub enum Reaction {
     Ignore,
     /// Dials it and does not answer.
     HoldSilently,
+    /// Dials it without an answer, and loses every event of it: the call is over, and nobody can say how.
+    Forget,
 }
 
 /// A dial command as it came.
@@ -156,6 +161,31 @@ impl FakeSwitch {
         self.shared.report_rest(command, false).await;
     }
 
+    /// Begins a call of its own, as a person at the switch can. Returns once its start is reported.
+    pub async fn originate(&self, tenant: &str) -> String {
+        let call_uuid = CallUuid::fresh();
+        let command = DialCommand {
+            v: VERSION,
+            call_uuid,
+            attempt: 1,
+            attempt_id: call_uuid,
+            epoch: 0,
+            journal_id: self.shared.journal_id,
+            not_after_ms: 0,
+            tenant_id: TenantId::parse("tenant_id", tenant).unwrap(),
+            campaign_name: CampaignName::parse("campaign_name", "none").unwrap(),
+            trunk: TrunkName::parse("trunk", "chime").unwrap(),
+            to_number: DialNumber::parse("to_number", "+15005550001").unwrap(),
+            from_number: CallerNumber::default(),
+            dial_timeout_s: 30,
+            max_duration_s: 60,
+            channel_vars: ChannelVars::default(),
+            flow: None,
+        };
+        self.shared.report_start(&command).await;
+        call_uuid.to_string()
+    }
+
     /// Waits until so many dial commands have come.
     pub async fn wait_for_dials(&self, count: usize) -> Vec<Dialled> {
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -221,6 +251,7 @@ impl Shared {
             let fate = match reaction {
                 Reaction::Refuse(_) => Some(AttemptFate::NeverDialled),
                 Reaction::Ignore => None,
+                Reaction::Forget => Some(AttemptFate::Ended),
                 _ => Some(AttemptFate::Live),
             };
             if let Some(fate) = fate {
@@ -233,7 +264,7 @@ impl Shared {
                 reason,
                 detail: "as the test wants it".to_owned(),
             }),
-            Reaction::Ignore | Reaction::HoldSilently => None,
+            Reaction::Ignore | Reaction::HoldSilently | Reaction::Forget => None,
             _ => Some(DialReply::Accepted),
         };
         if let (Some(reply), Some(to)) = (reply, message.reply) {
@@ -246,7 +277,7 @@ impl Shared {
                 self.report_rest(&command, untidily).await;
             }
             Reaction::Hold | Reaction::HoldSilently => self.report_start(&command).await,
-            Reaction::Refuse(_) | Reaction::Ignore => {}
+            Reaction::Refuse(_) | Reaction::Ignore | Reaction::Forget => {}
         }
     }
 
