@@ -326,6 +326,36 @@ async fn accepted_calls_outlive_a_kill() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_calls_at_once_are_each_dialled_once() {
+    let bench = Bench::start("").await;
+    let script: Vec<_> = (0..300)
+        .map(|n| match n % 10 {
+            3 => Reaction::Refuse(RefusalReason::Busy),
+            7 => Reaction::CompleteUntidily,
+            _ => Reaction::Complete,
+        })
+        .collect();
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 1000, &script).await;
+    let begun = Instant::now();
+    let asking = (0..200).map(|_| bench.make_call("reminders", json!({})));
+    let calls = futures::future::join_all(asking).await;
+    for call in &calls {
+        bench.wait_for_state(call, CallState::Completed).await;
+    }
+    println!("200 calls asked for and completed in {:?}", begun.elapsed());
+    for call in &calls {
+        let told = bench.webhook_final(call).await;
+        assert_eq!(told, COMPLETE);
+        let dialled = switch.dialled();
+        let accepted = dialled
+            .iter()
+            .filter(|dialled| dialled.command.call_uuid.to_string() == *call)
+            .filter(|dialled| !matches!(dialled.reaction, Reaction::Refuse(_)));
+        assert_eq!(accepted.count(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trunks_rate_is_kept() {
     let bench = Bench::start("").await;
     let switch = FakeSwitch::start(&bench.bus().await, "sw1", 100, &[]).await;

@@ -272,18 +272,23 @@ max_calls = 1000
     /// Waits until the webhook has the call's final event, then a little longer, in which nothing may
     /// come. Returns the names of all the call's events that it got.
     pub async fn webhook_until_final(&self, call: &str) -> Vec<String> {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.webhook.of(call).iter().any(is_final) {
-            assert!(
-                Instant::now() < deadline,
-                "{:?}\n{}",
-                self.webhook.of(call),
-                self.log_text()
-            );
-            sleep(Duration::from_millis(10)).await;
-        }
+        self.webhook_final(call).await;
         sleep(Duration::from_millis(300)).await;
-        let events = self.webhook.of(call);
+        self.webhook_final(call).await
+    }
+
+    /// Waits until the webhook has the call's final event, which must be the last. Returns the names of
+    /// all the call's events that it got.
+    pub async fn webhook_final(&self, call: &str) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let events = loop {
+            let events = self.webhook.of(call);
+            if events.iter().any(is_final) {
+                break events;
+            }
+            assert!(Instant::now() < deadline, "{events:?}\n{}", self.log_text());
+            sleep(Duration::from_millis(10)).await;
+        };
         assert_eq!(events.iter().filter(|event| is_final(event)).count(), 1);
         assert!(is_final(events.last().unwrap()), "{events:?}");
         events

@@ -45,6 +45,7 @@ pub enum Reaction {
 pub struct Dialled {
     pub at: Instant,
     pub command: DialCommand,
+    pub reaction: Reaction,
 }
 
 /// One life of one switch. Gone when dropped.
@@ -247,6 +248,7 @@ impl Shared {
             state.dialled.push(Dialled {
                 at: Instant::now(),
                 command: command.clone(),
+                reaction: reaction.clone(),
             });
             let fate = match reaction {
                 Reaction::Refuse(_) => Some(AttemptFate::NeverDialled),
