@@ -190,7 +190,10 @@ struct Courier {
 impl Courier {
     /// Returns when the call's next delivery is due, ms since the Unix epoch.
     async fn deliver(&self, delivery: Delivery) -> Option<u64> {
-        let outcome = self.post(&delivery).await;
+        let outcome = match self.is_gone(&delivery).await {
+            true => Outcome::Gone,
+            false => self.post(&delivery).await,
+        };
         let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
         let now_ms = self.app.clock.now_ms();
         let noted = match self.judge(&delivery, outcome, now_ms) {
@@ -205,6 +208,16 @@ impl Courier {
                 None
             }
         }
+    }
+
+    /// Whether the receiver wanted no more before this event was there.
+    async fn is_gone(&self, delivery: &Delivery) -> bool {
+        let call = delivery.call.call_uuid;
+        let gone = self.app.tdb.receiver_is_gone(call).await;
+        gone.unwrap_or_else(|error| {
+            tracing::warn!(%call, %error, "an event goes out that may not be wanted any more");
+            false
+        })
     }
 
     async fn post(&self, delivery: &Delivery) -> Outcome {

@@ -37,6 +37,18 @@ impl Tdb {
         optional_number(&row, "next_ms")
     }
 
+    /// Whether the receiver of the call's events has answered 410 to one of them.
+    pub async fn receiver_is_gone(&self, call_uuid: CallUuid) -> Result<bool, TdbError> {
+        let row = sqlx::query(
+            "SELECT 1 FROM webhooks
+             WHERE call_uuid = $1 AND state = 'dead' AND last_status = 410 LIMIT 1",
+        )
+        .bind(call_uuid.to_string())
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(row.is_some())
+    }
+
     /// Gives up every delivery of the call that waits, because its receiver answered 410. Returns
     /// when the call's next is due, as [`Tdb::delivery_tried`] does: never.
     pub async fn deliveries_end(
