@@ -27,19 +27,17 @@ pub struct Received {
 
 impl Sipp {
     /// Starts the scenario `ci/sipp/NAME.xml` with values for its `[key]`s. They are put in here, because
-    /// sipp takes its own `-key` not in a status line. The value `keys` becomes the capture `keys.pcap`.
+    /// sipp takes its own `-key` not in a status line. A value whose name is that of a capture the scenario
+    /// plays, as `keys` of `keys.pcap`, becomes that capture.
     pub async fn start(scenario: &str, values: &[(&str, &str)]) -> Result<Self> {
         let shipped = repository::root()?.join(format!("ci/sipp/{scenario}.xml"));
         let mut text = std::fs::read_to_string(&shipped)
             .with_context(|| format!("reading the sipp scenario {}", shipped.display()))?;
         let dir = tempfile::Builder::new().prefix("ira-sipp-").tempdir()?;
         for (name, value) in values {
-            if *name == "keys" {
-                ensure!(
-                    text.contains("\"keys.pcap\""),
-                    "{scenario}.xml presses no keys"
-                );
-                std::fs::write(dir.path().join("keys.pcap"), keys::capture(value))?;
+            let capture = format!("{name}.pcap");
+            if text.contains(&format!("\"{capture}\"")) {
+                std::fs::write(dir.path().join(capture), keys::capture(value))?;
                 continue;
             }
             let key = format!("[{name}]");

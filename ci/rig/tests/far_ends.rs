@@ -195,7 +195,7 @@ async fn freeswitch_and_the_sipp_scenarios() -> Result<()> {
         ),
         (
             "early_media",
-            &[("keys", "1")],
+            &[("keys", "1"), ("early", ",,")],
             presses(&["early_media", "answered"], "1", "RTP"),
         ),
         (
