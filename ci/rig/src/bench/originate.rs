@@ -5,12 +5,13 @@ use crate::event_socket::{Event, EventSocket};
 use anyhow::Result;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How long after the last call was offered its end may take, beyond its ringing.
 const SETTLE: Duration = Duration::from_secs(20);
 
-/// Calls by `bgapi originate`. The events it asks for are the least that tell a dialer what became of
-/// its calls: the answer to the command and the end of the channel.
+/// Calls by `bgapi originate`. The one event it asks for is the least that tells a dialer what became of
+/// its calls: the end of the channel.
 pub struct Originate;
 
 impl Originate {
@@ -18,59 +19,50 @@ impl Originate {
     pub async fn offer(site: &Site, trunk: &str, offer: Offer, ring: Duration) -> Result<Outcome> {
         let mut commands = site.switch.event_socket().await?;
         let mut events = site.switch.event_socket().await?;
-        events
-            .subscribe("BACKGROUND_JOB CHANNEL_HANGUP_COMPLETE")
-            .await?;
+        events.subscribe("CHANNEL_HANGUP_COMPLETE").await?;
+        let channels: Vec<String> = (0..offer.calls)
+            .map(|_| Uuid::new_v4().to_string())
+            .collect();
+        let mut open: HashSet<String> = channels.iter().cloned().collect();
 
         let (cpu_before, started) = (site.switch_cpu()?, Instant::now());
         let give_up = offer.due(offer.calls) + ring + SETTLE;
         let trunk = trunk.to_owned();
         let sender = tokio::spawn(async move {
-            for index in 0..offer.calls {
+            for (index, channel) in (0..).zip(&channels) {
                 tokio::time::sleep_until((started + offer.due(index)).into()).await;
-                send(&mut commands, &trunk, index).await?;
+                send(&mut commands, &trunk, index, channel).await?;
             }
             anyhow::Ok(())
         });
         let mut outcome = Outcome::default();
-        let mut live: HashSet<String> = HashSet::new();
-        let (mut begun, mut last_end) = (0, started);
-        while (begun < offer.calls || !live.is_empty()) && started.elapsed() < give_up {
+        let mut last_end = started;
+        while !open.is_empty() && started.elapsed() < give_up {
             outcome.most_threads = outcome.most_threads.max(site.switch_threads()?);
             let Ok(event) = events.next_event(Duration::from_secs(1)).await else {
                 continue;
             };
-            match event.name() {
-                "BACKGROUND_JOB" => {
-                    begun += 1;
-                    if !event.body.starts_with("+OK") {
-                        outcome.failed += 1;
-                    }
+            if open.remove(event.header("Unique-ID")) {
+                if is_answered(&event) {
+                    outcome.completed += 1;
+                } else {
+                    outcome.failed += 1;
                 }
-                _ => {
-                    if is_answered(&event) {
-                        outcome.completed += 1;
-                        last_end = Instant::now();
-                    }
-                    live.remove(event.header("Unique-ID"));
-                }
-            }
-            if begun == offer.calls && outcome.completed + outcome.failed >= offer.calls {
-                break;
+                last_end = Instant::now();
             }
         }
         sender.abort();
-        outcome.lost = offer
-            .calls
-            .saturating_sub(outcome.completed + outcome.failed);
+        outcome.lost = u32::try_from(open.len())?;
         outcome.took = last_end - started;
         outcome.cpu = site.switch_cpu()? - cpu_before;
         Ok(outcome)
     }
 }
 
-async fn send(commands: &mut EventSocket, trunk: &str, index: u32) -> Result<()> {
-    let variables = "{originate_timeout=30,ignore_early_media=true,rtp_timer_name=soft}";
+async fn send(commands: &mut EventSocket, trunk: &str, index: u32, channel: &str) -> Result<()> {
+    let variables = format!(
+        "{{origination_uuid={channel},originate_timeout=30,ignore_early_media=true,rtp_timer_name=soft}}"
+    );
     commands
         .bgapi(&format!(
             "originate {variables}sofia/gateway/{trunk}/+1500{index:07} &hangup()"
@@ -80,6 +72,5 @@ async fn send(commands: &mut EventSocket, trunk: &str, index: u32) -> Result<()>
 }
 
 fn is_answered(event: &Event) -> bool {
-    event.header("Caller-Channel-Answered-Time") != "0"
-        && !event.header("Caller-Channel-Answered-Time").is_empty()
+    !matches!(event.header("Caller-Channel-Answered-Time"), "" | "0")
 }
