@@ -4,6 +4,7 @@
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
 use serde_json::Value;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -11,8 +12,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-/// How long a gateway may take to be ready, or to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything may take that is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A trunk and two tenants with a campaign each; the port is free to choose.
 pub const CONFIG: &str = r#"
@@ -98,18 +99,56 @@ impl Site {
     pub async fn start_with(self, arguments: &[&str]) -> Gateway {
         let mut command = vec!["serve"];
         command.extend(arguments);
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log());
         let mut child = self
             .command(&command)
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(log.unwrap())
             .spawn()
             .unwrap();
-        let ready = wait_for_ready(&self.data().join("ready.json"), &mut child).await;
+        let ready = self.wait_for_ready(&mut child).await;
         let cert = ready["cert"].as_str().unwrap();
         Gateway {
             url: ready["https"].as_str().unwrap().to_owned(),
             client: client(Path::new(cert)),
             child,
             site: self,
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("gateway.log")
+    }
+
+    /// What the gateways of this site have said so far.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// What the gateway's `nats.json` says: the bus and who may use it.
+    pub fn nats(&self) -> Value {
+        let text = std::fs::read(self.data().join("nats.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    async fn wait_for_ready(&self, child: &mut Child) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(text) = std::fs::read(self.data().join("ready.json")) {
+                let ready: Value = serde_json::from_slice(&text).unwrap();
+                // A gateway that was killed leaves its file behind.
+                if ready["pid"] == child.id().unwrap() {
+                    return ready;
+                }
+            }
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}\n{}", self.log_text());
+            assert!(Instant::now() < deadline, "not ready\n{}", self.log_text());
+            sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -127,7 +166,6 @@ impl Site {
             .arg(self.config())
             .arg("--data-dir")
             .arg(self.data())
-            .env("RUST_LOG", "warn")
             .kill_on_drop(true);
         command
     }
@@ -147,11 +185,11 @@ impl Gateway {
 
     /// The bus, as a switch sees it.
     pub async fn bus(&self) -> async_nats::Client {
-        let text = std::fs::read_to_string(self.site.data().join("nats.json")).unwrap();
-        let nats: Value = serde_json::from_str(&text).unwrap();
+        let nats = self.site.nats();
         let text = |name: &str| nats[name].as_str().unwrap().to_owned();
         async_nats::ConnectOptions::new()
             .user_and_password(text("switch_user"), text("switch_password"))
+            .reconnect_delay_callback(|_| Duration::from_millis(50))
             .connect(text("url"))
             .await
             .unwrap()
@@ -201,7 +239,8 @@ impl Gateway {
         self.site
     }
 
-    async fn signal(&self, name: &str) {
+    /// Sends it a signal.
+    pub async fn signal(&self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status().await;
         assert!(sent.unwrap().success());
@@ -227,25 +266,8 @@ fn client(cert: &Path) -> Client {
     let cert = Certificate::from_pem(&std::fs::read(cert).unwrap()).unwrap();
     Client::builder()
         .tls_certs_only([cert])
+        .no_proxy()
         .timeout(PATIENCE)
         .build()
         .unwrap()
-}
-
-async fn wait_for_ready(file: &Path, child: &mut Child) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Ok(text) = std::fs::read_to_string(file) {
-            let ready: Value = serde_json::from_str(&text).unwrap();
-            // A gateway that was killed leaves its file behind.
-            if ready["pid"] == child.id().unwrap() {
-                return ready;
-            }
-        }
-        if let Some(status) = child.try_wait().unwrap() {
-            panic!("the gateway ended: {status}");
-        }
-        assert!(Instant::now() < deadline, "the gateway did not get ready");
-        sleep(Duration::from_millis(10)).await;
-    }
 }

@@ -4,7 +4,8 @@
 mod bench;
 pub mod fake_switch;
 
-use bench::{Bench, PATIENCE};
+use crate::gateway::PATIENCE;
+use bench::Bench;
 use fake_switch::{FakeSwitch, Reaction};
 use iradialer_core::call::CallState;
 use iradialer_core::wire::RefusalReason;
@@ -253,7 +254,7 @@ async fn a_bus_that_was_killed_loses_no_call() {
     let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
     let live = bench.make_call("reminders", json!({})).await;
     bench.wait_for_state(&live, CallState::Dialing).await;
-    bench.kill_bus();
+    bench.kill_bus().await;
     let waiting = bench.make_call("reminders", json!({})).await;
     switch.complete(&switch.dialled()[0].command).await;
     for call in [&live, &waiting] {
@@ -284,7 +285,7 @@ async fn a_gateway_killed_in_the_middle_of_a_call_has_its_end_later() {
     let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &[Reaction::Hold]).await;
     let call = bench.make_call("reminders", json!({})).await;
     bench.wait_for_state(&call, CallState::Dialing).await;
-    bench.kill_gateway();
+    bench.kill_gateway().await;
     let command = switch.dialled()[0].command.clone();
     // The nats-server of the development mode has gone with the gateway: the switch's events wait
     // in the switch until both are back.
@@ -303,7 +304,7 @@ async fn a_gateway_killed_before_the_answer_asks_after_its_restart() {
     switch.wait_for_dials(1).await;
     let dialled = bench.make_call("reminders", json!({})).await;
     let command = switch.wait_for_dials(2).await[1].command.clone();
-    bench.kill_gateway();
+    bench.kill_gateway().await;
     bench.start_gateway().await;
 
     assert_eq!(bench.webhook_until_final(&never_dialled).await, COMPLETE);
@@ -327,7 +328,7 @@ async fn accepted_calls_outlive_a_kill() {
     for _ in 0..10 {
         calls.push(bench.make_call("reminders", json!({})).await);
     }
-    bench.kill_gateway();
+    bench.kill_gateway().await;
     bench.start_gateway().await;
     let switch = FakeSwitch::start(&bench.bus().await, "sw1", 100, &[]).await;
     for call in &calls {
