@@ -66,14 +66,19 @@ CREATE TABLE calls (
 
 CREATE UNIQUE INDEX calls_by_idempotency_key ON calls (tenant_id, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
--- The queue, in the order the router takes it.
-CREATE INDEX calls_queue ON calls (tenant_id, campaign_name, priority DESC, created_ms, call_uuid)
+-- The queue, in the order the router takes it. The times are in it so that calls that wait for the
+-- morning are passed over without reading their rows.
+CREATE INDEX calls_queue ON calls
+    (tenant_id, campaign_name, priority DESC, created_ms, call_uuid, not_before_ms, expires_ms)
     WHERE state = 'queued';
 CREATE INDEX calls_expiry ON calls (expires_ms)
     WHERE state = 'queued' AND expires_ms IS NOT NULL;
 CREATE INDEX calls_later ON calls (not_before_ms) WHERE state = 'queued';
 -- The calls that a switch holds or may hold.
 CREATE INDEX calls_open ON calls (node_id, call_uuid)
+    WHERE state IN ('assigned', 'dialing', 'ringing', 'answered');
+-- How many of them each campaign and trunk has: without it, counting them reads every call there ever was.
+CREATE INDEX calls_live ON calls (tenant_id, campaign_name, trunk)
     WHERE state IN ('assigned', 'dialing', 'ringing', 'answered');
 CREATE INDEX calls_listing ON calls (tenant_id, created_ms, call_uuid);
 

@@ -4,7 +4,9 @@ use super::*;
 use crate::app::{SwitchRequestError, SwitchRequests, Wake};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
-use crate::tdb::test_support::{answered, assignment, event, hangup, new_call, open, started};
+use crate::tdb::test_support::{
+    REGION, answered, assignment, event, hangup, new_call, open, started,
+};
 use crate::tdb::{OutOfOrder, Tdb};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -195,7 +197,10 @@ impl Bench {
     /// Starts, answers and ends the call: three more events.
     async fn end(&self, call: CallUuid) {
         let assigned = assignment(call, 1);
-        self.tdb().assign(assigned.clone(), 0).await.unwrap();
+        self.tdb()
+            .assign(REGION, assigned.clone(), 0)
+            .await
+            .unwrap();
         let events = [started(), answered(), hangup(true, Some(200))];
         for (seq, body) in (1..).zip(events) {
             let event = event(&assigned, seq, body);

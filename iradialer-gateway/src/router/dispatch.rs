@@ -1,5 +1,6 @@
 //! One call on its way to one switch.
 
+use super::REGION;
 use super::settle::settle;
 use super::shared::{Holder, Shared};
 use super::switches::Chosen;
@@ -64,18 +65,21 @@ async fn assign_and_send(
     plan: &Plan,
     assignment: &Assignment,
 ) -> Result<(), TdbError> {
-    let tdb = &shared.app.tdb;
-    if !tdb.assign(assignment.clone(), shared.now_ms()).await? {
+    let now_ms = shared.now_ms();
+    let assigned = shared.app.tdb.assign(REGION, assignment.clone(), now_ms);
+    if !assigned.await? {
         return Ok(());
     }
     shared.note_assigned(assignment.call_uuid);
-    let answer = send(shared, plan, assignment).await;
+    // Counted from before the assignment: should this process stand still in between, the command is
+    // too old when it goes out, and not the call dialled at an hour that nobody chose.
+    let not_after_ms = now_ms + shared.app.config.router.not_after.as_millis() as u64;
+    let answer = send(shared, plan, assignment, not_after_ms).await;
     act(shared, assignment, &plan.switch, answer).await
 }
 
-async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment) -> Answer {
+async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment, not_after_ms: u64) -> Answer {
     let config = &shared.app.config;
-    let not_after_ms = shared.now_ms() + config.router.not_after.as_millis() as u64;
     let command = dial_command(&plan.call, assignment, not_after_ms);
     let payload = match serde_json::to_vec(&command) {
         Ok(payload) => payload,

@@ -57,12 +57,19 @@ pub enum Requeued {
 }
 
 impl Tdb {
-    /// `queued → assigned`, if the call is still queued at that attempt. False: someone else moved it.
+    /// `queued → assigned`, if the call is still queued at that attempt, may be dialled now, and the
+    /// lease of `region` is still the one of the assignment's epoch. False: someone else moved the call,
+    /// or its time or our lease is over (this process may have stood still since it picked the call).
     /// On return it is on the disk, and the dial command may be sent.
-    pub async fn assign(&self, assignment: Assignment, now_ms: u64) -> Result<bool, TdbError> {
+    pub async fn assign(
+        &self,
+        region: &'static str,
+        assignment: Assignment,
+        now_ms: u64,
+    ) -> Result<bool, TdbError> {
         self.writer
             .write(move |connection| {
-                Box::pin(async move { assign(connection, &assignment, now_ms).await })
+                Box::pin(async move { assign(connection, region, &assignment, now_ms).await })
             })
             .await
     }
@@ -76,7 +83,8 @@ impl Tdb {
     }
 
     /// Takes back a try that was refused or fenced, and so was never dialled: the call is queued again
-    /// under the next attempt number, not to be dialled before `not_before_ms`.
+    /// under the next attempt number, not to be dialled before `not_before_ms`. A try that its switch
+    /// has once confirmed is not taken back, whatever is said of it later.
     pub async fn requeue(
         &self,
         call_uuid: CallUuid,
@@ -138,13 +146,18 @@ impl OpenAttempt {
 
 async fn assign(
     connection: &mut Connection,
+    region: &str,
     assignment: &Assignment,
     now_ms: u64,
 ) -> Result<bool, TdbError> {
     let updated = sqlx::query(
         "UPDATE calls SET state = 'assigned', attempt_id = $3, trunk = $4, node_id = $5,
              incarnation = $6, journal_id = $7, epoch = $8, assigned_ms = $9
-         WHERE call_uuid = $1 AND attempt = $2 AND state = 'queued'",
+         WHERE call_uuid = $1 AND attempt = $2 AND state = 'queued'
+           AND (calls.expires_ms IS NULL OR calls.expires_ms > $9)
+           AND EXISTS (SELECT 1 FROM router_leases
+                       WHERE region = $10 AND router_leases.epoch = $8
+                         AND router_leases.expires_ms > $9)",
     )
     .bind(assignment.call_uuid.to_string())
     .bind(i64::from(assignment.attempt))
@@ -155,6 +168,7 @@ async fn assign(
     .bind(assignment.journal_id.to_string())
     .bind(sql_ms(assignment.epoch))
     .bind(sql_ms(now_ms))
+    .bind(region)
     .execute(connection)
     .await?;
     Ok(updated.rows_affected() == 1)
@@ -192,7 +206,7 @@ async fn requeue(
              node_id = NULL, incarnation = NULL, journal_id = NULL, epoch = NULL, assigned_ms = NULL,
              not_before_ms = CASE WHEN not_before_ms > $3 THEN not_before_ms ELSE $3 END
          WHERE call_uuid = $1 AND attempt = $2
-           AND state IN ('assigned', 'dialing') AND started_ms IS NULL
+           AND state = 'assigned' AND started_ms IS NULL
          RETURNING attempt, cancel_requested_ms",
     )
     .bind(call_uuid.to_string())

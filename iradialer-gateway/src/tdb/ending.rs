@@ -129,7 +129,9 @@ async fn request_cancel(
     now_ms: u64,
 ) -> Result<CancelOutcome, TdbError> {
     let row = sqlx::query(
-        "UPDATE calls SET cancel_requested_ms = COALESCE(cancel_requested_ms, $3)
+        "UPDATE calls SET cancel_requested_ms = CASE
+             WHEN ended_ms IS NULL THEN COALESCE(cancel_requested_ms, $3)
+             ELSE cancel_requested_ms END
          WHERE call_uuid = $1 AND tenant_id = $2
          RETURNING state, node_id",
     )

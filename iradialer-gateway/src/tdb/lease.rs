@@ -15,7 +15,8 @@ pub struct Lease {
 impl Tdb {
     /// Takes the lease of `region` if nobody holds it, it has expired, or `holder` held it before (a
     /// restart). The epoch rises each time, and begins with the time in seconds: a switch that has seen
-    /// the epochs of a TDB that is lost does not refuse those of the new one. `None`: another holds it.
+    /// the epochs of a TDB that is lost does not refuse those of the new one, or of an older one that was
+    /// put back. `None`: another holds it.
     pub async fn take_lease(
         &self,
         region: &str,
@@ -32,7 +33,9 @@ impl Tdb {
                         "INSERT INTO router_leases (region, holder, epoch, expires_ms)
                          VALUES ($1, $2, $5, $3)
                          ON CONFLICT (region) DO UPDATE
-                         SET holder = $2, epoch = router_leases.epoch + 1, expires_ms = $3
+                         SET holder = $2, expires_ms = $3,
+                             epoch = CASE WHEN router_leases.epoch >= $5
+                                          THEN router_leases.epoch + 1 ELSE $5 END
                          WHERE router_leases.expires_ms <= $4 OR router_leases.holder = $2
                          RETURNING epoch",
                     )

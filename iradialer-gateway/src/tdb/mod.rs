@@ -42,6 +42,8 @@ use std::path::Path;
 use std::time::Duration;
 use writer::Writer;
 
+/// The kind of database. Nothing but this file names it.
+type Database = sqlx::Sqlite;
 /// A connection that may write.
 type Connection = sqlx::SqliteConnection;
 /// A row of a result.

@@ -42,6 +42,20 @@ pub struct LiveCounts {
     pub by_campaign: HashMap<(TenantId, CampaignName), u32>,
 }
 
+/// What a look at the queue costs at every step of every call: both are answered from an index.
+pub(super) const PICK: &str = "
+    SELECT call_uuid, attempt, tenant_id, campaign_name, to_number, from_number, request,
+        priority, created_ms, expires_ms
+    FROM calls
+    WHERE state = 'queued' AND tenant_id = $1 AND campaign_name = $2
+      AND not_before_ms <= $3 AND (expires_ms IS NULL OR expires_ms > $3)
+    ORDER BY priority DESC, created_ms, call_uuid
+    LIMIT $4";
+pub(super) const LIVE_COUNTS: &str = "
+    SELECT tenant_id, campaign_name, trunk, COUNT(*) AS live FROM calls
+    WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
+    GROUP BY tenant_id, campaign_name, trunk";
+
 impl Tdb {
     /// The next calls of one campaign that may be dialled now, by priority, then age. The router asks
     /// for each campaign that has room, so none can push the others out.
@@ -52,21 +66,13 @@ impl Tdb {
         limit: u32,
         now_ms: u64,
     ) -> Result<Vec<QueuedCall>, TdbError> {
-        let rows = sqlx::query(
-            "SELECT call_uuid, attempt, tenant_id, campaign_name, to_number, from_number, request,
-                 priority, created_ms, expires_ms
-             FROM calls
-             WHERE state = 'queued' AND tenant_id = $1 AND campaign_name = $2
-               AND not_before_ms <= $3 AND (expires_ms IS NULL OR expires_ms > $3)
-             ORDER BY priority DESC, created_ms, call_uuid
-             LIMIT $4",
-        )
-        .bind(tenant.as_str())
-        .bind(campaign.as_str())
-        .bind(sql_ms(now_ms))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query(PICK)
+            .bind(tenant.as_str())
+            .bind(campaign.as_str())
+            .bind(sql_ms(now_ms))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(QueuedCall::from_row).collect()
     }
 
@@ -125,13 +131,7 @@ impl Tdb {
 
     /// The calls that switches have or may have, by trunk and by campaign.
     pub async fn live_counts(&self) -> Result<LiveCounts, TdbError> {
-        let rows = sqlx::query(
-            "SELECT tenant_id, campaign_name, trunk, COUNT(*) AS live FROM calls
-             WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
-             GROUP BY tenant_id, campaign_name, trunk",
-        )
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query(LIVE_COUNTS).fetch_all(&self.readers).await?;
         let mut counts = LiveCounts::default();
         for row in &rows {
             let live: u32 = number(row, "live")?;

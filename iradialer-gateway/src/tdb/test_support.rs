@@ -12,10 +12,18 @@ use tempfile::TempDir;
 /// When the tests take place.
 pub const NOW: u64 = 1_790_000_000_000;
 
+/// The region whose calls are given out, under a lease that is taken at [`NOW`] for a minute.
+pub const REGION: &str = "default";
+
 /// A fresh database and the directory that goes with it.
 pub async fn open() -> (Tdb, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let tdb = Tdb::open(&dir.path().join("iradialer.db")).await.unwrap();
+    let lease = tdb.take_lease(REGION, "the test", 60_000, NOW).await;
+    assert_eq!(
+        lease.unwrap().unwrap().epoch,
+        assignment(CallUuid::fresh(), 1).epoch
+    );
     (tdb, dir)
 }
 
@@ -74,7 +82,7 @@ pub fn assignment(call_uuid: CallUuid, attempt: u32) -> Assignment {
         node_id: NodeId::parse("node_id", "switch-1").unwrap(),
         incarnation: CallUuid::fresh(),
         journal_id: CallUuid::fresh(),
-        epoch: 1,
+        epoch: NOW / 1_000,
     }
 }
 

@@ -3,6 +3,7 @@
 mod attempts;
 mod deliveries;
 mod events;
+mod plans;
 mod requests;
 
 use super::test_support::NOW;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::tdb::test_support::{NOW, assignment, event, hangup, new_call, open, started};
+use crate::tdb::test_support::{NOW, REGION, assignment, event, hangup, new_call, open, started};
 use crate::tdb::{Accepted, OutOfOrder, Tried};
 use iradialer_core::wire::EventBody;
 
@@ -18,7 +18,7 @@ async fn bodies(events: &[EventBody]) -> Vec<Value> {
     let call_uuid = call.call_uuid;
     assert_eq!(tdb.accept(call).await.unwrap(), Accepted::New);
     let assigned = assignment(call_uuid, 1);
-    assert!(tdb.assign(assigned.clone(), NOW).await.unwrap());
+    assert!(tdb.assign(REGION, assigned.clone(), NOW).await.unwrap());
     for (seq, body) in (1..).zip(events) {
         let event = event(&assigned, seq, body.clone());
         tdb.apply_event(event, OutOfOrder::Hold, NOW).await.unwrap();

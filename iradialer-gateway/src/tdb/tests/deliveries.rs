@@ -9,7 +9,7 @@ async fn deliveries_go_in_order_and_a_dead_one_lets_the_next_pass() {
     let (tdb, _dir) = open().await;
     let call_uuid = queued(&tdb).await;
     let try1 = assignment(call_uuid, 1);
-    tdb.assign(try1.clone(), NOW).await.unwrap();
+    tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     stored(&tdb, event(&try1, 1, started())).await;
     let origin = "https://hooks.example";
     let due = tdb.due_origins().await.unwrap();

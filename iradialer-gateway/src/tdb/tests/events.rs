@@ -13,9 +13,9 @@ async fn a_call_from_request_to_final_record() {
     let picked = tdb.pick(&tenant(), &campaign(), 10, NOW).await.unwrap();
     assert_eq!(picked.len(), 1);
     let try1 = assignment(call_uuid, picked[0].attempt);
-    assert!(tdb.assign(try1.clone(), NOW).await.unwrap());
+    assert!(tdb.assign(REGION, try1.clone(), NOW).await.unwrap());
     assert!(
-        !tdb.assign(try1.clone(), NOW).await.unwrap(),
+        !tdb.assign(REGION, try1.clone(), NOW).await.unwrap(),
         "assigned once"
     );
     assert!(!tdb.mark_dialing(call_uuid, 1).await.unwrap());
@@ -72,7 +72,7 @@ async fn an_event_that_comes_twice_is_stored_once() {
     let (tdb, _dir) = open().await;
     let call_uuid = queued(&tdb).await;
     let try1 = assignment(call_uuid, 1);
-    tdb.assign(try1.clone(), NOW).await.unwrap();
+    tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     let start = event(&try1, 1, started());
     assert!(matches!(
         stored(&tdb, start.clone()).await,
@@ -87,7 +87,7 @@ async fn a_gap_is_waited_for_or_stored_as_told() {
     let (tdb, _dir) = open().await;
     let call_uuid = queued(&tdb).await;
     let try1 = assignment(call_uuid, 1);
-    tdb.assign(try1.clone(), NOW).await.unwrap();
+    tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     let late = event(&try1, 3, answered());
     assert_eq!(
         stored(&tdb, late.clone()).await,
@@ -119,7 +119,7 @@ async fn nothing_follows_the_final_record() {
     let (tdb, _dir) = open().await;
     let call_uuid = queued(&tdb).await;
     let try1 = assignment(call_uuid, 1);
-    tdb.assign(try1.clone(), NOW).await.unwrap();
+    tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     assert!(
         tdb.end(call_uuid, 1, GatewayEnd::Unknown, "the switch is gone", NOW)
             .await
