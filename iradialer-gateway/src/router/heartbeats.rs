@@ -1,6 +1,7 @@
 //! Listens to the heartbeats of the switches.
 
 use super::shared::Shared;
+use super::switches::Heard;
 use futures::StreamExt;
 use iradialer_core::subject;
 use iradialer_core::wire::{self, Heartbeat};
@@ -45,11 +46,17 @@ async fn listen_for_ever(shared: &Shared) {
 
 fn hear(shared: &Shared, heartbeat: Heartbeat) {
     let (node, state) = (heartbeat.node_id.clone(), heartbeat.state);
-    let changed = shared.switches().hear(heartbeat, shared.now_ms());
-    if changed {
-        tracing::info!(%node, ?state, "heard from a switch");
-        shared.app.wake.router.notify_one();
+    let heard = shared.switches().hear(heartbeat, shared.now_ms());
+    match heard {
+        Heard::Nothing => return,
+        Heard::Change => tracing::info!(%node, ?state, "heard from a switch"),
+        Heard::TwoOfOneName => tracing::error!(
+            %node,
+            "two switches have this node-id: give each its own in iradialer.conf.xml; until then a \
+             request to drop a call may reach the wrong one"
+        ),
     }
+    shared.app.wake.router.notify_one();
 }
 
 fn read(payload: &[u8]) -> Result<Heartbeat, String> {

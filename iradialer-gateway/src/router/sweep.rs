@@ -37,13 +37,20 @@ impl Sweeper {
         // Read before the attempts: one that is assigned in between is too young to be in doubt.
         let in_hand = shared.in_hand();
         let mut confirmed = Vec::new();
+        let mut unwanted = Vec::new();
         for open in shared.app.tdb.open_attempts(None).await? {
+            if open.cancel_requested && open.state != CallState::Assigned {
+                unwanted.push(open.assignment.clone());
+            }
             match doubt(shared, &open, now_ms) {
                 _ if in_hand.contains_key(&open.assignment.call_uuid) => {}
                 Doubt::Grave => begin_to_settle(shared, open.assignment),
                 Doubt::Slight => confirmed.push(open.assignment),
                 Doubt::None => {}
             }
+        }
+        if !unwanted.is_empty() {
+            shared.tasks.spawn(drop_again(Arc::clone(shared), unwanted));
         }
         if now_ms.saturating_sub(self.reconciled_ms) >= RECONCILE_INTERVAL_MS {
             self.reconciled_ms = now_ms;
@@ -113,6 +120,25 @@ async fn reconcile(shared: Arc<Shared>, attempts: Vec<Assignment>) {
     );
     tokio::select! {
         () = questions => {}
+        () = shared.stop.cancelled() => {}
+    }
+}
+
+/// Tells the switches once more which calls are to end. They were told when the wish came, but the
+/// switch may have been away, or this gateway been killed between the two.
+async fn drop_again(shared: Arc<Shared>, attempts: Vec<Assignment>) {
+    let requests = futures::stream::iter(attempts).for_each_concurrent(
+        QUESTIONS_AT_ONCE,
+        async |attempt: Assignment| {
+            let (node, call) = (attempt.node_id, attempt.call_uuid);
+            // One that has just ended is not there any more, and one that fails is asked for again.
+            if let Err(error) = shared.app.switches.drop_call(node.clone(), call).await {
+                tracing::debug!(%call, %node, %error, "a canceled call could not be dropped");
+            }
+        },
+    );
+    tokio::select! {
+        () = requests => {}
         () = shared.stop.cancelled() => {}
     }
 }

@@ -53,6 +53,17 @@ pub enum NoSwitch {
     Wait,
 }
 
+/// What a heartbeat shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Only that the switch lives.
+    Nothing,
+    /// More than that: it is new, was loaded again, was silent, or changed its state.
+    Change,
+    /// A life that another had replaced: two modules run under one name. Told once for each pair.
+    TwoOfOneName,
+}
+
 /// The table of switches.
 #[derive(Debug)]
 pub struct Switches {
@@ -66,6 +77,9 @@ struct Switch {
     heartbeat: Heartbeat,
     seen_ms: u64,
     incarnation_since_ms: u64,
+    /// The life before this one.
+    former: Option<CallUuid>,
+    told_of_two: bool,
     /// Cleared by the next heartbeat.
     shunned: bool,
     paused_until_ms: u64,
@@ -92,35 +106,46 @@ impl Switches {
         self.listening_since_ms = now_ms;
     }
 
-    /// Takes in a heartbeat; whether it shows more than that the switch lives: that it is new, was
-    /// loaded again, was silent, or changed its state.
-    pub fn hear(&mut self, heartbeat: Heartbeat, now_ms: u64) -> bool {
+    /// Takes in a heartbeat.
+    pub fn hear(&mut self, heartbeat: Heartbeat, now_ms: u64) -> Heard {
         let Some(known) = self.by_node.get_mut(&heartbeat.node_id) else {
             self.by_node
                 .insert(heartbeat.node_id.clone(), Switch::new(heartbeat, now_ms));
-            return true;
+            return Heard::Change;
         };
         let reborn = known.heartbeat.incarnation != heartbeat.incarnation;
         // The last heartbeat of the old life may come after the first of the new one.
         if reborn && heartbeat.state == SwitchState::Leaving {
-            return false;
+            return Heard::Nothing;
         }
         let was_silent = now_ms.saturating_sub(known.seen_ms) > self.lost_after_ms;
         let changed = known.heartbeat.state != heartbeat.state
             || known.heartbeat.max_calls != heartbeat.max_calls;
         if reborn {
+            let is_back = known.former == Some(heartbeat.incarnation);
+            let tell = is_back && !known.told_of_two;
             *known = Switch {
                 unanswered: known.unanswered,
+                former: Some(known.heartbeat.incarnation),
+                told_of_two: is_back,
                 ..Switch::new(heartbeat, now_ms)
             };
-            return true;
+            return match (tell, is_back) {
+                (true, _) => Heard::TwoOfOneName,
+                // The two take turns every second, which is not worth a line each time.
+                (false, true) => Heard::Nothing,
+                (false, false) => Heard::Change,
+            };
         }
         known.pace.set_rate(heartbeat.max_cps, now_ms);
         known.heartbeat = heartbeat;
         known.seen_ms = now_ms;
         let was_shunned = std::mem::take(&mut known.shunned);
         known.accepted_since = 0;
-        was_silent || was_shunned || changed
+        match was_silent || was_shunned || changed {
+            true => Heard::Change,
+            false => Heard::Nothing,
+        }
     }
 
     /// The least loaded switch that can take a call on `trunk` now.
@@ -244,6 +269,8 @@ impl Switch {
             heartbeat,
             seen_ms: now_ms,
             incarnation_since_ms: now_ms,
+            former: None,
+            told_of_two: false,
             shunned: false,
             paused_until_ms: 0,
             trunks_paused_until_ms: HashMap::new(),

@@ -34,7 +34,7 @@ fn heartbeat(name: &str, calls: u32, max_calls: u32) -> Heartbeat {
 fn switches(heartbeats: &[Heartbeat]) -> Switches {
     let mut switches = Switches::new(LOST, 0);
     for heartbeat in heartbeats {
-        assert!(switches.hear(heartbeat.clone(), 0), "a new switch is news");
+        assert_eq!(switches.hear(heartbeat.clone(), 0), Heard::Change);
     }
     switches
 }
@@ -94,7 +94,7 @@ fn a_shunned_switch_is_forgiven_by_its_next_heartbeat() {
     let chosen = switches.choose(&trunk("t"), 0).unwrap();
     switches.shun(&chosen);
     assert_eq!(switches.choose(&trunk("t"), 0), Err(NoSwitch::Wait));
-    assert!(switches.hear(alive, 100), "worth another look");
+    assert_eq!(switches.hear(alive, 100), Heard::Change);
     assert!(switches.choose(&trunk("t"), 100).is_ok());
 }
 
@@ -109,7 +109,8 @@ fn calls_accepted_since_the_last_heartbeat_count() {
         switches.accepted(&chosen);
     }
     assert_eq!(switches.choose(&trunk("t"), 1_000), Err(NoSwitch::Wait));
-    assert!(!switches.hear(Heartbeat { calls: 1, ..alive }, 1_000));
+    let more = Heartbeat { calls: 1, ..alive };
+    assert_eq!(switches.hear(more, 1_000), Heard::Nothing);
     assert!(switches.choose(&trunk("t"), 1_000).is_ok());
 }
 
@@ -122,7 +123,7 @@ fn a_new_life_ends_the_old_one() {
         switches.standing(&old.node_id, &old.incarnation, 10),
         Standing::Here
     );
-    assert!(switches.hear(new.clone(), 1_000));
+    assert_eq!(switches.hear(new.clone(), 1_000), Heard::Change);
     assert_eq!(
         switches.standing(&old.node_id, &old.incarnation, 1_500),
         Standing::Replaced { since_ms: 500 }
@@ -130,7 +131,7 @@ fn a_new_life_ends_the_old_one() {
     // What the old life says last does not bring it back.
     let mut leaving = old;
     leaving.state = SwitchState::Leaving;
-    assert!(!switches.hear(leaving, 1_600));
+    assert_eq!(switches.hear(leaving, 1_600), Heard::Nothing);
     assert_eq!(
         switches.choose(&trunk("t"), 1_600).unwrap().incarnation,
         new.incarnation
@@ -213,4 +214,18 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn two_switches_of_one_name_are_told_once() {
+    let (first, second) = (heartbeat("a", 0, 10), heartbeat("a", 0, 10));
+    let mut switches = switches(std::slice::from_ref(&first));
+    assert_eq!(
+        switches.hear(second.clone(), 500),
+        Heard::Change,
+        "as after a restart"
+    );
+    assert_eq!(switches.hear(first.clone(), 1_000), Heard::TwoOfOneName);
+    assert_eq!(switches.hear(second, 1_500), Heard::Nothing);
+    assert_eq!(switches.hear(first, 2_000), Heard::Nothing);
 }
