@@ -5,7 +5,6 @@ use crate::host::HangupCause;
 use freeswitch_sys as sys;
 use iradialer_core::value::CallUuid;
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::ptr::NonNull;
 
 /// A session that stays valid for `'a`: a hook's, or one that was [located](Session::locate).
@@ -16,19 +15,22 @@ pub struct Session<'a> {
 }
 
 /// A session found by its UUID and kept from being destroyed until this is dropped.
-pub struct Located(Session<'static>);
+pub struct Located(NonNull<sys::switch_core_session_t>);
 
-impl Deref for Located {
-    type Target = Session<'static>;
-    fn deref(&self) -> &Self::Target {
-        &self.0
+impl Located {
+    /// The session, for as long as it is kept.
+    pub fn session(&self) -> Session<'_> {
+        Session {
+            pointer: self.0,
+            lent: PhantomData,
+        }
     }
 }
 
 impl Drop for Located {
     fn drop(&mut self) {
         // SAFETY: H3: `locate` took the read lock that this gives back, once.
-        unsafe { sys::switch_core_session_rwunlock(self.0.pointer.as_ptr()) };
+        unsafe { sys::switch_core_session_rwunlock(self.0.as_ptr()) };
     }
 }
 
@@ -51,12 +53,7 @@ impl<'a> Session<'a> {
         let pointer = unsafe {
             sys::switch_core_session_perform_locate(uuid.as_ptr(), FILE.as_ptr(), FUNC.as_ptr(), 0)
         };
-        NonNull::new(pointer).map(|pointer| {
-            Located(Session {
-                pointer,
-                lent: PhantomData,
-            })
-        })
+        NonNull::new(pointer).map(Located)
     }
 
     /// The host's pointer.

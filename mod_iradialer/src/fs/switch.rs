@@ -28,8 +28,8 @@ impl Host for Switch {
     }
 
     fn hang_up(&self, attempt: CallUuid, cause: HangupCause) {
-        if let Some(session) = Session::locate(attempt) {
-            session.channel().hang_up(cause);
+        if let Some(located) = Session::locate(attempt) {
+            located.session().channel().hang_up(cause);
         }
     }
 
