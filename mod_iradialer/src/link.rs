@@ -76,7 +76,7 @@ impl LinkStatus {
 
 /// The link of one life of the module.
 pub struct Link {
-    runtime: Option<Runtime>,
+    runtime: Mutex<Option<Runtime>>,
     engine: Arc<Engine>,
     stopping: CancellationToken,
     beat_now: Arc<Notify>,
@@ -97,7 +97,7 @@ impl Link {
         let stopping = CancellationToken::new();
         let (beat_now, last_beat) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let link = Link {
-            runtime: None,
+            runtime: Mutex::new(None),
             engine,
             stopping,
             beat_now,
@@ -106,7 +106,7 @@ impl Link {
         };
         runtime.spawn(link.serve(deliveries));
         Ok(Link {
-            runtime: Some(runtime),
+            runtime: Mutex::new(Some(runtime)),
             ..link
         })
     }
@@ -146,8 +146,8 @@ impl Link {
 
     /// Gives the last events and the last heartbeat time to leave, then ends the runtime. Returns how
     /// many events could not be delivered.
-    pub fn stop(mut self) -> u64 {
-        let Some(runtime) = self.runtime.take() else {
+    pub fn stop(&self) -> u64 {
+        let Some(runtime) = self.runtime.lock().take() else {
             return 0;
         };
         let deadline = Instant::now() + LAST_WORDS;

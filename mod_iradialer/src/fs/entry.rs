@@ -29,7 +29,7 @@ pub static mod_iradialer_module_interface: sys::switch_loadable_module_function_
 /// One life of the module, from load to unload.
 struct Module {
     engine: Arc<Engine>,
-    link: Link,
+    link: Arc<Link>,
 }
 
 /// Not a once-cell: the code stays mapped, so a second load finds what the first one left.
@@ -42,8 +42,14 @@ pub fn engine() -> Option<Arc<Engine>> {
 
 /// Runs a command line of `fs_cli`.
 pub fn command(line: &str) -> String {
-    match &*MODULE.read() {
-        Some(module) => commands::run(line, &module.engine, &module.link, config_file::read),
+    // The lock is let go before the command runs: a command calls the host, which calls hooks, which
+    // take the lock again.
+    let module = MODULE
+        .read()
+        .as_ref()
+        .map(|module| (module.engine.clone(), module.link.clone()));
+    match module {
+        Some((engine, link)) => commands::run(line, &engine, &link, config_file::read),
         None => "-ERR mod_iradialer is not loaded\n".to_owned(),
     }
 }
@@ -85,7 +91,10 @@ fn start() -> Result<Module, String> {
     let (engine, deliveries) =
         Engine::start(config, Arc::new(Switch)).map_err(|error| format!("threads: {error}"))?;
     match Link::start(engine.clone(), deliveries) {
-        Ok(link) => Ok(Module { engine, link }),
+        Ok(link) => Ok(Module {
+            engine,
+            link: Arc::new(link),
+        }),
         Err(error) => {
             engine.stop();
             Err(format!("runtime: {error}"))
