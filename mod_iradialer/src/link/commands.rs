@@ -13,6 +13,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// How many characters of an error are told.
+const SHOWN: usize = 300;
+
 /// Takes dial commands until the link ends.
 pub async fn serve_dial(engine: &Arc<Engine>, client: &Client) {
     let config = engine.config();
@@ -36,7 +39,7 @@ pub async fn serve_dial(engine: &Arc<Engine>, client: &Client) {
             Ok(command) => engine.dial(command, reply),
             Err(error) => reply(DialReply::Refused {
                 reason: RefusalReason::BadRequest,
-                detail: error.to_string(),
+                detail: shown(&error.to_string()),
             }),
         }
     });
@@ -61,7 +64,8 @@ pub async fn serve_queries(engine: &Arc<Engine>, client: &Client) {
         &engine.identity.incarnation,
     );
     serve(engine, client, subject, |payload| {
-        let query = serde_json::from_slice::<Query>(payload).map_err(|error| error.to_string());
+        let query =
+            serde_json::from_slice::<Query>(payload).map_err(|error| shown(&error.to_string()));
         match query.and_then(|query| engine.fate(&query).map_err(|refusal| refusal.detail)) {
             Ok(fate) => json(&QueryReply { fate }),
             Err(error) => json(&Refused { error: &error }),
@@ -109,7 +113,7 @@ pub async fn serve_requests(engine: &Arc<Engine>, client: &Client) {
 
 fn live_request(engine: &Engine, payload: &[u8]) -> Result<String, String> {
     let request: Request =
-        serde_json::from_slice(payload).map_err(|error| format!("request: {error}"))?;
+        serde_json::from_slice(payload).map_err(|error| shown(&format!("request: {error}")))?;
     match request.event_name.as_str() {
         "request_drop_call" => {
             let text = request
@@ -128,7 +132,8 @@ fn live_request(engine: &Engine, payload: &[u8]) -> Result<String, String> {
             }
         }
         other => Err(format!(
-            "event_name: expected request_drop_call, got {other:?}"
+            "event_name: expected request_drop_call, got {:?}",
+            shown(other)
         )),
     }
 }
@@ -181,7 +186,30 @@ async fn send_reply(engine: &Engine, client: &Client, inbox: Subject, payload: B
     }
 }
 
+/// An error's text without the end of it, where it quotes a message at length: a reply has to fit the
+/// bus, or the asker waits in vain.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn json(value: &impl Serialize) -> Bytes {
     // The types written here have only string keys and finite numbers, which JSON can always hold.
     serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_message_stays_short() {
+        let name = "é".repeat(500_000);
+        let error = serde_json::from_str::<Query>(&format!("{{\"{name}\":1}}")).unwrap_err();
+        let said = shown(&error.to_string());
+        assert!(said.len() < 1_000 && said.ends_with('…'), "{said}");
+        assert_eq!(shown("short"), "short");
+    }
 }
