@@ -40,6 +40,7 @@ const ENUMS: &[&str] = &[
     "switch_dtmf_direction_t",
     "switch_io_flag_enum_t",
     "switch_originate_flag_enum_t",
+    "switch_state_handler_flag_t",
 ];
 
 fn main() {

@@ -120,6 +120,17 @@ impl Admission {
         now_us: u64,
     ) -> Option<Refusal> {
         let refuse = |reason, detail: String| Some(Refusal { reason, detail });
+        // Whatever else is wrong with a command that came twice, its attempt may have been dialled: any
+        // other answer would tell the router that it was not.
+        if let Some(fate) = state.ledger.fate(command.attempt_id) {
+            return refuse(
+                RefusalReason::Duplicate,
+                format!("attempt {} is {fate:?}", command.attempt_id),
+            );
+        }
+        if let Err(refusal) = check_ranges(command) {
+            return Some(refusal);
+        }
         let late_ms = (now_us / 1000).saturating_sub(command.not_after_ms);
         if late_ms > 0 {
             return refuse(
@@ -133,12 +144,6 @@ impl Admission {
                 self.journal_id, command.journal_id
             );
             return refuse(RefusalReason::WrongJournal, detail);
-        }
-        if let Some(fate) = state.ledger.fate(command.attempt_id) {
-            return refuse(
-                RefusalReason::Duplicate,
-                format!("attempt {} is {fate:?}", command.attempt_id),
-            );
         }
         if !state.ledger.epoch_is_current(command.epoch) {
             return refuse(
@@ -263,4 +268,27 @@ impl Admission {
             closed: state.closed,
         }
     }
+}
+
+fn check_ranges(command: &DialCommand) -> Result<(), Refusal> {
+    let bad = |detail: String| Err(Refusal::new(RefusalReason::BadRequest, detail));
+    if command.v != wire::VERSION {
+        return bad(format!("v: expected {}, got {}", wire::VERSION, command.v));
+    }
+    if command.attempt == 0 {
+        return bad("attempt: expected 1 or more, got 0".into());
+    }
+    if !(5..=600).contains(&command.dial_timeout_s) {
+        return bad(format!(
+            "dial_timeout_s: expected 5 to 600, got {}",
+            command.dial_timeout_s
+        ));
+    }
+    if !(1..=86_400).contains(&command.max_duration_s) {
+        return bad(format!(
+            "max_duration_s: expected 1 to 86400, got {}",
+            command.max_duration_s
+        ));
+    }
+    Ok(())
 }

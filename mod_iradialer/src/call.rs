@@ -33,6 +33,7 @@ pub struct Call {
     host: Arc<dyn Host>,
     outbox: Outbox,
     answered: AtomicBool,
+    flow_begun: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -76,6 +77,8 @@ pub struct LegFacts {
     pub sip_status: Option<u16>,
     /// The phrase that came with it.
     pub sip_phrase: Option<String>,
+    /// Whether it was this side that hung up.
+    pub by_switch: bool,
 }
 
 impl Call {
@@ -98,6 +101,7 @@ impl Call {
             host,
             outbox,
             answered: AtomicBool::new(false),
+            flow_begun: AtomicBool::new(false),
             progress,
         })
     }
@@ -204,7 +208,10 @@ impl Call {
             } else {
                 facts.sip_phrase
             },
-            by: progress.ended_by.unwrap_or(EndedBy::Callee),
+            by: progress.ended_by.unwrap_or(match facts.by_switch {
+                true => EndedBy::Switch,
+                false => EndedBy::Callee,
+            }),
             answered,
             rang: progress.rang,
             duration_ms: now.saturating_sub(progress.started_us) / 1000,
@@ -217,6 +224,17 @@ impl Call {
         };
         self.emit(&mut progress, EventBody::Hangup(hangup));
         progress.finished = true;
+    }
+
+    /// Notes that the flow begins; false when it has begun before, since when somebody has taken the
+    /// channel elsewhere.
+    pub fn begin_flow(&self) -> bool {
+        !self.flow_begun.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether the flow has begun, or ended.
+    pub fn flow_has_begun(&self) -> bool {
+        self.flow_begun.load(Ordering::SeqCst)
     }
 
     /// Runs the flow on the answered leg and says why to hang up, or `None` if it is hung up already.

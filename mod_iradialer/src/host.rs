@@ -29,7 +29,15 @@ pub trait Host: Send + Sync {
 /// A channel that has been made and not begun. Dropped, it is destroyed and nothing was sent.
 pub trait PreparedLeg: Send {
     /// Starts the session's thread, which sends the INVITE.
-    fn launch(self: Box<Self>) -> Result<(), String>;
+    fn launch(self: Box<Self>) -> Result<(), NotLaunched>;
+}
+
+/// A channel whose thread did not start.
+pub struct NotLaunched {
+    /// The channel. The host reports its end while it is dropped.
+    pub leg: Box<dyn PreparedLeg>,
+    /// Why not.
+    pub error: String,
 }
 
 /// Why no channel could be made. Nothing was sent.

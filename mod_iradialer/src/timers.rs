@@ -2,14 +2,13 @@
 
 use iradialer_core::value::CallUuid;
 use parking_lot::{Condvar, Mutex};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Due {
     /// The dial timeout of an attempt.
     DialTimeout(CallUuid),
@@ -25,7 +24,7 @@ pub trait TimerClock: Send + Sync {
     fn rate(&self) -> f64;
 }
 
-/// The timers. A timer that is no longer wanted runs out and finds nothing to do.
+/// The timers.
 pub struct Timers {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -38,7 +37,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    due: BinaryHeap<Reverse<(u64, Due)>>,
+    due: BTreeSet<(u64, Due)>,
+    set_for: HashMap<Due, u64>,
     stopped: bool,
 }
 
@@ -74,17 +74,31 @@ impl Timers {
         }
     }
 
-    /// Sets a timer for the host time `at_us`.
+    /// Sets a timer for the host time `at_us`, in place of the one that was set for the same.
     pub fn set(&self, at_us: u64, due: Due) {
         let mut state = self.shared.state.lock();
-        let is_next = state
-            .due
-            .peek()
-            .is_none_or(|Reverse((next, _))| at_us < *next);
-        state.due.push(Reverse((at_us, due)));
+        let is_next = state.due.first().is_none_or(|(next, _)| at_us < *next);
+        if let Some(before_us) = state.set_for.insert(due, at_us) {
+            state.due.remove(&(before_us, due));
+        }
+        state.due.insert((at_us, due));
         if is_next {
             self.shared.changed.notify_one();
         }
+    }
+
+    /// Forgets a timer, if it is set: longest durations are hours, and calls seconds.
+    pub fn cancel(&self, due: Due) {
+        let mut state = self.shared.state.lock();
+        if let Some(at_us) = state.set_for.remove(&due) {
+            state.due.remove(&(at_us, due));
+        }
+    }
+
+    /// How many are set.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.shared.state.lock().due.len()
     }
 
     /// Ends the thread; nothing is due any more.
@@ -107,14 +121,15 @@ fn run(shared: &Shared, clock: &dyn TimerClock, fire: impl Fn(Due)) {
     let mut state = shared.state.lock();
     while !state.stopped {
         let now = clock.now_us();
-        match state.due.peek() {
+        match state.due.first() {
             None => shared.changed.wait(&mut state),
-            Some(Reverse((at, _))) if *at > now => {
+            Some((at, _)) if *at > now => {
                 let wait = Duration::from_micros(((*at - now) as f64 / clock.rate()) as u64 + 1);
                 shared.changed.wait_for(&mut state, wait);
             }
             Some(_) => {
-                if let Some(Reverse((_, due))) = state.due.pop() {
+                if let Some((_, due)) = state.due.pop_first() {
+                    state.set_for.remove(&due);
                     parking_lot::MutexGuard::unlocked(&mut state, || fire(due));
                 }
             }

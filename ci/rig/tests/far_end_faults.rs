@@ -227,7 +227,12 @@ async fn freeswitch_answer_without_sdp() -> Result<()> {
     };
     let call = site.call(Some("press_one")).await?;
     let events = site.end(&call).await?;
-    println!("{}", hangup(&events)?);
+    let last = hangup(&events)?;
+    ensure!(
+        last["answered"] == false && last["sip_status"] == 500,
+        "{last}"
+    );
+    ensure!(site.came("BYE")? == 1, "the callee was left alone");
     Ok(())
 }
 

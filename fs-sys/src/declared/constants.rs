@@ -200,6 +200,9 @@ pub const SWITCH_IO_FLAG_SINGLE_READ: switch_io_flag_t = 2;
 pub const SWITCH_IO_FLAG_FORCE: switch_io_flag_t = 4;
 pub const SWITCH_IO_FLAG_QUEUED: switch_io_flag_t = 8;
 
+// Flags of a table of state handlers.
+pub const SSH_FLAG_STICKY: switch_state_handler_flag_t = 1;
+
 // How to originate.
 pub const SOF_NONE: switch_originate_flag_t = 0;
 pub const SOF_NOBLOCK: switch_originate_flag_t = 1;

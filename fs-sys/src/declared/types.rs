@@ -113,6 +113,8 @@ pub type switch_dtmf_direction_t = c_uint;
 pub type switch_io_flag_t = u32;
 /// A member of the C enum behind [`switch_io_flag_t`].
 pub type switch_io_flag_enum_t = c_uint;
+/// `SSH_FLAG_*`, members of [`switch_state_handler_table::flags`].
+pub type switch_state_handler_flag_t = c_uint;
 /// A set of `SOF_*`.
 pub type switch_originate_flag_t = u32;
 /// A member of the C enum behind [`switch_originate_flag_t`].
@@ -300,7 +302,7 @@ pub struct switch_state_handler_table {
     pub on_reporting: switch_state_handler_t,
     /// `CS_DESTROY`.
     pub on_destroy: switch_state_handler_t,
-    /// A set of `SSH_FLAG_*`; none is used here.
+    /// A set of `SSH_FLAG_*`.
     pub flags: c_int,
     /// Reserved by the host, null.
     pub padding: [*mut c_void; 10],

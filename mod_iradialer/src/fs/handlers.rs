@@ -11,15 +11,18 @@ use freeswitch_sys as sys;
 use iradialer_core::call::EndedBy;
 use iradialer_core::wire::DigitSource;
 use std::collections::BTreeMap;
+use std::ffi::c_int;
 use std::sync::Arc;
 
-/// Kept by every channel it was added to, so it must never move or go (H5).
+/// Kept by every channel it was added to, so it must never move or go (H5). Sticky: a transfer clears
+/// a channel's other handlers, and with them the call's last event.
 static HANDLERS: sys::switch_state_handler_table = sys::switch_state_handler_table {
     on_routing: Some(on_routing),
     on_hibernate: Some(on_hibernate),
     on_execute: Some(on_execute),
     on_reporting: Some(on_reporting),
     on_destroy: Some(on_destroy),
+    flags: sys::SSH_FLAG_STICKY as c_int,
     ..sys::switch_state_handler_table::EMPTY
 };
 
@@ -68,12 +71,17 @@ fn handle(
     })
 }
 
-/// The endpoint has sent the INVITE; from here the session sleeps until something happens.
+/// The endpoint has sent the INVITE; from here the session sleeps until something happens. A channel
+/// that comes here again was transferred by an operator, and is the dialplan's.
 unsafe extern "C" fn on_routing(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
     handle("on_routing", session, |session| {
-        if let Some((engine, call)) = call_of(session) {
-            engine.leg_invited(&call);
+        let Some((engine, call)) = call_of(session) else {
+            return let_go(session);
+        };
+        if call.flow_has_begun() {
+            return sys::SWITCH_STATUS_SUCCESS;
         }
+        engine.leg_invited(&call);
         session.channel().set_state(sys::CS_HIBERNATE);
         sys::SWITCH_STATUS_FALSE
     })
@@ -84,21 +92,35 @@ unsafe extern "C" fn on_hibernate(
     session: *mut sys::switch_core_session_t,
 ) -> sys::switch_status_t {
     handle("on_hibernate", session, |session| {
-        if call_of(session).is_some_and(|(_, call)| call.is_answered()) {
+        let Some((_, call)) = call_of(session) else {
+            return let_go(session);
+        };
+        if call.flow_has_begun() {
+            return sys::SWITCH_STATUS_SUCCESS;
+        }
+        if call.is_answered() {
             session.channel().set_state(sys::CS_EXECUTE);
         }
         sys::SWITCH_STATUS_FALSE
     })
 }
 
+/// The module was unloaded and has reported the call as ended: nobody would ever end this channel.
+fn let_go(session: Session<'_>) -> sys::switch_status_t {
+    session.channel().hang_up(HangupCause::Unload);
+    sys::SWITCH_STATUS_FALSE
+}
+
 /// The call is answered: the flow runs here, on the session's own thread, to its end.
 unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
     handle("on_execute", session, |session| {
-        let cause = match call_of(session) {
-            Some((_, call)) => call.run(&mut ChannelLeg::new(session, &call.prompts_dir)),
-            None => Some(HangupCause::Unload),
+        let Some((_, call)) = call_of(session) else {
+            return let_go(session);
         };
-        if let Some(cause) = cause {
+        if !call.begin_flow() {
+            return sys::SWITCH_STATUS_SUCCESS;
+        }
+        if let Some(cause) = call.run(&mut ChannelLeg::new(session, &call.prompts_dir)) {
             session.channel().hang_up(cause);
         }
         sys::SWITCH_STATUS_FALSE
@@ -191,10 +213,22 @@ unsafe extern "C" fn on_key(
 fn facts(channel: Channel<'_>) -> LegFacts {
     // Without any answer to the INVITE there is only the status that the SIP stack ended it with.
     let status = |name| channel.variable(name).and_then(|text| text.parse().ok());
+    // The host refuses a redirect on our behalf, and says that it has cancelled the call itself.
+    if channel.variable("sip_redirect_contact_0").is_some() {
+        let cause = channel.variable("proto_specific_hangup_cause");
+        return LegFacts {
+            cause: channel.cause(),
+            sip_status: cause.and_then(|text| text.strip_prefix("sip:")?.parse().ok()),
+            ..LegFacts::default()
+        };
+    }
     LegFacts {
         cause: channel.cause(),
         sip_status: status("sip_invite_failure_status").or_else(|| status("sip_term_status")),
         sip_phrase: channel.variable("sip_invite_failure_phrase"),
+        by_switch: channel
+            .variable("sip_hangup_disposition")
+            .is_some_and(|how| how.starts_with("send_")),
     }
 }
 

@@ -5,7 +5,7 @@ use super::session::{Channel, Session};
 use super::text::{FILE, FUNC, c_string, from_c};
 use crate::call::Call;
 use crate::engine::dial_string;
-use crate::host::{CreateError, PreparedLeg};
+use crate::host::{CreateError, NotLaunched, PreparedLeg};
 use freeswitch_sys as sys;
 use std::ptr::null;
 use std::sync::Arc;
@@ -13,27 +13,33 @@ use std::sync::Arc;
 /// The endpoint that trunks belong to.
 const ENDPOINT: &str = "sofia";
 
-/// A session that was made and whose thread was not launched.
+/// A session that was made and whose thread was not launched; null once it was.
 struct Made(*mut sys::switch_core_session_t);
 
 // SAFETY: H4: until its thread is launched the session belongs to whoever made it, on any thread.
 unsafe impl Send for Made {}
 
 impl PreparedLeg for Made {
-    fn launch(self: Box<Self>) -> Result<(), String> {
+    fn launch(mut self: Box<Self>) -> Result<(), NotLaunched> {
         // SAFETY: H4: made, and not launched before.
         match unsafe { sys::switch_core_session_thread_launch(self.0) } {
             sys::SWITCH_STATUS_SUCCESS => {
-                std::mem::forget(self);
+                self.0 = std::ptr::null_mut();
                 Ok(())
             }
-            status => Err(format!("status {status}")),
+            status => Err(NotLaunched {
+                leg: self,
+                error: format!("status {status}"),
+            }),
         }
     }
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
+        if self.0.is_null() {
+            return;
+        }
         // SAFETY: H4: it was not launched, so it is ours to destroy.
         unsafe {
             sys::switch_core_session_perform_destroy(
@@ -188,6 +194,8 @@ fn set_variables(channel: Channel<'_>, call: &Call) {
     // Without this a silent far end would hold the session's thread for up to 5 s at a time.
     channel.set_variable("rtp_timer_name", "soft");
     channel.set_variable("ira_call_uuid", &call.command.call_uuid.to_string());
+    // A 302 would be followed to wherever it points, past the trunk and its limits, and on from there.
+    channel.set_variable("outbound_redirect_fatal", "true");
     for (name, value) in call.command.channel_vars.iter() {
         channel.set_variable(name, value);
     }
