@@ -35,23 +35,23 @@ pub(super) async fn makecall(
     let body_hash = hash(&members);
     let mut fields = Fields::new(members);
     let key = request::idempotency_key(&headers, &mut fields);
-    let asked = request::read(fields, &caller.tenant_id, now_ms).map_err(ApiError::BadFields)?;
-
-    // A repeated request is answered as it was, whatever the hour and the queue are by now.
-    if key.is_some() || asked.call_uuid.is_some() {
-        let before = state
-            .app
-            .tdb
-            .accepted_before(
-                &caller.tenant_id,
-                key.as_deref(),
-                asked.call_uuid,
-                &body_hash,
-            )
-            .await?;
-        if let Some(before) = before {
-            return answer(before, &Value::Null);
+    let call_uuid = fields.parsed("call_uuid", CallUuid::parse);
+    let before = match key.is_some() || call_uuid.is_some() {
+        true => {
+            let (tdb, tenant) = (&state.app.tdb, &caller.tenant_id);
+            tdb.accepted_before(tenant, key.as_deref(), call_uuid, &body_hash)
+                .await?
         }
+        false => None,
+    };
+    // A repeated request is answered as it was, whatever the hour and the queue are by now, and also
+    // when times in it are over by now.
+    if let Some(replay @ Accepted::Replay(_)) = before {
+        return answer(replay, &Value::Null);
+    }
+    let asked = request::read(fields, &caller.tenant_id, now_ms).map_err(ApiError::BadFields)?;
+    if let Some(clash) = before {
+        return answer(clash, &Value::Null);
     }
 
     let campaign = config
@@ -65,7 +65,7 @@ pub(super) async fn makecall(
         return Err(ApiError::QueueFull);
     }
 
-    let call_uuid = asked.call_uuid.unwrap_or_else(CallUuid::fresh);
+    let call_uuid = call_uuid.unwrap_or_else(CallUuid::fresh);
     let answered = json!({
         "status": "OK",
         "status_code": 0,

@@ -67,7 +67,7 @@ pub(super) fn files(config: &WebConfig, data_dir: &Path) -> Result<TlsFiles, Cer
     Ok(own)
 }
 
-/// What the TLS server is set up with: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+/// What the TLS server is set up with: TLS 1.2 and 1.3, HTTP/1.1.
 pub(super) fn server_config(files: &TlsFiles) -> Result<ServerConfig, CertificateError> {
     let unreadable = |path: &Path, expected, error: &rustls::pki_types::pem::Error| {
         CertificateError::Unreadable {
@@ -86,7 +86,7 @@ pub(super) fn server_config(files: &TlsFiles) -> Result<ServerConfig, Certificat
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 

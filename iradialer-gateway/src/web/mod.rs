@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod calls;
 mod certificate;
+mod connection_limit;
 mod cursor;
 mod dropcall;
 mod error;

@@ -1,13 +1,13 @@
 //! The HTTPS server.
 
 use super::certificate::{self, CertificateError};
+use super::connection_limit::ConnectionLimit;
 use super::{WebState, routes};
 use crate::app::App;
 use crate::config::TlsFiles;
 use crate::dispatcher::AddressGuard;
 use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use std::io;
@@ -18,7 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a client may take to send the head of a request.
+/// How many connections are held at once. Half of the usual limit of open files, of which the webhooks
+/// need some too.
+const MAX_CONNECTIONS: usize = 512;
+/// The largest head of a request, in bytes.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// How long a client may take to send the head of a request, and be idle between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,16 +98,19 @@ impl BoundWeb {
         });
         let acceptor = RustlsAcceptor::new(self.tls)
             .handshake_timeout(HANDSHAKE_TIMEOUT)
-            .acceptor(NoDelayAcceptor::new());
+            .acceptor(ConnectionLimit::new(MAX_CONNECTIONS));
         let mut server = match axum_server::from_tcp(self.listener) {
-            Ok(server) => server.acceptor(acceptor).handle(handle),
+            // HTTP/1.1 alone: every wait for a client has its limit there, also the one for a first
+            // byte. Telling the versions apart has none.
+            Ok(server) => server.acceptor(acceptor).http1_only().handle(handle),
             Err(error) => return tracing::error!(%error, "the HTTPS server could not start"),
         };
         server
             .http_builder()
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT);
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(MAX_HEAD_BYTES);
         if let Err(error) = server.serve(self.routes.into_make_service()).await {
             tracing::error!(%error, "the HTTPS server ended");
         }

@@ -227,6 +227,12 @@ async fn fields() {
         (with("max_duration", json!(-1)), "max_duration"),
         (with("priority", json!(10)), "priority"),
         (with("call_uuid", json!("not-a-uuid")), "call_uuid"),
+        (
+            with("call_uuid", json!("0190A5B2-0000-7000-8000-000000000001")),
+            "call_uuid",
+        ),
+        (with("idempotency_key", json!("")), "idempotency_key"),
+        (with("idempotency_key", json!("a\u{0}b")), "idempotency_key"),
         (with("not_before", json!("tomorrow")), "not_before"),
         (
             with("expires_at", json!("2001-01-01T00:00:00Z")),

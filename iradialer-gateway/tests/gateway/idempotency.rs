@@ -74,3 +74,19 @@ async fn the_answer_survives_the_gateway() {
     assert_eq!((again.status, &again.body), (first.status, &first.body));
     assert_eq!(gateway.calls(&token).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_request_whose_times_are_over_by_now_is_repeated_like_another() {
+    let (gateway, token) = Gateway::start().await;
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(1);
+    let mut body = body();
+    let rfc3339 = &time::format_description::well_known::Rfc3339;
+    body["expires_at"] = json!(soon.format(rfc3339).unwrap());
+    let first = keyed(&gateway, &token, "short", body.to_string()).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    let again = keyed(&gateway, &token, "short", body.to_string()).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    let late = keyed(&gateway, &token, "late", body.to_string()).await;
+    assert_eq!(late.status, 422, "{late:?}");
+}

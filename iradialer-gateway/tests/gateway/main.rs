@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod calls;
+mod connections;
+mod fuzz;
 mod gateway;
 mod hours;
 mod idempotency;

@@ -3,6 +3,7 @@
 
 mod bench;
 pub mod fake_switch;
+mod two_routers;
 
 use crate::gateway::PATIENCE;
 use bench::Bench;
@@ -464,6 +465,26 @@ async fn dropping_a_call() {
     assert_eq!(dropped, std::slice::from_ref(&live));
     switch.complete(&switch.dialled()[0].command).await;
     bench.wait_for_state(&live, CallState::Completed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_missed_the_wish_to_drop_a_call_is_told_again() {
+    let bench = Bench::start("").await;
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &[Reaction::Hold]).await;
+    let call = bench.make_call("reminders", json!({})).await;
+    bench.wait_for_state(&call, CallState::Dialing).await;
+    switch.deaf_to_requests(true);
+    let drop = json!({ "call_uuid": call });
+    let told = bench.gateway().post(&bench.token, "/api/dropcall", &drop);
+    let told = told.await;
+    assert_eq!(told.status, 503, "{told:?}");
+    assert_eq!(told.body["error"]["name"], "unreachable");
+    switch.deaf_to_requests(false);
+    let deadline = Instant::now() + PATIENCE;
+    while switch.dropped().is_empty() {
+        assert!(Instant::now() < deadline, "{}", bench.log_text());
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use crate::web::{check_event_url, timestamp};
 use axum::http::{HeaderMap, HeaderValue};
 use iradialer_core::flow::{self, Flow};
 use iradialer_core::value::{
-    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, FieldError, TenantId,
+    CallerNumber, CampaignName, ChannelVars, DialNumber, FieldError, TenantId,
 };
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
@@ -45,7 +45,6 @@ pub(super) struct MakeCall {
     pub event_url: Option<String>,
     pub channel_vars: ChannelVars,
     pub dial_timeout_s: u16,
-    pub call_uuid: Option<CallUuid>,
     pub ivr: Option<Ivr>,
     pub not_before_ms: Option<u64>,
     pub expires_ms: Option<u64>,
@@ -77,7 +76,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap, fields: &mut Fields) -> Optio
     Some(key)
 }
 
-/// Checks every field and names every mistake.
+/// Checks every field that is left and names every mistake.
 pub(super) fn read(
     mut fields: Fields,
     tenant: &TenantId,
@@ -96,7 +95,6 @@ pub(super) fn read(
     refuse_cpa_config(&mut fields);
     let dial_timeout_s = fields.number("dial_timeout", 5..=600, 30);
     check_tenant(&mut fields, tenant);
-    let call_uuid = fields.parsed("call_uuid", CallUuid::parse);
     let ivr = ivr(&mut fields);
     let (not_before_ms, expires_ms) = times(&mut fields, now_ms);
     let timezone = timezone(&mut fields);
@@ -113,7 +111,6 @@ pub(super) fn read(
             event_url,
             channel_vars,
             dial_timeout_s: dial_timeout_s as u16,
-            call_uuid,
             ivr,
             not_before_ms,
             expires_ms,

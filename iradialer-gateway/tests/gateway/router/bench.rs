@@ -77,6 +77,23 @@ impl Bench {
         self.gateway().site().log_text()
     }
 
+    /// A second gateway on the same TDB and bus, with every role.
+    pub async fn second_gateway(&self) -> Gateway {
+        let first = self.gateway().site();
+        let nats = first.nats();
+        let config = format!(
+            "[web]\nlisten = \"127.0.0.1:0\"\n\
+             [nats]\nurl = {}\nuser = {}\npassword = {}\n\
+             [tdb]\nurl = \"sqlite://{}\"\n\
+             [webhooks]\nallow_addresses = [\"127.0.0.0/8\"]\n{CAMPAIGNS}",
+            nats["url"],
+            nats["gateway_user"],
+            nats["gateway_password"],
+            first.data().join("iradialer.db").display(),
+        );
+        Site::new(&config).start_with(&[]).await
+    }
+
     /// The bus, as a switch sees it.
     pub async fn bus(&self) -> async_nats::Client {
         self.gateway().bus().await

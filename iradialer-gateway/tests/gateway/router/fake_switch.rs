@@ -74,6 +74,7 @@ struct State {
     queries: usize,
     dropped: Vec<CallUuid>,
     mute: bool,
+    deaf_to_requests: bool,
 }
 
 impl FakeSwitch {
@@ -155,6 +156,11 @@ impl FakeSwitch {
     /// From now on: no heartbeats and no answers, though its events still come.
     pub fn fall_silent(&self) {
         self.shared.state.lock().unwrap().mute = true;
+    }
+
+    /// Whether requests about live calls go unanswered, as if they never came.
+    pub fn deaf_to_requests(&self, deaf: bool) {
+        self.shared.state.lock().unwrap().deaf_to_requests = deaf;
     }
 
     /// Ends a call that is held: answered, then hung up by the callee.
@@ -302,6 +308,9 @@ impl Shared {
     }
 
     async fn answer_request(&self, message: async_nats::Message) {
+        if self.state.lock().unwrap().deaf_to_requests {
+            return;
+        }
         let request: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
         assert_eq!(request["event_name"], "request_drop_call");
         let call = request["event_data"]["call_uuid"].as_str().unwrap();

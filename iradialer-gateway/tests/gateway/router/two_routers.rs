@@ -1,0 +1,68 @@
+//! Two gateways on one TDB: one router gives out the calls, also where it stood still meanwhile.
+
+use super::bench::Bench;
+use super::fake_switch::FakeSwitch;
+use crate::gateway::{Gateway, PATIENCE};
+use iradialer_core::call::CallState;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+const LEADS: &str = "this router gives out the calls";
+
+async fn wait_for_log(gateway: &Gateway, line: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !gateway.site().log_text().contains(line) {
+        assert!(Instant::now() < deadline, "{}", gateway.site().log_text());
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Stops the gateway, not while it holds the lock of the database file: then nobody could write.
+async fn stop_between_two_writes(gateway: &Gateway, other: &Gateway) {
+    loop {
+        gateway.signal("STOP").await;
+        if other.get("", "/readyz").await.status == 200 {
+            return;
+        }
+        gateway.signal("CONT").await;
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_was_stopped_past_its_lease_dials_nobody_twice() {
+    let bench = Bench::start("").await;
+    let first = bench.gateway();
+    wait_for_log(first, LEADS).await;
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 1000, &[]).await;
+    let second = bench.second_gateway().await;
+    let body = json!({
+        "campaign_name": "reminders", "to_number": "+15005550001",
+        "call_params": { "event_url": bench.webhook.url },
+    });
+    let mut calls = vec![first.make_call(&bench.token, &body).await];
+    bench.webhook_final(&calls[0]).await;
+    stop_between_two_writes(first, &second).await;
+    for _ in 0..20 {
+        calls.push(second.make_call(&bench.token, &body).await);
+    }
+    wait_for_log(&second, LEADS).await;
+    first.signal("CONT").await;
+    for gateway in [first, &second] {
+        for _ in 0..10 {
+            calls.push(gateway.make_call(&bench.token, &body).await);
+        }
+    }
+    for call in &calls {
+        bench.wait_for_state(call, CallState::Completed).await;
+        let told = bench.webhook_final(call).await;
+        assert_eq!(told, super::COMPLETE);
+        let dialled = switch.dialled();
+        let dialled = dialled
+            .iter()
+            .map(|dialled| dialled.command.call_uuid.to_string());
+        assert_eq!(dialled.filter(|dialled| dialled == call).count(), 1);
+    }
+    wait_for_log(first, "another router gives out the calls now").await;
+}
