@@ -58,8 +58,6 @@ pub struct Outcome {
     pub took: Duration,
     /// CPU time the switch used, user and system.
     pub cpu: Duration,
-    /// Over how long that was.
-    pub watched: Duration,
     /// The most threads the switch had.
     pub most_threads: u32,
     /// How long the slowest refusal took.
@@ -72,11 +70,9 @@ impl Outcome {
         f64::from(self.completed) / self.took.as_secs_f64()
     }
 
-    /// Switch CPU for each completed call, ms, without what the switch uses while idle (seconds of CPU in
-    /// a second).
-    pub fn cpu_ms_per_call(&self, idle: f64) -> f64 {
-        let used = self.cpu.as_secs_f64() - idle * self.watched.as_secs_f64();
-        used * 1e3 / f64::from(self.completed.max(1))
+    /// Switch CPU for each completed call, ms.
+    pub fn cpu_ms_per_call(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e3 / f64::from(self.completed.max(1))
     }
 }
 

@@ -13,6 +13,7 @@ use iradialer_rig::skip;
 use iradialer_rig::system::{Bus, Host, Switch, System};
 use iradialer_rig::webhook::Delivery;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -47,8 +48,8 @@ impl Site {
         let config = Config {
             trunks: vec![gateway::Trunk {
                 name: "carrier".into(),
-                max_cps: 10.0,
-                max_calls: 10,
+                max_cps: 100.0,
+                max_calls: 100,
             }],
             campaigns: vec![Campaign {
                 name: "test".into(),
@@ -57,7 +58,7 @@ impl Site {
                 from_number: "+15005550100".into(),
                 event_url: String::new(),
                 flow: String::new(),
-                max_calls: 10,
+                max_calls: 100,
             }],
             ..Config::default()
         };
@@ -280,5 +281,43 @@ async fn freeswitch_transferred_by_an_operator() -> Result<()> {
     let last = hangup(&events)?;
     ensure!(last["answered"] == true && last["by"] == "switch", "{last}");
     ensure!(!names(&events).contains(&"dtmf_collected"), "{events:?}");
+    Ok(())
+}
+
+/// The module is unloaded and loaded while calls are being dialled: each ends once, and no number is
+/// dialled twice, whichever life of the module its command met.
+#[tokio::test(flavor = "multi_thread")]
+async fn freeswitch_reload_while_dialling() -> Result<()> {
+    const CALLS: u32 = 60;
+    let Some(site) = Site::start("freeswitch_reload_while_dialling", "ring", &[]).await? else {
+        return Ok(());
+    };
+    let mut calls = Vec::new();
+    for n in 0..CALLS {
+        let number = format!("+1500555{n:04}");
+        let request = json!({"campaign_name": "test", "to_number": number, "dial_timeout": 5});
+        calls.push(site.api.make_call(&request).await?);
+        if n % 20 == 15 {
+            let reply = site.system.switch.exec("reload mod_iradialer").await?;
+            ensure!(reply.contains("+OK"), "{reply}\n{}", site.logs());
+        }
+    }
+    for call in &calls {
+        let events = site.system.webhooks.wait_for_end(call, LONG).await;
+        let events = events.with_context(|| site.logs())?;
+        let last = events.iter().filter(|event| event.is_final()).count();
+        ensure!(last == 1, "{last} last events of {call}");
+    }
+    site.switch_is_empty().await?;
+    let mut dialled = BTreeMap::<String, BTreeSet<String>>::new();
+    for message in site.far_end.received()? {
+        if message.method() == "INVITE" {
+            let ids = dialled.entry(message.uri().to_owned()).or_default();
+            ids.insert(message.header("Call-ID").to_owned());
+        }
+    }
+    ensure!(!dialled.is_empty(), "nothing was dialled");
+    let twice: Vec<_> = dialled.iter().filter(|(_, ids)| ids.len() > 1).collect();
+    ensure!(twice.is_empty(), "dialled twice: {twice:?}");
     Ok(())
 }

@@ -128,7 +128,6 @@ impl Module {
         outcome.lost = u32::try_from(calls.len())?;
         outcome.took = last_end - started;
         outcome.cpu = site.switch_cpu()? - cpu_before;
-        outcome.watched = started.elapsed();
         Ok(outcome)
     }
 

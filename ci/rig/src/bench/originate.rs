@@ -55,7 +55,6 @@ impl Originate {
         outcome.lost = u32::try_from(open.len())?;
         outcome.took = last_end - started;
         outcome.cpu = site.switch_cpu()? - cpu_before;
-        outcome.watched = started.elapsed();
         Ok(outcome)
     }
 }

@@ -8,15 +8,13 @@ use crate::repository::Built;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The trunk whose callee answers at once.
 pub const AT_ONCE: &str = "at-once";
 /// The trunk whose callee rings 8 s first.
 pub const RINGS_8_S: &str = "rings-8-s";
-/// How long the idle switch is watched.
-const IDLE_WATCH: Duration = Duration::from_secs(5);
 /// How long that callee rings.
 pub const RING: Duration = Duration::from_secs(8);
 
@@ -90,13 +88,6 @@ impl Site {
             .context("reading the switch's CPU time")?;
         // Linux counts in hundredths of a second for every program it tells.
         Ok(Duration::from_millis(used * 10))
-    }
-
-    /// The CPU time the switch uses in a second with no call up, seconds.
-    pub async fn idle_cpu(&self) -> Result<f64> {
-        let (before, started) = (self.switch_cpu()?, Instant::now());
-        tokio::time::sleep(IDLE_WATCH).await;
-        Ok((self.switch_cpu()? - before).as_secs_f64() / started.elapsed().as_secs_f64())
     }
 
     /// How many threads the switch has.

@@ -93,19 +93,14 @@ async fn cpu_per_call(
     ring: Duration,
 ) -> Result<()> {
     let (mut ours, mut peers, mut threads) = (Vec::new(), Vec::new(), 0);
-    let idle = site.idle_cpu().await?;
-    println!(
-        "the idle switch uses {:.1} % of a core, which no call is charged with",
-        idle * 100.0
-    );
     for round in 1..=args.rounds {
         let our = module.offer(site, trunk, offer, ring).await?;
         tell(&format!("{trunk} {round}, module"), &our);
         let peer = Originate::offer(site, trunk, offer, ring).await?;
         tell(&format!("{trunk} {round}, originate"), &peer);
         threads = threads.max(our.most_threads);
-        ours.push(our.cpu_ms_per_call(idle));
-        peers.push(peer.cpu_ms_per_call(idle));
+        ours.push(our.cpu_ms_per_call());
+        peers.push(peer.cpu_ms_per_call());
     }
     let most = if ring.is_zero() { 0.85 } else { 0.60 };
     let what = format!("switch CPU a call, {trunk}, ms");
@@ -231,7 +226,7 @@ fn tell(what: &str, outcome: &Outcome) {
         outcome.failed,
         outcome.lost,
         outcome.per_second(),
-        outcome.cpu_ms_per_call(0.0),
+        outcome.cpu_ms_per_call(),
         outcome.most_threads,
     );
 }
