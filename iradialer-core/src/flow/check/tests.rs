@@ -388,3 +388,18 @@ fn a_finding_reads_as_a_sentence() {
         "error at nodes.menu.menu.choices.9: there is no node \"gone\""
     );
 }
+
+/// A flow with far too many nodes is not looked into: what each pattern costs would add up to seconds.
+#[test]
+fn too_many_nodes_are_all_that_is_said() {
+    let nodes: serde_json::Map<_, _> = (0..=MAX_NODES)
+        .map(|n| {
+            let node = json!({"collect": {"prompt": [], "var": "v", "max_digits": 9, "pattern": "[", "exhausted": "x"}});
+            (format!("n{n}"), node)
+        })
+        .collect();
+    let flow = json!({"version": 1, "name": "f", "start": "n0", "nodes": nodes});
+    let findings = check(&serde_json::from_value(flow).unwrap());
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].path, "nodes");
+}
