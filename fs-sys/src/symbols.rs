@@ -8,6 +8,7 @@ pub const SYMBOLS: &[&str] = &[
     "switch_loadable_module_create_interface",
     "switch_log_printf",
     "switch_console_set_complete",
+    "switch_xml_reload",
     "switch_xml_open_cfg",
     "switch_xml_toxml_ex",
     "switch_xml_free",

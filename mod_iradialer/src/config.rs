@@ -97,6 +97,19 @@ impl Config {
         }
     }
 
+    /// This configuration with what takes effect only at a load as `running` has it.
+    pub fn until_the_next_load(self, running: &Config) -> Config {
+        let running = running.clone();
+        Config {
+            cluster: running.cluster,
+            node_id: running.node_id,
+            nats_url: running.nats_url,
+            nats_user: running.nats_user,
+            nats_password: running.nats_password,
+            ..self
+        }
+    }
+
     /// The settings that differ from `other` and take effect only when the module is loaded again.
     pub fn needs_load(&self, other: &Config) -> Vec<&'static str> {
         let mut names = Vec::new();

@@ -130,10 +130,11 @@ impl Engine {
 
     /// Takes a new configuration; returns the settings that wait for the next load.
     pub fn reconfigure(&self, new: Config) -> Vec<&'static str> {
-        let waiting = new.needs_load(&self.config.read());
         self.admission
             .set_limits(new.max_calls, new.max_cps, self.host.now_us());
-        *self.config.write() = new;
+        let mut config = self.config.write();
+        let waiting = new.needs_load(&config);
+        *config = new.until_the_next_load(&config);
         waiting
     }
 

@@ -78,6 +78,7 @@ mod exports {
         loader::switch_loadable_module_create_interface => switch_loadable_module_create_interface,
         switch_log_printf => switch_log_printf,
         console::switch_console_set_complete => switch_console_set_complete,
+        xml::switch_xml_reload => switch_xml_reload,
         xml::switch_xml_open_cfg => switch_xml_open_cfg,
         xml::switch_xml_toxml_ex => switch_xml_toxml_ex,
         xml::switch_xml_free => switch_xml_free,

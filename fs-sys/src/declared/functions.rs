@@ -43,6 +43,9 @@ unsafe extern "C" {
     /// completion. Copied into the core's database; not removed at unload unless asked.
     pub fn switch_console_set_complete(string: *const c_char) -> switch_status_t;
 
+    /// Reads every XML file anew, as `reloadxml` does. `*err` is set to a static text, of success too.
+    pub fn switch_xml_reload(err: *mut *const c_char) -> switch_status_t;
+
     /// Finds `<configuration name="file_path">`. Returns the root that has to be given to
     /// [`switch_xml_free`], or null; `*node` is the configuration element inside that root, or
     /// null, and lives as long as the root. `params` may be null.

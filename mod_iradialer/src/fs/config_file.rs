@@ -1,6 +1,6 @@
 //! `iradialer.conf.xml` through the host, which finds the file and expands its variables.
 
-use super::text::{c_string, take_c};
+use super::text::{c_string, from_c, take_c};
 use crate::config::{Config, ConfigErrors};
 use freeswitch_sys as sys;
 use iradialer_core::value::FieldError;
@@ -37,7 +37,24 @@ impl Drop for Open {
     }
 }
 
-/// Reads and checks the configuration as it is on disk now.
+/// Reads and checks the configuration as it is on the disk now. The host answers from memory, so it is
+/// made to read all of its XML first, as `reloadxml` does.
+pub fn read_anew() -> Result<Config, ConfigErrors> {
+    let mut error = std::ptr::null();
+    // SAFETY: H1; the text is static.
+    let (status, error) = unsafe { (sys::switch_xml_reload(&raw mut error), from_c(error)) };
+    if status == sys::SWITCH_STATUS_SUCCESS {
+        read()
+    } else {
+        Err(ConfigErrors(vec![FieldError::new(
+            "configuration",
+            "XML that the switch can read",
+            &error.unwrap_or_default(),
+        )]))
+    }
+}
+
+/// Reads and checks the configuration as the host knows it.
 pub fn read() -> Result<Config, ConfigErrors> {
     let text = Open::new().and_then(|open| open.text()).ok_or_else(|| {
         let expected =

@@ -49,7 +49,7 @@ pub fn command(line: &str) -> String {
         .as_ref()
         .map(|module| (module.engine.clone(), module.link.clone()));
     match module {
-        Some((engine, link)) => commands::run(line, &engine, &link, config_file::read),
+        Some((engine, link)) => commands::run(line, &engine, &link, config_file::read_anew),
         None => "-ERR mod_iradialer is not loaded\n".to_owned(),
     }
 }

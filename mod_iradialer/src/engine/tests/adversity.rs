@@ -1,0 +1,76 @@
+//! Late copies, reloads and what is left behind: what goes wrong away from the plain course of a call.
+
+use super::*;
+use iradialer_core::value::NodeId;
+
+/// A copy of a command may come when the first is long under way, and whatever is wrong with the copy
+/// by then: only "duplicate" keeps the router from taking the attempt for one that was not dialled.
+#[test]
+fn a_late_copy_of_a_command_does_not_speak_for_its_live_attempt() {
+    let bench = Bench::new();
+    let call = bench.live();
+    let copy = |change: fn(&mut DialCommand)| {
+        let mut command = call.command.clone();
+        change(&mut command);
+        command
+    };
+    for late in [
+        copy(|command| command.not_after_ms = 0),
+        copy(|command| command.journal_id = CallUuid::fresh()),
+        copy(|command| command.epoch = 0),
+        copy(|command| command.dial_timeout_s = 0),
+    ] {
+        assert_eq!(bench.refusal(&late), RefusalReason::Duplicate);
+    }
+    let query = Query {
+        v: wire::VERSION,
+        call_uuid: call.command.call_uuid,
+        attempt: 1,
+        attempt_id: call.command.attempt_id,
+        epoch: 5,
+    };
+    assert_eq!(bench.engine.fate(&query).unwrap(), AttemptFate::Live);
+}
+
+#[test]
+fn a_call_that_is_over_leaves_no_timer() {
+    let bench = Bench::new();
+    let call = bench.live();
+    bench.until(|| bench.engine.timers.len() == 1);
+    bench.engine.leg_answered(&call, BTreeMap::new());
+    assert_eq!(bench.engine.timers.len(), 1);
+    bench.end(&call, LegFacts::default());
+    assert_eq!(bench.engine.timers.len(), 0);
+}
+
+#[test]
+fn who_hung_up_is_the_hosts_to_say_where_nobody_else_did() {
+    let mut bench = Bench::new();
+    let facts = |by_switch| LegFacts {
+        by_switch,
+        ..LegFacts::default()
+    };
+    for (said, expected) in [(true, EndedBy::Switch), (false, EndedBy::Callee)] {
+        let call = bench.live();
+        bench.end(&call, facts(said));
+        assert_eq!(bench.hangup().by, expected);
+    }
+    let call = bench.live();
+    call.end_by(EndedBy::Request);
+    bench.end(&call, facts(true));
+    assert_eq!(bench.hangup().by, EndedBy::Request);
+}
+
+#[test]
+fn a_name_that_waits_for_the_next_load_is_not_gone_by_before() {
+    let bench = Bench::new();
+    let running = bench.engine.config();
+    let mut new = running.clone();
+    new.node_id = NodeId::parse("node-id", "other").unwrap();
+    new.max_calls = 7;
+    for _ in 0..2 {
+        assert_eq!(bench.engine.reconfigure(new.clone()), ["node-id"]);
+    }
+    assert_eq!(bench.engine.config().node_id, running.node_id);
+    assert_eq!(bench.engine.admission.load().max_calls, 7);
+}
