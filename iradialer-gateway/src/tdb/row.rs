@@ -91,9 +91,10 @@ fn from_json<T: serde::de::DeserializeOwned>(
     text: &str,
 ) -> Result<T, TdbError> {
     serde_json::from_str(text).map_err(|error| {
-        // Not shown: a request holds the token of its webhook, and this ends up in the log.
+        // Only where it stops: a request holds the token of its webhook, and this ends up in the log.
         let got = format!("{} bytes", text.len());
-        unreadable(column, got, &format!("JSON that can be read ({error})"))
+        let place = format!("line {}, column {}", error.line(), error.column());
+        unreadable(column, got, &format!("other JSON from {place} on"))
     })
 }
 
@@ -102,5 +103,22 @@ fn unreadable(column: &'static str, value: String, expected: &str) -> TdbError {
         column,
         value,
         expected: expected.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_shown() {
+        for text in [r#"{"token":"s3cret"#, r#""s3cret""#] {
+            let read = from_json::<serde_json::Map<String, serde_json::Value>>("request", text);
+            let error = read.unwrap_err().to_string();
+            assert!(
+                error.contains("request") && !error.contains("s3cret"),
+                "{error}"
+            );
+        }
     }
 }

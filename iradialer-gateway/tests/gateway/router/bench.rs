@@ -20,7 +20,7 @@ pub struct Bench {
 
 /// The gateway, or what a killed one has left.
 enum Process {
-    Up(Gateway),
+    Up(Box<Gateway>),
     Down(Site),
     /// On the way from one to the other.
     Between,
@@ -34,7 +34,7 @@ impl Bench {
         let site = Site::new(&format!("{web}{retries}{more}{CAMPAIGNS}"));
         let token = site.token("acme").await;
         Bench {
-            process: Process::Up(site.start().await),
+            process: Process::Up(Box::new(site.start().await)),
             token,
             webhook: Webhook::start().await,
         }
@@ -51,7 +51,7 @@ impl Bench {
     /// Starts the gateway again that was killed.
     pub async fn start_gateway(&mut self) {
         if let Process::Down(site) = std::mem::replace(&mut self.process, Process::Between) {
-            self.process = Process::Up(site.start().await);
+            self.process = Process::Up(Box::new(site.start().await));
         }
     }
 
