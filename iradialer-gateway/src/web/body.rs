@@ -1,9 +1,10 @@
 //! Reads the body of a request: bounded in size and time, strict JSON, an object.
 
 use super::error::ApiError;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use futures::StreamExt;
 use iradialer_core::strict_json::{self, Limits};
 use iradialer_core::value::FieldError;
 use serde_json::{Map, Value};
@@ -12,6 +13,8 @@ use tokio::time::timeout;
 
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much more than allowed is read and dropped, in bytes.
+const MAX_DISCARDED: usize = 1024 * 1024;
 /// How deep its JSON may be; a flow in a request needs 9.
 const MAX_DEPTH: usize = 20;
 
@@ -22,11 +25,10 @@ pub(super) async fn read_object(
     max_bytes: usize,
 ) -> Result<Map<String, Value>, ApiError> {
     check_content_type(headers)?;
-    let read = timeout(BODY_TIMEOUT, to_bytes(body, max_bytes)).await;
-    // The connection may also have broken; then nobody reads the answer.
+    let read = timeout(BODY_TIMEOUT, read_bytes(body, max_bytes)).await;
     let bytes = read
         .map_err(|_| ApiError::TooSlow)?
-        .map_err(|_| ApiError::TooLarge(max_bytes))?;
+        .ok_or(ApiError::TooLarge(max_bytes))?;
     if std::str::from_utf8(&bytes).is_err() {
         let shown = String::from_utf8_lossy(&bytes);
         return Err(ApiError::BadJson(FieldError::new(
@@ -55,6 +57,25 @@ pub(super) async fn read_object(
             got: refusal.message,
         })),
     }
+}
+
+/// The body, or nothing where it is larger or the connection broke, when nobody reads the answer.
+async fn read_bytes(body: Body, max_bytes: usize) -> Option<Vec<u8>> {
+    let mut chunks = body.into_data_stream();
+    let (mut bytes, mut size) = (Vec::new(), 0);
+    // What is too much is taken off the wire all the same, up to a bound: a client that is still
+    // sending when the connection closes would not see the answer.
+    while size <= max_bytes + MAX_DISCARDED {
+        let Some(chunk) = chunks.next().await else {
+            return (size <= max_bytes).then_some(bytes);
+        };
+        let chunk = chunk.ok()?;
+        size += chunk.len();
+        if size <= max_bytes {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    None
 }
 
 /// A body that does not say what it is is taken for JSON.
