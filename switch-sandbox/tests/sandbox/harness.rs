@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 /// How long anything may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between one look and the next.
+const PAUSE: Duration = Duration::from_millis(5);
 const SANDBOX: &str = env!("CARGO_BIN_EXE_switch-sandbox");
 
 /// Builds the probe with `define` set and returns its file in `dir`.
@@ -133,12 +135,20 @@ impl Sandbox {
 
     /// Waits until `what` has happened to a call, and returns all that has.
     pub fn wait_for(&self, uuid: &str, what: &str) -> Vec<Entry> {
-        let mut seen = Vec::new();
-        eventually(&format!("{what} of {uuid}"), || {
-            seen = self.journal(uuid);
-            seen.iter().any(|entry| entry.what.starts_with(what))
-        });
-        seen
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.journal(uuid);
+            if seen.iter().any(|entry| entry.what.starts_with(what)) {
+                return seen;
+            }
+            assert!(
+                Instant::now() < until,
+                "waited too long for {what} of {uuid}: {seen:#?}\n{}\n{}",
+                self.cli("show channels"),
+                std::fs::read_to_string(self.dir().join("stderr")).unwrap_or_default()
+            );
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// What happens to a call from its begin to its end, without the threads.
@@ -217,6 +227,6 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < until, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(PAUSE);
     }
 }
