@@ -51,6 +51,10 @@ unsafe extern "C" fn sandbox_stream_append(
     text: *const c_char,
     length: usize,
 ) -> switch_status_t {
+    // C may write nothing from nowhere; a slice may not be made of that.
+    if length == 0 || text.is_null() {
+        return SWITCH_STATUS_SUCCESS;
+    }
     // SAFETY: the stream is `collect`'s, whose `data` points to its reply.
     let reply = unsafe {
         &mut *(*handle.cast::<switch_stream_handle_t>())

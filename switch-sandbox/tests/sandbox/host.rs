@@ -216,3 +216,10 @@ fn the_numbers_need_no_module() {
         "{printed}"
     );
 }
+
+#[test]
+fn a_module_may_write_nothing_from_nowhere() {
+    let sandbox = Sandbox::start(&[]);
+    assert_eq!(sandbox.cli("probe journal"), "");
+    assert_eq!(sandbox.cli("probe journal"), "");
+}
