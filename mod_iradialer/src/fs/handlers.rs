@@ -2,7 +2,7 @@
 
 use super::entry;
 use super::guard::guard;
-use super::media::ChannelLeg;
+use super::media::{ChannelLeg, key_of};
 use super::session::{Channel, Session};
 use crate::call::{Call, LegFacts};
 use crate::engine::Engine;
@@ -193,18 +193,15 @@ unsafe extern "C" fn on_key(
     handle("on_key", session, |session| {
         // SAFETY: H2: the digit is valid until the hook returns.
         let dtmf = unsafe { dtmf.as_ref() }.filter(|_| direction == sys::SWITCH_DTMF_RECV);
-        if let (Some(dtmf), Some((_, call))) = (dtmf, call_of(session)) {
+        let key = dtmf.and_then(key_of);
+        if let (Some(dtmf), Some(key), Some((_, call))) = (dtmf, key, call_of(session)) {
             let source = match dtmf.source {
                 sys::SWITCH_DTMF_RTP => DigitSource::Rtp,
                 sys::SWITCH_DTMF_ENDPOINT => DigitSource::Info,
                 sys::SWITCH_DTMF_INBAND_AUDIO => DigitSource::Inband,
                 _ => DigitSource::Unknown,
             };
-            call.key(
-                dtmf.digit as u8 as char,
-                dtmf.duration / SAMPLES_PER_MS,
-                source,
-            );
+            call.key(key, dtmf.duration / SAMPLES_PER_MS, source);
         }
         sys::SWITCH_STATUS_SUCCESS
     })

@@ -48,7 +48,7 @@ impl<'a> ChannelLeg<'a> {
                 && sys::switch_channel_dequeue_dtmf(channel, &raw mut dtmf)
                     == sys::SWITCH_STATUS_SUCCESS
         } {
-            self.keys.push_back(dtmf.digit as u8 as char);
+            self.keys.extend(key_of(&dtmf));
         }
     }
 
@@ -196,13 +196,23 @@ unsafe extern "C" fn on_input(
         let (Some(heard), Some(dtmf)) = (heard, dtmf) else {
             return sys::SWITCH_STATUS_SUCCESS;
         };
-        heard.keys.push_back(dtmf.digit as u8 as char);
+        let Some(key) = key_of(dtmf) else {
+            return sys::SWITCH_STATUS_SUCCESS;
+        };
+        heard.keys.push_back(key);
         if heard.barge_in {
             sys::SWITCH_STATUS_BREAK
         } else {
             sys::SWITCH_STATUS_SUCCESS
         }
     })
+}
+
+/// The key a digit of the host's stands for: one of `0-9*#A-D`. The host also knows a hook flash (`F`) and
+/// pauses (`W`), which nobody pressed.
+pub fn key_of(dtmf: &sys::switch_dtmf_t) -> Option<char> {
+    let key = (dtmf.digit as u8 as char).to_ascii_uppercase();
+    matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(key)
 }
 
 fn describe(prompt: &Prompt) -> String {
