@@ -14,7 +14,7 @@ pub const SYMBOLS: &[&str] = &[
     "switch_xml_free",
     "switch_core_get_variable_dup",
     "switch_version_full",
-    "switch_micro_time_now",
+    "switch_time_now",
     "switch_core_session_count",
     "switch_core_perform_new_memory_pool",
     "switch_core_perform_destroy_memory_pool",

@@ -1,8 +1,8 @@
 //! Whether a dial command is taken: the checks of the architecture, in their order, under one lock.
 
-use crate::ledger::Ledger;
 use crate::outbox::{HIGH_WATER, Outbox};
 use crate::pace::{SetupGate, TokenBucket};
+use iradialer_core::ledger::Ledger;
 use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{self, AttemptFate, DialCommand, Query, RefusalReason};
 use parking_lot::Mutex;
@@ -60,7 +60,7 @@ pub struct Load {
     pub calls: u32,
     /// Of those, being set up.
     pub setups: u32,
-    /// How many may be set up at once now.
+    /// How many may be on their way to the SIP stack at once now.
     pub setup_limit: u32,
     /// The most calls held.
     pub max_calls: u32,
@@ -195,9 +195,9 @@ impl Admission {
         state.rate.put_back();
     }
 
-    /// An attempt's INVITE is with the SIP stack, so long after the attempt began.
-    pub fn handed_over(&self, took_us: u64, now_us: u64) {
-        self.state.lock().gate.handed_over(took_us, now_us);
+    /// An attempt's INVITE is with the SIP stack.
+    pub fn handed_over(&self, attempt: CallUuid, now_us: u64) {
+        self.state.lock().gate.handed_over(attempt, now_us);
     }
 
     /// The far end of an attempt has said something.

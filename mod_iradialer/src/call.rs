@@ -43,7 +43,6 @@ pub struct Call {
 struct Progress {
     seq: u32,
     started_us: u64,
-    invited_us: Option<u64>,
     rang: bool,
     answered_us: Option<u64>,
     ended_by: Option<EndedBy>,
@@ -116,17 +115,6 @@ impl Call {
             trunk: self.command.trunk.clone(),
         };
         self.emit(&mut progress, body);
-    }
-
-    /// The INVITE is with the SIP stack. Returns how long that took, µs, the first time it is told.
-    pub fn invited(&self) -> Option<u64> {
-        let mut progress = self.progress.lock();
-        if progress.invited_us.is_some() {
-            return None;
-        }
-        let now = self.host.now_us();
-        progress.invited_us = Some(now);
-        Some(now.saturating_sub(progress.started_us))
     }
 
     /// A 180 or 183 came. Reported once.

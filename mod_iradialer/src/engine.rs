@@ -266,9 +266,8 @@ impl Engine {
 
     /// The INVITE of an attempt is with the SIP stack.
     pub fn leg_invited(&self, call: &Call) {
-        if let Some(took_us) = call.invited() {
-            self.admission.handed_over(took_us, self.host.now_us());
-        }
+        self.admission
+            .handed_over(call.command.attempt_id, self.host.now_us());
     }
 
     /// A 180 or 183 came for an attempt.

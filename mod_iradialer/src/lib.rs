@@ -15,7 +15,6 @@ mod config;
 mod dialer;
 mod engine;
 mod host;
-mod ledger;
 mod link;
 mod outbox;
 mod pace;

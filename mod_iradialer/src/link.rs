@@ -89,7 +89,8 @@ impl Link {
     /// Starts the link. A server that is away is waited for; nothing here fails for it.
     pub fn start(engine: Arc<Engine>, deliveries: Deliveries) -> std::io::Result<Link> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            // One: on a quiet switch, waking a second one costs more than it does.
+            .worker_threads(1)
             .thread_name("iradialer-nats")
             .enable_all()
             .build()?;

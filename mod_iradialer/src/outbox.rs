@@ -8,6 +8,8 @@ use tokio::sync::mpsc;
 
 /// Past so many waiting events no new call is taken, so that what is promised can be kept.
 pub const HIGH_WATER: u64 = 50_000;
+/// The most events taken at once.
+const FEW: usize = 256;
 
 /// The end that takes events.
 #[derive(Clone)]
@@ -54,9 +56,10 @@ impl Outbox {
 }
 
 impl Deliveries {
-    /// The next event, or `None` when every [`Outbox`] is gone.
-    pub async fn next(&mut self) -> Option<SwitchEvent> {
-        self.queue.recv().await
+    /// Adds the next events to `events`; false when every [`Outbox`] is gone. May be dropped at any
+    /// moment without losing one.
+    pub async fn next_few(&mut self, events: &mut Vec<SwitchEvent>) -> bool {
+        self.queue.recv_many(events, FEW).await > 0
     }
 
     /// One event is in the event stream.

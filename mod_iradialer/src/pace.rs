@@ -62,36 +62,47 @@ impl TokenBucket {
     }
 }
 
-/// The bound on calls being set up: from admission until the far end says anything at all, or until
+/// The bound on calls being set up. Two windows, and a call has to fit both.
+///
+/// The first is the switch's own: from admission until the INVITE is with the SIP stack. How long that
+/// takes is how long a thread waits for a processor, and the window follows it: it shrinks while the
+/// wait is long and grows again when it is not. A full switch that lets in no more than it can run
+/// keeps its speed; one that lets in all it is offered loses half of it to its own queues.
+///
+/// The second is the SIP socket's: from there until the far end says anything at all, or until
 /// [`SETUP_US`] have passed, because a carrier may think for seconds and that is no fault of the switch.
-/// With a far end that answers at once this is a window that the switch's own speed moves along; what
-/// it keeps from happening is a burst of INVITEs whose answers overrun the SIP socket. The window
-/// shrinks while the switch is slow to hand INVITEs to its SIP stack, and grows again when it is not.
+/// It keeps a burst of INVITEs from getting answers that overrun the socket's buffer.
 #[derive(Debug)]
 pub struct SetupGate {
     limit: f64,
-    in_setup: HashMap<CallUuid, u64>,
     shrunk_us: u64,
+    /// Attempts on their way to the SIP stack, since when.
+    starting: HashMap<CallUuid, u64>,
+    /// Attempts whose far end has not said a word, since when.
+    unheard: HashMap<CallUuid, u64>,
 }
 
-/// How long a call counts as being set up at the most, µs.
+/// How long a far end that says nothing counts at the most, µs.
 const SETUP_US: u64 = 100_000;
 /// An INVITE handed over this quickly says the switch has room, µs.
-const QUICK_US: u64 = 40_000;
-/// One handed over this slowly says it has not, µs.
-const SLOW_US: u64 = 120_000;
-/// The window shrinks once in so long, µs, because the calls of one queue are all slow together.
-const SHRINK_EVERY_US: u64 = 100_000;
+const QUICK_US: u64 = 4_000;
+/// One handed over this slowly says it has not, µs. An idle switch takes a fifth of a millisecond.
+const SLOW_US: u64 = 8_000;
+/// The first window shrinks once in so long, µs, because the calls of one queue are all slow together.
+const SHRINK_EVERY_US: u64 = 20_000;
+/// The first window's least size: 4 calls that wait 40 ms each are still 100 calls a second.
 const LEAST: f64 = 4.0;
-/// Two answers to each of so many INVITEs fit the kernel's default receive buffer (208 KiB).
-const MOST: f64 = 48.0;
+/// The first window's greatest size, and the second's: two answers to each of so many INVITEs fit the
+/// kernel's default receive buffer (208 KiB).
+const MOST: u32 = 48;
 
 impl Default for SetupGate {
     fn default() -> Self {
         SetupGate {
-            limit: MOST,
-            in_setup: HashMap::new(),
+            limit: f64::from(MOST),
             shrunk_us: 0,
+            starting: HashMap::new(),
+            unheard: HashMap::new(),
         }
     }
 }
@@ -99,25 +110,26 @@ impl Default for SetupGate {
 impl SetupGate {
     /// Enters an attempt, if there is room.
     pub fn enter(&mut self, attempt: CallUuid, now_us: u64) -> bool {
-        if self.is_full() {
-            self.in_setup
-                .retain(|_, entered_us| now_us.saturating_sub(*entered_us) < SETUP_US);
+        if self.in_setup() >= MOST {
+            self.unheard
+                .retain(|_, since_us| now_us.saturating_sub(*since_us) < SETUP_US);
         }
-        let room = !self.is_full();
+        let room = self.starting.len() < self.limit as usize && self.in_setup() < MOST;
         if room {
-            self.in_setup.insert(attempt, now_us);
+            self.starting.insert(attempt, now_us);
         }
         room
     }
 
-    fn is_full(&self) -> bool {
-        self.in_setup.len() >= self.limit as usize
-    }
-
-    /// The INVITE of an attempt is with the SIP stack, so long after the attempt began.
-    pub fn handed_over(&mut self, took_us: u64, now_us: u64) {
+    /// The INVITE of an attempt is with the SIP stack. Repeated, it is nothing new.
+    pub fn handed_over(&mut self, attempt: CallUuid, now_us: u64) {
+        let Some(since_us) = self.starting.remove(&attempt) else {
+            return;
+        };
+        self.unheard.insert(attempt, now_us);
+        let took_us = now_us.saturating_sub(since_us);
         if took_us < QUICK_US {
-            self.limit = (self.limit + 1.0 / self.limit).min(MOST);
+            self.limit = (self.limit + 1.0 / self.limit).min(f64::from(MOST));
         } else if took_us > SLOW_US && now_us.saturating_sub(self.shrunk_us) > SHRINK_EVERY_US {
             self.limit = (self.limit * 0.9).max(LEAST);
             self.shrunk_us = now_us;
@@ -126,15 +138,16 @@ impl SetupGate {
 
     /// The far end has said something, or the attempt is over. Repeated, it is nothing new.
     pub fn leave(&mut self, attempt: CallUuid) {
-        self.in_setup.remove(&attempt);
+        self.starting.remove(&attempt);
+        self.unheard.remove(&attempt);
     }
 
     /// How many are being set up.
     pub fn in_setup(&self) -> u32 {
-        self.in_setup.len() as u32
+        (self.starting.len() + self.unheard.len()) as u32
     }
 
-    /// How many may be.
+    /// How many may be on their way to the SIP stack at once.
     pub fn limit(&self) -> u32 {
         self.limit as u32
     }
@@ -159,32 +172,74 @@ mod tests {
         }
 
         #[test]
-        fn the_gate_stays_in_its_bounds(steps in prop::collection::vec((0u8..3, 0u64..400_000), 1..500)) {
+        fn the_gate_stays_in_its_bounds(steps in prop::collection::vec((0u8..3, 0u64..20_000, any::<prop::sample::Index>()), 1..500)) {
             let mut gate = SetupGate::default();
             let mut entered = Vec::new();
             let mut now = 0;
-            for (step, time) in steps {
-                now += time / 20;
-                match step {
-                    0 => {
+            for (step, time, which) in steps {
+                now += time;
+                let known = (!entered.is_empty()).then(|| which.index(entered.len()));
+                match (step, known) {
+                    (0, _) => {
                         let attempt = CallUuid::fresh();
                         if gate.enter(attempt, now) { entered.push(attempt); }
                     }
-                    1 => gate.handed_over(time, now),
-                    _ => if let Some(attempt) = entered.pop() { gate.leave(attempt); },
+                    (1, Some(index)) => gate.handed_over(entered[index], now),
+                    (2, Some(index)) => gate.leave(entered.swap_remove(index)),
+                    _ => {}
                 }
-                prop_assert!(gate.in_setup() <= MOST as u32);
-                prop_assert!((LEAST as u32..=MOST as u32).contains(&gate.limit()));
+                prop_assert!(gate.in_setup() <= MOST);
+                prop_assert!((LEAST as u32..=MOST).contains(&gate.limit()));
             }
+            for attempt in entered { gate.leave(attempt); }
+            prop_assert_eq!(gate.in_setup(), 0);
         }
     }
 
     #[test]
     fn a_carrier_that_thinks_does_not_close_the_gate() {
         let mut gate = SetupGate::default();
-        while gate.enter(CallUuid::fresh(), 0) {}
+        let mut asked = || {
+            let attempt = CallUuid::fresh();
+            let entered = gate.enter(attempt, 0);
+            gate.handed_over(attempt, 0);
+            entered
+        };
+        while asked() {}
         assert!(!gate.enter(CallUuid::fresh(), SETUP_US - 1));
         assert!(gate.enter(CallUuid::fresh(), SETUP_US));
+    }
+
+    #[test]
+    fn a_switch_that_is_slow_to_begin_calls_lets_in_fewer() {
+        let mut gate = SetupGate::default();
+        let mut now = 0;
+        let mut begin = |gate: &mut SetupGate, took_us| {
+            let attempt = CallUuid::fresh();
+            assert!(gate.enter(attempt, now));
+            now += took_us;
+            gate.handed_over(attempt, now);
+            gate.leave(attempt);
+        };
+        for _ in 0..100 {
+            begin(&mut gate, SLOW_US * 3);
+        }
+        assert_eq!(gate.limit(), LEAST as u32);
+        for _ in 0..2_000 {
+            begin(&mut gate, QUICK_US / 2);
+        }
+        assert_eq!(gate.limit(), MOST);
+    }
+
+    #[test]
+    fn a_call_that_never_reaches_the_stack_holds_its_place_until_it_is_over() {
+        let mut gate = SetupGate::default();
+        let first = CallUuid::fresh();
+        assert!(gate.enter(first, 0));
+        while gate.enter(CallUuid::fresh(), 0) {}
+        assert!(!gate.enter(CallUuid::fresh(), SETUP_US * 10));
+        gate.leave(first);
+        assert!(gate.enter(CallUuid::fresh(), SETUP_US * 10));
     }
 
     #[test]

@@ -39,6 +39,9 @@ struct Shared {
 struct State {
     due: BTreeSet<(u64, Due)>,
     set_for: HashMap<Due, u64>,
+    /// When the thread looks next by itself. A timer that was forgotten meanwhile does not change it:
+    /// most calls end before anything is due, and each would wake the thread for nothing.
+    wakes_us: u64,
     stopped: bool,
 }
 
@@ -77,12 +80,12 @@ impl Timers {
     /// Sets a timer for the host time `at_us`, in place of the one that was set for the same.
     pub fn set(&self, at_us: u64, due: Due) {
         let mut state = self.shared.state.lock();
-        let is_next = state.due.first().is_none_or(|(next, _)| at_us < *next);
+        let too_late = at_us < state.wakes_us;
         if let Some(before_us) = state.set_for.insert(due, at_us) {
             state.due.remove(&(before_us, due));
         }
         state.due.insert((at_us, due));
-        if is_next {
+        if too_late {
             self.shared.changed.notify_one();
         }
     }
@@ -122,9 +125,13 @@ fn run(shared: &Shared, clock: &dyn TimerClock, fire: impl Fn(Due)) {
     while !state.stopped {
         let now = clock.now_us();
         match state.due.first() {
-            None => shared.changed.wait(&mut state),
-            Some((at, _)) if *at > now => {
-                let wait = Duration::from_micros(((*at - now) as f64 / clock.rate()) as u64 + 1);
+            None => {
+                state.wakes_us = u64::MAX;
+                shared.changed.wait(&mut state);
+            }
+            Some(&(at_us, _)) if at_us > now => {
+                state.wakes_us = at_us;
+                let wait = Duration::from_micros(((at_us - now) as f64 / clock.rate()) as u64 + 1);
                 shared.changed.wait_for(&mut state, wait);
             }
             Some(_) => {

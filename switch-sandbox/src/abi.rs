@@ -84,7 +84,7 @@ mod exports {
         xml::switch_xml_free => switch_xml_free,
         console::switch_core_get_variable_dup => switch_core_get_variable_dup,
         console::switch_version_full => switch_version_full,
-        console::switch_micro_time_now => switch_micro_time_now,
+        console::switch_time_now => switch_time_now,
         session::switch_core_session_count => switch_core_session_count,
         pool::switch_core_perform_new_memory_pool => switch_core_perform_new_memory_pool,
         pool::switch_core_perform_destroy_memory_pool => switch_core_perform_destroy_memory_pool,

@@ -65,6 +65,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Adds what became of another offer.
+    pub fn add(&mut self, other: &Outcome) {
+        self.completed += other.completed;
+        self.refused += other.refused;
+        self.failed += other.failed;
+        self.lost += other.lost;
+        self.took += other.took;
+        self.cpu += other.cpu;
+        self.most_threads = self.most_threads.max(other.most_threads);
+        self.slowest_refusal = self.slowest_refusal.max(other.slowest_refusal);
+    }
+
     /// Completed calls a second.
     pub fn per_second(&self) -> f64 {
         f64::from(self.completed) / self.took.as_secs_f64()
@@ -74,10 +86,4 @@ impl Outcome {
     pub fn cpu_ms_per_call(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e3 / f64::from(self.completed.max(1))
     }
-}
-
-/// The middle one of some figures.
-pub fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -71,9 +71,8 @@ unsafe extern "C" {
     /// The host's version, such as `1.10.12-release-…`. Static.
     pub fn switch_version_full() -> *const c_char;
 
-    /// Microseconds since 1970, the host's own clock. Never goes back while the host runs
-    /// unless it is told to follow the system clock.
-    pub fn switch_micro_time_now() -> switch_time_t;
+    /// Microseconds since 1970 by the system's clock. The host's other one moves in steps of 20 ms.
+    pub fn switch_time_now() -> switch_time_t;
 
     /// Sessions that exist, in either direction. Takes the lock of the session table.
     pub fn switch_core_session_count() -> u32;

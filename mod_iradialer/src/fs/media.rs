@@ -225,5 +225,5 @@ fn describe(prompt: &Prompt) -> String {
 
 fn now_us() -> u64 {
     // SAFETY: H1.
-    u64::try_from(unsafe { sys::switch_micro_time_now() }).unwrap_or(0)
+    u64::try_from(unsafe { sys::switch_time_now() }).unwrap_or(0)
 }

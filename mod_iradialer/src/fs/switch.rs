@@ -35,7 +35,7 @@ impl Host for Switch {
 
     fn now_us(&self) -> u64 {
         // SAFETY: H1: callable from any thread while the module is loaded.
-        u64::try_from(unsafe { sys::switch_micro_time_now() }).unwrap_or(0)
+        u64::try_from(unsafe { sys::switch_time_now() }).unwrap_or(0)
     }
 
     fn clock_rate(&self) -> f64 {

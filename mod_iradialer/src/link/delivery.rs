@@ -10,12 +10,17 @@ use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, ClusterName};
 use iradialer_core::wire::SwitchEvent;
 use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// Attempts with an event under way at once.
 const LANES: usize = 512;
 /// How long the server has to acknowledge an event.
 const ACK_WAIT: Duration = Duration::from_secs(3);
+/// Events are taken this long apart at the least, so that those of several calls share the work of
+/// waking up, writing and reading; that is a tenth of what it costs the switch to report a call.
+const GATHER: Duration = Duration::from_millis(10);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(3);
 
@@ -27,6 +32,9 @@ pub async fn deliver(engine: &Engine, client: &Client, mut deliveries: Deliverie
     // An attempt's lane holds its events in order, the first of them under way.
     let mut lanes: HashMap<CallUuid, VecDeque<SwitchEvent>> = HashMap::new();
     let mut under_way = FuturesUnordered::new();
+    let mut events = Vec::new();
+    let mut gathering = pin!(sleep(Duration::ZERO));
+    let mut gathered = true;
     loop {
         tokio::select! {
             Some(attempt) = under_way.next() => {
@@ -39,12 +47,19 @@ pub async fn deliver(engine: &Engine, client: &Client, mut deliveries: Deliverie
                     }
                 }
             }
-            event = deliveries.next(), if lanes.len() < LANES => {
-                let Some(event) = event else { return };
-                let lane = lanes.entry(event.attempt_id).or_default();
-                lane.push_back(event.clone());
-                if lane.len() == 1 {
-                    under_way.push(deliver_one(engine, &context, &cluster, event));
+            () = &mut gathering, if !gathered => gathered = true,
+            more = deliveries.next_few(&mut events), if gathered && lanes.len() < LANES => {
+                if !more {
+                    return;
+                }
+                gathered = false;
+                gathering.as_mut().reset(Instant::now() + GATHER);
+                for event in events.drain(..) {
+                    let lane = lanes.entry(event.attempt_id).or_default();
+                    lane.push_back(event.clone());
+                    if lane.len() == 1 {
+                        under_way.push(deliver_one(engine, &context, &cluster, event));
+                    }
                 }
             }
         }
@@ -81,7 +96,7 @@ async fn deliver_one(
             );
             engine.host.log(Level::Warning, &line);
         }
-        tokio::time::sleep(wait).await;
+        sleep(wait).await;
         wait = (wait * 2).min(RETRY_MOST);
     }
 }

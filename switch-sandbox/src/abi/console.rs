@@ -50,11 +50,11 @@ pub unsafe extern "C" fn switch_version_full() -> *const c_char {
     VERSION.as_ptr()
 }
 
-/// See [`freeswitch_sys::switch_micro_time_now`].
+/// See [`freeswitch_sys::switch_time_now`].
 ///
 /// # Safety
 /// As documented there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn switch_micro_time_now() -> switch_time_t {
+pub unsafe extern "C" fn switch_time_now() -> switch_time_t {
     host().clock.now_us()
 }

@@ -67,7 +67,7 @@ char *switch_xml_toxml_ex(xml *, unsigned, unsigned);
 void switch_xml_free(xml *);
 char *switch_core_get_variable_dup(const char *);
 const char *switch_version_full(void);
-int64_t switch_micro_time_now(void);
+int64_t switch_time_now(void);
 uint32_t switch_core_session_count(void);
 unsigned switch_core_perform_new_memory_pool(pool **, const char *, const char *, int);
 unsigned switch_core_perform_destroy_memory_pool(pool **, const char *, const char *, int);
@@ -175,7 +175,7 @@ static unsigned on_execute(session *s)
 {
 	channel *c = switch_core_session_get_channel(s);
 	input_args args = { .callback = on_digit_played, .buf = "own", .buflen = 3 };
-	int64_t begun = switch_micro_time_now();
+	int64_t begun = switch_time_now();
 	unsigned status;
 	frame *f;
 	dtmf digit;
@@ -183,12 +183,12 @@ static unsigned on_execute(session *s)
 
 	note(s, "execute ready %d media %d", switch_channel_test_ready(c, 1, 0), switch_channel_test_ready(c, 1, 1));
 	status = switch_ivr_play_file(s, NULL, play, &args);
-	note(s, "played %u in %d ms, loops %d", status, (int) ((switch_micro_time_now() - begun) / 1000), args.loops);
-	begun = switch_micro_time_now();
+	note(s, "played %u in %d ms, loops %d", status, (int) ((switch_time_now() - begun) / 1000), args.loops);
+	begun = switch_time_now();
 	while (frames < 50 && switch_core_session_read_frame(s, &f, 0, 0) == SUCCESS) {
 		frames++;
 	}
-	note(s, "read %d frames in %d ms", frames, (int) ((switch_micro_time_now() - begun) / 1000));
+	note(s, "read %d frames in %d ms", frames, (int) ((switch_time_now() - begun) / 1000));
 	while (switch_channel_has_dtmf(c) && switch_channel_dequeue_dtmf(c, &digit) == SUCCESS) {
 		note(s, "dequeued %c source %u", digit.digit, digit.source);
 	}

@@ -1,7 +1,7 @@
 //! Which attempts this life of the module has seen, so that none is dialled twice.
 
-use iradialer_core::value::CallUuid;
-use iradialer_core::wire::AttemptFate;
+use crate::value::CallUuid;
+use crate::wire::AttemptFate;
 use std::collections::{HashMap, VecDeque};
 
 /// How many attempts are remembered. The oldest that are over are forgotten first, and the ledger
