@@ -127,6 +127,8 @@ pub enum EndedBy {
     MaxDuration,
     /// The switch: it was shut down, the module was unloaded, or a fault.
     Switch,
+    /// The switch died with it, and says so after its restart.
+    Crash,
 }
 
 /// How an attempt ended, as far as it decides what became of the call.
@@ -141,8 +143,12 @@ pub struct Ending {
 }
 
 /// What became of a call whose last attempt ended like this. The SIP status decides, not the hangup
-/// cause, which maps 400, 481, 500 and 503 to one value.
+/// cause, which maps 400, 481, 500 and 503 to one value. Of a call whose switch died nobody can say
+/// how it ended for the person, answered or not.
 pub fn final_state(ending: Ending) -> CallState {
+    if ending.by == EndedBy::Crash {
+        return CallState::Unknown;
+    }
     if ending.answered {
         return CallState::Completed;
     }
@@ -204,5 +210,7 @@ mod tests {
         );
         assert_eq!(end(false, EndedBy::Request, Some(487)), CallState::Canceled);
         assert_eq!(end(false, EndedBy::Switch, None), CallState::Failed);
+        assert_eq!(end(true, EndedBy::Crash, None), CallState::Unknown);
+        assert_eq!(end(false, EndedBy::Crash, None), CallState::Unknown);
     }
 }

@@ -13,6 +13,16 @@ pub fn query(cluster: &ClusterName, node: &NodeId, incarnation: &CallUuid) -> St
     format!("{cluster}.dialer.{node}.{incarnation}.query")
 }
 
+/// Where the router asks one life of one switch which attempts it holds.
+pub fn held(cluster: &ClusterName, node: &NodeId, incarnation: &CallUuid) -> String {
+    format!("{cluster}.dialer.{node}.{incarnation}.held")
+}
+
+/// Where a switch asks the collectors, a queue group of this name, which attempts they have wholly.
+pub fn confirm(cluster: &ClusterName) -> String {
+    format!("{cluster}.collector.confirm")
+}
+
 /// Where the published `request_*` messages of a switch go.
 pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
     format!("{cluster}.dialer.{node}.request")

@@ -4,10 +4,14 @@
 mod dial;
 mod event;
 mod heartbeat;
+mod reconcile;
 
 pub use dial::{AttemptFate, DialCommand, DialReply, Query, QueryReply, RefusalReason};
 pub use event::{DigitSource, EventBody, Hangup, SwitchEvent};
 pub use heartbeat::{Heartbeat, SwitchState};
+pub use reconcile::{
+    ConfirmQuery, ConfirmReply, EndedAttempt, HeldAttempt, HeldQuery, HeldReply, MOST_ATTEMPTS,
+};
 
 /// The version of the messages in this crate.
 pub const VERSION: u16 = 1;

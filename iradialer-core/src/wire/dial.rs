@@ -76,6 +76,8 @@ pub enum RefusalReason {
     Duplicate,
     /// The switch or the module is being drained.
     Draining,
+    /// The switch can't write its journal, and dials nobody without it.
+    Faulty,
     /// As many calls as the switch may hold, or may set up at once.
     Busy,
     /// The host has no such trunk, or it is down.
@@ -123,6 +125,9 @@ pub enum AttemptFate {
     Live,
     /// It was dialled and has ended; its last event says how.
     Ended,
+    /// It was about to be dialled when the switch died: whether the INVITE went out can't be known. Its
+    /// last event, written at the recovery, says so too.
+    IntentOnly,
     /// It was refused or never came, and is fenced: it will never be dialled.
     NeverDialled,
 }

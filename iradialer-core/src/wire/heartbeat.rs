@@ -44,6 +44,8 @@ pub enum SwitchState {
     Active,
     /// It finishes the calls it has.
     Draining,
+    /// Its journal can't be written: it finishes the calls it has, and an operator has to look at it.
+    Faulty,
     /// The module is being unloaded: the last heartbeat of this incarnation.
     Leaving,
 }

@@ -183,7 +183,9 @@ async fn refused(
                 .switches()
                 .trunk_down(switch, &assignment.trunk, now_ms);
         }
-        RefusalReason::Draining | RefusalReason::WrongJournal => shared.switches().shun(switch),
+        RefusalReason::Draining | RefusalReason::Faulty | RefusalReason::WrongJournal => {
+            shared.switches().shun(switch)
+        }
         RefusalReason::StaleEpoch => shared.stale_epoch.notify_one(),
         RefusalReason::Expired => tracing::warn!(
             node = %switch.node,

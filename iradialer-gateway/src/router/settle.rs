@@ -131,7 +131,7 @@ async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result
             confirm(shared, call, number, &attempt.node_id).await?;
             Ok(Left::Nothing)
         }
-        AttemptFate::Ended => Ok(Left::Wait),
+        AttemptFate::Ended | AttemptFate::IntentOnly => Ok(Left::Wait),
     }
 }
 

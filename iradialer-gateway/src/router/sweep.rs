@@ -112,7 +112,7 @@ async fn reconcile(shared: Arc<Shared>, attempts: Vec<Assignment>) {
     let questions = futures::stream::iter(attempts).for_each_concurrent(
         QUESTIONS_AT_ONCE,
         async |attempt: Assignment| match ask(&shared, &attempt).await {
-            Some(AttemptFate::Ended | AttemptFate::NeverDialled) => {
+            Some(AttemptFate::Ended | AttemptFate::IntentOnly | AttemptFate::NeverDialled) => {
                 begin_to_settle(&shared, attempt);
             }
             Some(AttemptFate::Live) | None => {}
