@@ -5,6 +5,7 @@ use crate::callee;
 use crate::clock::Clock;
 use crate::completion::Completions;
 use crate::host::{Host, host};
+use crate::invite_log::InviteLog;
 use crate::network::Network;
 use crate::options::Options;
 use freeswitch_sys::{SWITCH_CAUSE_SYSTEM_SHUTDOWN, SWITCH_LOG_NOTICE};
@@ -59,6 +60,13 @@ fn install(options: Options) -> Result<(), String> {
     let clock = Arc::new(Clock::start(options.clock_rate));
     let network = Network::start(clock.clone()).map_err(|error| format!("threads: {error}"))?;
     let conf = options.conf.ok_or("--conf is missing")?;
+    let invite_log = match &options.invite_log {
+        Some(path) => Some(
+            InviteLog::open(path, &options.name)
+                .map_err(|error| format!("--invite-log {}: {error}", path.display()))?,
+        ),
+        None => None,
+    };
     let mut globals = BTreeMap::from([
         ("sandbox_clock_rate".to_owned(), clock.rate().to_string()),
         ("conf_dir".to_owned(), conf.display().to_string()),
@@ -74,6 +82,7 @@ fn install(options: Options) -> Result<(), String> {
         log_level: options.log,
         completions: Mutex::new(Completions::default()),
         invites: Mutex::default(),
+        invite_log,
     }
     .install();
     Ok(())

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::completion::Completions;
 use crate::conf::Globals;
+use crate::invite_log::InviteLog;
 use crate::network::Network;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,8 @@ pub struct Host {
     pub completions: Mutex<Completions>,
     /// INVITEs sent, by number.
     pub invites: Mutex<BTreeMap<String, u64>>,
+    /// Where each INVITE gets a line, if anywhere.
+    pub invite_log: Option<InviteLog>,
 }
 
 static HOST: OnceLock<Host> = OnceLock::new();

@@ -9,6 +9,7 @@ mod completion;
 mod conf;
 mod control;
 mod host;
+mod invite_log;
 mod leg;
 mod network;
 mod options;

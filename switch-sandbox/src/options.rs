@@ -35,6 +35,13 @@ pub struct Options {
     /// How many calls there may be at once
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub max_sessions: usize,
+    /// A file that gets a line for each INVITE: when (µs since 1970), channel, call, number, trunk, and
+    /// the name of this sandbox, parted by tabs
+    #[arg(long, value_name = "FILE")]
+    pub invite_log: Option<PathBuf>,
+    /// This sandbox's name in the INVITE log, which several may share
+    #[arg(long, value_name = "NAME", default_value = "sandbox")]
+    pub name: String,
     /// Send a command to the socket of a sandbox that runs, print its answer, and exit
     #[arg(long, num_args = 2, value_names = ["SOCKET", "COMMAND"])]
     pub exec: Option<Vec<String>>,

@@ -37,6 +37,11 @@ fn invite(session: &Arc<Session>) {
         .lock()
         .entry(session.number.clone())
         .or_default() += 1;
+    if let Some(invite_log) = &host().invite_log {
+        let variable = |name: &str| session.variables.get(name).unwrap_or_default();
+        let (call, trunk) = (variable("ira_call_uuid"), variable("sip_gateway_name"));
+        invite_log.note(&session.uuid, &call, &session.number, &trunk);
+    }
     log::write(
         SWITCH_LOG_INFO,
         format_args!("{} INVITE {}", session.uuid, session.number),
