@@ -56,12 +56,10 @@ async fn main() -> Result<()> {
     if args.wants("latency") {
         latency(&mut table, &installation, &built).await?;
     }
-    let site = Site::start(&installation, &built).await?;
     println!(
         "FreeSWITCH {}, sipp, nats-server, and both loads on this machine's cores",
-        site.switch.version()
+        installation.version
     );
-    drop(site);
     let fresh = || Site::start(&installation, &built);
     if args.wants("at-once") {
         let offer = Offer::lasting(200.0, 15.0);
@@ -71,13 +69,13 @@ async fn main() -> Result<()> {
         let offer = Offer::lasting(40.0, 16.0);
         cpu_per_call(&mut table, &args, fresh, RINGS_8_S, offer, RING).await?;
     }
-    let site = fresh().await?;
-    let module = Module::of(&site).await?;
     if args.wants("saturation") {
+        let site = fresh().await?;
+        let module = Module::of(&site).await?;
         saturation(&mut table, &args, &site, &module).await?;
     }
     if args.wants("cycles") {
-        cycles(&mut table, &args, &site).await?;
+        cycles(&mut table, &args, &fresh().await?).await?;
     }
     println!();
     table.print();
@@ -197,7 +195,7 @@ async fn saturation(table: &mut Table, args: &Args, site: &Site, module: &Module
 }
 
 async fn latency(table: &mut Table, installation: &Installation, built: &Built) -> Result<()> {
-    let took = post_to_invite(installation, built, Offer::lasting(200.0, 15.0)).await?;
+    let took = post_to_invite(installation, built, Offer::lasting(20.0, 15.0)).await?;
     let (p50, p99) = (quantile(&took, 0.50), quantile(&took, 0.99));
     table.alone(
         "POST to INVITE at 20 calls/s, p50, ms",
