@@ -14,6 +14,9 @@ const DEFAULT_LOG: &str = "info,sqlx=warn,async_nats=warn,h2=warn,hyper=warn,rus
 /// Runs the gateway until a signal ends it.
 pub(super) fn serve(sources: Sources) -> Result<(), Failure> {
     start_log();
+    for point in iradialer_core::failpoint::armed()? {
+        tracing::warn!(point, "a failpoint is armed: this process is made to break");
+    }
     let config = Config::load(&sources)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -144,10 +144,12 @@ async fn collect(app: &App, message: Message) {
         Verdict::Never => AckKind::Term,
         Verdict::Later(delay) => AckKind::Nak(Some(delay)),
     };
+    iradialer_core::failpoint::hit("collector.ack.before");
     // A lost acknowledgement brings the event again, and it is known then.
     if let Err(error) = message.ack_with(kind).await {
         tracing::debug!(%error, "an event could not be acknowledged");
     }
+    iradialer_core::failpoint::hit("collector.ack.after");
 }
 
 async fn judge(app: &App, message: &Message) -> Verdict {

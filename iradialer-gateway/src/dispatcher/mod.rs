@@ -192,7 +192,12 @@ impl Courier {
     async fn deliver(&self, delivery: Delivery) -> Option<u64> {
         let outcome = match self.is_gone(&delivery).await {
             true => Outcome::Gone,
-            false => self.post(&delivery).await,
+            false => {
+                iradialer_core::failpoint::hit("dispatcher.send.before");
+                let outcome = self.post(&delivery).await;
+                iradialer_core::failpoint::hit("dispatcher.send.after");
+                outcome
+            }
         };
         let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
         let now_ms = self.app.clock.now_ms();

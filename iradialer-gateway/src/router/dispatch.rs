@@ -66,15 +66,19 @@ async fn assign_and_send(
     assignment: &Assignment,
 ) -> Result<(), TdbError> {
     let now_ms = shared.now_ms();
+    iradialer_core::failpoint::hit("router.assign.before");
     let assigned = shared.app.tdb.assign(REGION, assignment.clone(), now_ms);
     if !assigned.await? {
         return Ok(());
     }
+    iradialer_core::failpoint::hit("router.assign.after");
     shared.note_assigned(assignment.call_uuid);
     // Counted from before the assignment: should this process stand still in between, the command is
     // too old when it goes out, and not the call dialled at an hour that nobody chose.
     let not_after_ms = now_ms + shared.app.config.router.not_after.as_millis() as u64;
+    iradialer_core::failpoint::hit("router.dispatch.send.before");
     let answer = send(shared, plan, assignment, not_after_ms).await;
+    iradialer_core::failpoint::hit("router.dispatch.send.after");
     act(shared, assignment, &plan.switch, answer).await
 }
 

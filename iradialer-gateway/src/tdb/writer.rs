@@ -147,7 +147,12 @@ async fn transaction(
     execute(connection, "BEGIN IMMEDIATE").await?;
     let ran = run_jobs(connection, jobs).await;
     let ended = match ran {
-        Ok(()) => execute(connection, "COMMIT").await,
+        Ok(()) => {
+            iradialer_core::failpoint::hit("tdb.commit.before");
+            let committed = execute(connection, "COMMIT").await;
+            iradialer_core::failpoint::hit("tdb.commit.after");
+            committed
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = &ended {

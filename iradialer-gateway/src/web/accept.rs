@@ -105,7 +105,9 @@ pub(super) async fn makecall(
         body_hash,
         answer: answered.to_string(),
     };
+    iradialer_core::failpoint::hit("web.accept.commit.before");
     let accepted = state.app.tdb.accept(call).await?;
+    iradialer_core::failpoint::hit("web.accept.commit.after");
     if accepted == Accepted::New {
         state.app.wake.router.notify_one();
         state.app.wake.dispatcher.notify_one();

@@ -87,6 +87,9 @@ unsafe extern "C" fn load(
 }
 
 fn start() -> Result<Module, String> {
+    for point in iradialer_core::failpoint::armed()? {
+        log(Level::Error, &format!("a failpoint is armed: {point}"));
+    }
     let config = config_file::read().map_err(|errors| errors.to_string())?;
     let (engine, deliveries) =
         Engine::start(config, Arc::new(Switch)).map_err(|error| format!("threads: {error}"))?;

@@ -178,12 +178,14 @@ async fn for_each(
 }
 
 async fn send_reply(engine: &Engine, client: &Client, inbox: Subject, payload: Bytes) {
+    iradialer_core::failpoint::hit("module.reply.before");
     if let Err(error) = client.publish(inbox, payload).await {
         engine.host.log(
             Level::Warning,
             &format!("NATS: a reply was not sent: {error}"),
         );
     }
+    iradialer_core::failpoint::hit("module.reply.after");
 }
 
 /// An error's text without the end of it, where it quotes a message at length: a reply has to fit the

@@ -79,12 +79,16 @@ async fn deliver_one(
     loop {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", format!("{}.{}", event.attempt_id, event.seq));
+        iradialer_core::failpoint::hit("module.publish.before");
         let error = match context
             .publish_with_headers(subject.clone(), headers, payload.clone())
             .await
         {
             Ok(ack) => match ack.await {
-                Ok(_) => return event.attempt_id,
+                Ok(_) => {
+                    iradialer_core::failpoint::hit("module.publish.after");
+                    return event.attempt_id;
+                }
                 Err(error) => error,
             },
             Err(error) => error,
