@@ -66,7 +66,7 @@ async fn main() -> Result<()> {
         cpu_per_call(&mut table, &args, fresh, AT_ONCE, offer, Duration::ZERO).await?;
     }
     if args.wants("ringing") {
-        let offer = Offer::lasting(40.0, 16.0);
+        let offer = Offer::lasting(80.0, 16.0);
         cpu_per_call(&mut table, &args, fresh, RINGS_8_S, offer, RING).await?;
     }
     if args.wants("saturation") {
