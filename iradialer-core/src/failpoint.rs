@@ -66,10 +66,12 @@ mod armable {
     /// The place `name` is reached, which can fail: true while an `error` that is armed there lasts.
     pub fn fails(name: &str) -> bool {
         let Ok(points) = &*POINTS else { return false };
-        points
-            .iter()
-            .filter(|point| point.name == name)
-            .fold(false, |failed, point| point.reach() || failed)
+        let mut failed = false;
+        // Every one of the name counts its hits, whatever the others do.
+        for point in points.iter().filter(|point| point.name == name) {
+            failed |= point.reach();
+        }
+        failed
     }
 
     /// What is armed, for a loud line in the log at start; an error says what is wrong with the variable.
