@@ -13,6 +13,7 @@ pub struct Api {
     http: Client,
     base: String,
     token: String,
+    timeout: Duration,
 }
 
 /// What the gateway answered.
@@ -43,12 +44,12 @@ impl Api {
         let http = Client::builder()
             .tls_certs_only([Certificate::from_pem(&pem)?])
             .no_proxy()
-            .timeout(Duration::from_secs(30))
             .build()?;
         Ok(Api {
             http,
             base: base.to_owned(),
             token: token.to_owned(),
+            timeout: Duration::from_secs(30),
         })
     }
 
@@ -56,6 +57,14 @@ impl Api {
     pub fn with_token(&self, token: &str) -> Self {
         Api {
             token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, with another patience for each request than 30 s.
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Api {
+            timeout,
             ..self.clone()
         }
     }
@@ -99,7 +108,8 @@ impl Api {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
-        let response = request.bearer_auth(&self.token).send().await?;
+        let request = request.bearer_auth(&self.token).timeout(self.timeout);
+        let response = request.send().await?;
         let status = response.status().as_u16();
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));

@@ -4,6 +4,7 @@
 //! - [`process`]: a child that never outlives its guard, [`ports`] that are free.
 //! - [`nats`], [`gateway`], [`sandbox`], [`freeswitch`], [`sipp`]: one guard for each program.
 //! - [`bench`]: what `make bench` measures.
+//! - [`chaos`]: the same system under faults, and what must stay true.
 //! - [`webhook`]: a receiver that checks every signature and keeps every event.
 //! - [`system`]: all of them together: one gateway, one switch, the trunks between.
 //! - [`scenario`]: a call and what must come of it, as the TOML files of the suite say it.
@@ -11,6 +12,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod chaos;
 pub mod engine_config;
 pub mod event_socket;
 pub mod freeswitch;

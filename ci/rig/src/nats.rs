@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 /// How long a start may take, with every core busy.
 const START_TIME: Duration = Duration::from_secs(30);
+/// How long a stop may take.
+const STOP_TIME: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it ends it and removes its store.
 pub struct Nats {
@@ -47,10 +49,40 @@ impl Nats {
 
     /// Kills it (SIGKILL) and starts it again on the same port and store.
     pub async fn kill_and_restart(&mut self) -> Result<()> {
+        self.kill(false).await?;
+        self.start_again().await
+    }
+
+    /// Kills it (SIGKILL) and removes its streams; [`Nats::start_again`] brings it back without them.
+    pub async fn kill(&mut self, wipe: bool) -> Result<()> {
         self.process.signal(rustix::process::Signal::KILL)?;
+        self.process.stop(STOP_TIME).await?;
+        if wipe {
+            std::fs::remove_dir_all(self.dir.path().join("store"))?;
+        }
+        Ok(())
+    }
+
+    /// Stops it as an operator does (SIGTERM).
+    pub async fn stop(&mut self) -> Result<()> {
+        self.process.stop(STOP_TIME).await.map(drop)
+    }
+
+    /// Starts it again on the same port and store, after [`Nats::kill`] or [`Nats::stop`].
+    pub async fn start_again(&mut self) -> Result<()> {
         let config = std::fs::read_to_string(self.dir.path().join("nats.conf"))?;
         self.process = Self::spawn(&self.dir, &config)?;
         self.wait_until_ready().await
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
     fn spawn(dir: &TempDir, config: &str) -> Result<Process> {
@@ -64,7 +96,7 @@ impl Nats {
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let address = self.address();
         let listening = || TcpStream::connect(address).ok().map(drop);
         self.process.until("listening", START_TIME, listening).await
     }

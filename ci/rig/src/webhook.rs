@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use standardwebhooks::Webhook;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -56,6 +57,7 @@ struct Shared {
 #[derive(Default)]
 struct Inbox {
     events: Vec<Delivery>,
+    ids: HashSet<String>,
     /// Why deliveries were turned away: a bad signature, a body that is no event.
     refused: Vec<String>,
     /// How many came again under an id already seen.
@@ -196,10 +198,10 @@ async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         return shared.refuse(why, StatusCode::BAD_REQUEST);
     };
     let mut inbox = shared.inbox();
-    if inbox.events.iter().any(|event| event.id == delivery.id) {
-        inbox.repeats += 1;
-    } else {
+    if inbox.ids.insert(delivery.id.clone()) {
         inbox.events.push(delivery);
+    } else {
+        inbox.repeats += 1;
     }
     drop(inbox);
     shared.arrivals.send_modify(|count| *count += 1);

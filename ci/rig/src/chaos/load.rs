@@ -1,0 +1,200 @@
+//! Clients that ask for calls. Each request has an idempotency key and is repeated, as a program that
+//! must not lose it does, until it is answered.
+
+use crate::api::{Answer, Api};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The pause before a request is repeated.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How many of a hundred requests are sent once more after their answer.
+const REPEATED: u32 = 10;
+/// How many of a hundred calls are dropped a moment after they were accepted.
+const DROPPED: u32 = 5;
+
+/// A callee of the sandbox, and how many of a hundred calls go there.
+const CALLEES: [(&str, u32); 8] = [
+    ("+15005550007", 50),
+    ("+15005550001", 15),
+    ("+15005550002", 10),
+    ("+15005550003", 8),
+    ("+15005550005", 2),
+    ("+15005550004", 3),
+    ("+15005557503", 7),
+    ("+15005557404", 5),
+];
+
+/// Whether the far end at `number` refuses before it rings and lets another trunk be tried.
+pub fn may_fail_over(number: &str) -> bool {
+    number == "+15005557503"
+}
+
+/// A request for a call and what came of it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its idempotency key.
+    pub key: String,
+    /// The number.
+    pub number: &'static str,
+    /// The call, once accepted.
+    pub call: Option<String>,
+    /// What is wrong with the answers, if anything.
+    pub wrong: Option<String>,
+}
+
+/// The load. Dropping it stops it.
+pub struct Load {
+    asked: Arc<Mutex<Vec<Asked>>>,
+    tasks: TaskTracker,
+    /// Ends the asking for more.
+    enough: CancellationToken,
+    /// Ends the repeating, too.
+    give_up: CancellationToken,
+}
+
+impl Load {
+    /// Asks for calls of the campaigns in turn, one each `gap`, the same ones for the same seed.
+    pub fn start(api: Api, campaigns: &'static [&'static str], seed: u64, gap: Duration) -> Self {
+        let load = Load {
+            asked: Arc::default(),
+            tasks: TaskTracker::new(),
+            enough: CancellationToken::new(),
+            give_up: CancellationToken::new(),
+        };
+        let (asked, tasks) = (load.asked.clone(), load.tasks.clone());
+        let (enough, give_up) = (load.enough.clone(), load.give_up.clone());
+        let mut rng = StdRng::seed_from_u64(!seed);
+        load.tasks.spawn(async move {
+            let mut every = tokio::time::interval(gap);
+            for index in 0.. {
+                tokio::select! {
+                    _ = every.tick() => {}
+                    () = enough.cancelled() => return,
+                }
+                let client = Client {
+                    api: api.clone(),
+                    asked: asked.clone(),
+                    index,
+                    dropped: rng.random_range(0..100) < DROPPED,
+                    repeated: rng.random_range(0..100) < REPEATED,
+                };
+                let callee = CALLEES.choose_weighted(&mut rng, |(_, weight)| *weight);
+                let number = callee.map_or(CALLEES[0].0, |(number, _)| *number);
+                let key = format!("chaos-{index}");
+                lock(&asked).push(Asked {
+                    key: key.clone(),
+                    number,
+                    call: None,
+                    wrong: None,
+                });
+                let campaign = campaigns[index % campaigns.len()];
+                let request = json!({"campaign_name": campaign, "to_number": number,
+                    "idempotency_key": key, "dial_timeout": 5, "max_duration": 2});
+                let give_up = give_up.clone();
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = client.ask(&request) => {}
+                        () = give_up.cancelled() => {}
+                    }
+                });
+            }
+        });
+        load
+    }
+
+    /// Asks for no more, and waits until every request is answered, at most so long. Gives them all.
+    pub async fn finish(&self, within: Duration) -> Vec<Asked> {
+        self.enough.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(within, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            self.give_up.cancel();
+            self.tasks.wait().await;
+        }
+        lock(&self.asked).clone()
+    }
+
+    /// How many calls have been accepted so far.
+    pub fn accepted(&self) -> usize {
+        let asked = lock(&self.asked);
+        asked.iter().filter(|asked| asked.call.is_some()).count()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.enough.cancel();
+        self.give_up.cancel();
+    }
+}
+
+struct Client {
+    api: Api,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    index: usize,
+    dropped: bool,
+    repeated: bool,
+}
+
+impl Client {
+    async fn ask(&self, request: &Value) {
+        let Some(call) = self.until_accepted(request).await else {
+            return;
+        };
+        lock(&self.asked)[self.index].call = Some(call.clone());
+        if self.repeated {
+            sleep(PAUSE).await;
+            match self.until_accepted(request).await {
+                Some(again) if again != call => {
+                    self.wrong(format!("asked again, the call is {again} and not {call}"));
+                }
+                _ => {}
+            }
+        }
+        if self.dropped {
+            sleep(PAUSE).await;
+            // A drop is a wish: it may come too late, and it is not repeated.
+            let _ = self.api.drop_call(&call).await;
+        }
+    }
+
+    /// Repeats the request until there is an answer that holds. Nothing: it was refused for good.
+    async fn until_accepted(&self, request: &Value) -> Option<String> {
+        loop {
+            match self.api.post("/api/makecall", request).await {
+                Ok(answer) if answer.status == 200 => {
+                    return Some(answer.text("/call_uuid").to_owned());
+                }
+                Ok(answer) if is_for_good(&answer) => {
+                    self.wrong(format!("{answer:?}"));
+                    return None;
+                }
+                Ok(_) | Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn wrong(&self, what: String) {
+        lock(&self.asked)[self.index].wrong = Some(what);
+    }
+}
+
+/// Whether asking again would give the same.
+fn is_for_good(answer: &Answer) -> bool {
+    (400..500).contains(&answer.status) && ![408, 425, 429].contains(&answer.status)
+}
+
+fn lock(asked: &Mutex<Vec<Asked>>) -> std::sync::MutexGuard<'_, Vec<Asked>> {
+    asked
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}

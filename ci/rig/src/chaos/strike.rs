@@ -1,0 +1,185 @@
+//! Deals one blow and mends what it broke.
+
+use super::chronicle::{What, now_ms};
+use super::plan::{Blow, Fault, Target};
+use super::world::{Node, World};
+use crate::process::Process;
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// How long a process may take to come upon a failpoint that is armed in it.
+const FAILPOINT_TIME: Duration = Duration::from_secs(6);
+
+/// Deals the blow, once nothing else is done to its target, and returns when the target is as before.
+pub(super) async fn strike(world: &World, fault: &Fault) -> Result<()> {
+    match fault.target {
+        Target::Nats => nats(world, fault).await,
+        Target::Postgres => postgres(world, fault).await,
+        target => {
+            let node = world.node(target).context("no such process")?;
+            let mut node = node.lock().await;
+            note(world, fault);
+            ours(world, fault, &mut node).await
+        }
+    }
+    .with_context(|| fault.to_string())
+}
+
+fn note(world: &World, fault: &Fault) {
+    let text = fault.to_string();
+    world.chronicle.note(fault.target, What::Note(text));
+}
+
+async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
+    let chronicle = &world.chronicle;
+    match fault.blow {
+        Blow::Kill(down) => {
+            node.kill(chronicle).await?;
+            sleep(down).await;
+        }
+        Blow::Stop(stop) => {
+            let began_ms = now_ms();
+            if let Some(process) = &mut node.process {
+                stand_still(process, stop).await?;
+            }
+            hindered(world, fault.target, began_ms);
+            return Ok(());
+        }
+        Blow::Restart => node.stop(chronicle).await,
+        Blow::Wipe => {
+            node.kill(chronicle).await?;
+            remove(&node.journal())?;
+            chronicle.note(fault.target, What::Wiped);
+        }
+        Blow::Tear(len) => {
+            node.kill(chronicle).await?;
+            tear(&node.journal(), len)?;
+        }
+        Blow::Partition(link, trouble, lasts) => {
+            let began_ms = now_ms();
+            node.suffer(link, Some(trouble));
+            sleep(lasts).await;
+            node.suffer(link, None);
+            hindered(world, fault.target, began_ms);
+            return Ok(());
+        }
+        Blow::DieAt(point, hit) => {
+            node.stop(chronicle).await;
+            node.start(chronicle, Some(&format!("{point}=kill@{hit}")))
+                .await?;
+            let died = dies(node).await;
+            let told = if died { "reached" } else { "not reached" };
+            chronicle.note(
+                fault.target,
+                What::Note(format!("{point}@{hit} was {told}")),
+            );
+            node.kill(chronicle).await?;
+        }
+        Blow::PauseAt(point, hit, pause) => {
+            node.stop(chronicle).await;
+            let armed = format!("{point}=pause({})@{hit}", pause.as_millis());
+            let began_ms = now_ms();
+            node.start(chronicle, Some(&armed)).await?;
+            sleep(FAILPOINT_TIME + pause).await;
+            hindered(world, fault.target, began_ms);
+            node.stop(chronicle).await;
+        }
+        Blow::DiskFull(lasts) => {
+            node.stop(chronicle).await;
+            let ms = lasts.as_millis();
+            let armed =
+                format!("journal.append.fault=error({ms})@3;journal.sync.fault=error({ms})@30");
+            node.start(chronicle, Some(&armed)).await?;
+            sleep(FAILPOINT_TIME + lasts).await;
+            node.stop(chronicle).await;
+        }
+    }
+    node.start(chronicle, None).await?;
+    node.wait_until_ready().await
+}
+
+fn hindered(world: &World, target: Target, began_ms: u64) {
+    let until_ms = now_ms();
+    let what = What::Hindered { until_ms };
+    world.chronicle.note_at(began_ms, target, what);
+}
+
+async fn stand_still(process: &mut Process, stop: Duration) -> Result<()> {
+    process.signal(Signal::STOP)?;
+    sleep(stop).await;
+    process.signal(Signal::CONT)
+}
+
+/// Whether it ends by itself while a failpoint is armed.
+async fn dies(node: &mut Node) -> bool {
+    let deadline = Instant::now() + FAILPOINT_TIME;
+    while Instant::now() < deadline {
+        if node.process.as_mut().and_then(Process::ended).is_some() {
+            return true;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+fn remove(journal: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(journal) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What a crash leaves of a record that was being written, at the end of the youngest segment: bytes that
+/// are no record. Nothing that was acknowledged is touched.
+fn tear(journal: &Path, len: usize) -> Result<()> {
+    let mut segments: Vec<_> = match std::fs::read_dir(journal) {
+        Ok(entries) => entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.is_file())
+            .collect(),
+        Err(_) => return Ok(()),
+    };
+    segments.sort();
+    let Some(youngest) = segments.last() else {
+        return Ok(());
+    };
+    let mut file = std::fs::OpenOptions::new().append(true).open(youngest)?;
+    let torn: Vec<u8> = (0..len).map(|at| (at * 37 % 251) as u8).collect();
+    file.write_all(&torn)?;
+    Ok(())
+}
+
+async fn nats(world: &World, fault: &Fault) -> Result<()> {
+    let mut nats = world.nats.lock().await;
+    note(world, fault);
+    match fault.blow {
+        Blow::Kill(down) => {
+            nats.kill(false).await?;
+            sleep(down).await;
+        }
+        Blow::Stop(stop) => return stand_still(nats.process(), stop).await,
+        Blow::Wipe => nats.kill(true).await?,
+        _ => nats.stop().await?,
+    }
+    nats.start_again().await
+}
+
+async fn postgres(world: &World, fault: &Fault) -> Result<()> {
+    let Some(postgres) = &world.postgres else {
+        return Ok(());
+    };
+    let mut postgres = postgres.lock().await;
+    note(world, fault);
+    match fault.blow {
+        Blow::Kill(down) => {
+            postgres.kill().await?;
+            sleep(down).await;
+        }
+        _ => postgres.stop().await?,
+    }
+    postgres.start_again().await
+}

@@ -1,0 +1,422 @@
+//! The system of a chaos run: each role of the gateway a process of its own, two of them routers, two
+//! switches, the bus, and a proxy between each process and what it depends on.
+
+use super::chronicle::{Chronicle, What};
+use super::plan::{Link, Target, Trouble};
+use super::postgres::Postgres;
+use super::proxy::Proxy;
+use crate::api::Api;
+use crate::freeswitch::Engine;
+use crate::nats::Nats;
+use crate::ports::free_port;
+use crate::process::{Process, Program};
+use crate::repository::{self, Built};
+use crate::webhook::Receiver;
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// The tenant of every call.
+pub const TENANT: &str = "acme";
+/// The campaigns; each prefers another trunk.
+pub const CAMPAIGNS: [&str; 2] = ["north", "south"];
+/// The trunks: name, calls a second, calls at once.
+pub const TRUNKS: [(&str, u32, u32); 2] = [("alpha", 6, 12), ("beta", 4, 8)];
+
+/// How long a start may take, with every core busy.
+const START_TIME: Duration = Duration::from_secs(60);
+/// How long a graceful end may take: a switch hangs up its calls, a router waits for answers.
+const STOP_TIME: Duration = Duration::from_secs(30);
+
+/// Where the TDB is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Database {
+    /// A file that the gateway's processes share.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// The system. Fields are dropped in this order: what depends goes before what it depends on.
+pub struct World {
+    nodes: BTreeMap<Target, Mutex<Node>>,
+    /// What the gateway's events come to.
+    pub webhooks: Receiver,
+    /// The bus.
+    pub nats: Mutex<Nats>,
+    /// The database server, if there is one.
+    pub postgres: Option<Mutex<Postgres>>,
+    /// What happened.
+    pub chronicle: Chronicle,
+    url_of_tdb: String,
+    dir: TempDir,
+}
+
+/// A process of ours: it can be started again and again on the same data.
+pub struct Node {
+    target: Target,
+    plan: Start,
+    /// The life that runs, if one does.
+    pub process: Option<Process>,
+    lives: u32,
+    dir: PathBuf,
+    nats: Proxy,
+    sql: Option<Proxy>,
+}
+
+/// How a node is started.
+enum Start {
+    Gateway {
+        program: PathBuf,
+        config: PathBuf,
+        sql: Option<String>,
+    },
+    Switch {
+        program: PathBuf,
+        engine: Engine,
+        invites: PathBuf,
+    },
+}
+
+impl World {
+    /// Starts everything and waits until calls can be asked for.
+    pub async fn start(built: &Built, database: Database, chronicle: Chronicle) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("ira-chaos-").tempdir()?;
+        let nats = Nats::start().await?;
+        let webhooks = Receiver::start().await?;
+        let postgres = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(Postgres::start().await?),
+        };
+        let url_of_tdb = match &postgres {
+            Some(postgres) => postgres.url(postgres.address()),
+            None => format!("sqlite://{}", dir.path().join("tdb.db").display()),
+        };
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        webhooks.trust(secret)?;
+        let config = dir.path().join("gateway.toml");
+        std::fs::write(
+            &config,
+            gateway_config(&nats, &webhooks, secret, &url_of_tdb)?,
+        )?;
+
+        let mut world = World {
+            nodes: BTreeMap::new(),
+            webhooks,
+            nats: Mutex::new(nats),
+            postgres: postgres.map(Mutex::new),
+            chronicle,
+            url_of_tdb,
+            dir,
+        };
+        for target in Target::GATEWAY {
+            let sql = world.sql_proxy().await?;
+            let plan = Start::Gateway {
+                program: built.gateway.clone(),
+                config: config.clone(),
+                sql: sql.as_ref().map(|(_, url)| url.clone()),
+            };
+            world.add(target, plan, sql.map(|(proxy, _)| proxy)).await?;
+        }
+        for target in Target::SWITCHES {
+            let plan = Start::Switch {
+                program: built.sandbox.clone(),
+                engine: Engine {
+                    module: built.module.clone(),
+                    params: Vec::new(),
+                },
+                invites: world.invite_log(),
+            };
+            world.add(target, plan, None).await?;
+        }
+        for (target, node) in &world.nodes {
+            let mut node = node.lock().await;
+            let node = &mut *node;
+            if let Start::Switch { engine, .. } = &mut node.plan {
+                engine.params = world.switch_params(*target, &node.dir, &node.nats).await?;
+            }
+            node.start(&world.chronicle, None).await?;
+            node.wait_until_ready().await?;
+        }
+        Ok(world)
+    }
+
+    async fn sql_proxy(&self) -> Result<Option<(Proxy, String)>> {
+        let Some(postgres) = &self.postgres else {
+            return Ok(None);
+        };
+        let postgres = postgres.lock().await;
+        let proxy = Proxy::start(postgres.address()).await?;
+        let url = postgres.url(proxy.address());
+        Ok(Some((proxy, url)))
+    }
+
+    async fn add(&mut self, target: Target, plan: Start, sql: Option<Proxy>) -> Result<()> {
+        let dir = self.dir.path().join(target.name());
+        std::fs::create_dir(&dir)?;
+        let node = Node {
+            target,
+            plan,
+            process: None,
+            lives: 0,
+            dir,
+            nats: Proxy::start(self.nats.lock().await.address()).await?,
+            sql,
+        };
+        self.nodes.insert(target, Mutex::new(node));
+        Ok(())
+    }
+
+    async fn switch_params(
+        &self,
+        target: Target,
+        dir: &Path,
+        nats: &Proxy,
+    ) -> Result<Vec<(String, String)>> {
+        let login = self.nats.lock().await.switch_login();
+        let prompts = repository::root()?.join("conf/prompts");
+        let mut params = vec![
+            ("node-id", target.name().to_owned()),
+            ("nats-url", format!("nats://{}", nats.address())),
+            ("nats-user", login.user),
+            ("nats-password", login.password),
+            ("prompts-dir", prompts.display().to_string()),
+        ];
+        if has_journal()? {
+            params.push(("journal-dir", journal(dir).display().to_string()));
+        }
+        Ok(params
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
+    }
+
+    /// A process of ours, once nobody else has a hand on it. Nothing for the bus and the database server.
+    pub fn node(&self, target: Target) -> Option<&Mutex<Node>> {
+        self.nodes.get(&target)
+    }
+
+    /// A client with a fresh token.
+    pub async fn api(&self) -> Result<Api> {
+        let node = self.nodes[&Target::Web].lock().await;
+        let Start::Gateway {
+            program, config, ..
+        } = &node.plan
+        else {
+            anyhow::bail!("the web role is no gateway");
+        };
+        let output = Command::new(program)
+            .args(["token", "create", "--tenant", TENANT, "--config"])
+            .arg(config)
+            .arg("--data-dir")
+            .arg(&node.dir)
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "token create: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let token = String::from_utf8(output.stdout)?;
+        let ready: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(node.dir.join("ready.json"))?)?;
+        let text = |name: &str| ready[name].as_str().unwrap_or_default();
+        Api::new(text("https"), Path::new(text("cert")), token.trim())
+    }
+
+    /// The file in which the sandboxes count INVITEs.
+    pub fn invite_log(&self) -> PathBuf {
+        self.dir.path().join("invites.tsv")
+    }
+
+    /// Where the TDB is, past every proxy.
+    pub fn url_of_tdb(&self) -> &str {
+        &self.url_of_tdb
+    }
+
+    /// Notes and starts again what ended though nobody had a hand in it.
+    pub async fn look_after(&self) -> Result<()> {
+        for (target, node) in &self.nodes {
+            let Ok(mut node) = node.try_lock() else {
+                continue;
+            };
+            let ended = node.process.as_mut().and_then(Process::ended);
+            if let (Some(status), Some(process)) = (ended, &node.process) {
+                let told = format!("ended by itself ({status})\n{}", process.log_tail());
+                self.chronicle.note(*target, What::Died);
+                self.chronicle.note(*target, What::Broke(told));
+                node.start(&self.chronicle, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends every process of ours gracefully, so that what they still have to say is said.
+    pub async fn stop(&self) {
+        for node in self.nodes.values() {
+            let mut node = node.lock().await;
+            node.stop(&self.chronicle).await;
+        }
+    }
+
+    /// Keeps the directory with every log and says where it is.
+    pub fn keep(self) -> PathBuf {
+        let World { nodes, dir, .. } = self;
+        drop(nodes);
+        dir.keep()
+    }
+}
+
+impl Node {
+    /// Starts another life of it, with this in `IRADIALER_FAILPOINTS`.
+    pub async fn start(&mut self, chronicle: &Chronicle, failpoints: Option<&str>) -> Result<()> {
+        self.lives += 1;
+        let name = format!("{}.{}", self.target.name(), self.lives);
+        let dir = self.dir.display().to_string();
+        let mut program = match &self.plan {
+            Start::Gateway {
+                program,
+                config,
+                sql,
+            } => {
+                let url = format!("nats://{}", self.nats.address());
+                let mut program = Program::new(name, program)
+                    .args(["serve", "--config"])
+                    .arg(config.to_string_lossy())
+                    .args(["--data-dir", &dir, "--roles", self.target.role()])
+                    .env("IRADIALER_NATS_URL", url);
+                if let Some(sql) = sql {
+                    program = program.env("IRADIALER_TDB_URL", sql);
+                }
+                program
+            }
+            Start::Switch {
+                program,
+                engine,
+                invites,
+            } => {
+                let conf = self.dir.join("conf");
+                engine.write(&conf)?;
+                Program::new(name, program)
+                    .arg("--module")
+                    .arg(engine.module.to_string_lossy())
+                    .arg("--conf")
+                    .arg(conf.to_string_lossy())
+                    .arg("--invite-log")
+                    .arg(invites.to_string_lossy())
+                    .args(["--name", self.target.name()])
+            }
+        };
+        if let Some(failpoints) = failpoints {
+            program = program.env("IRADIALER_FAILPOINTS", failpoints);
+        }
+        self.process = Some(program.start(&self.dir)?);
+        chronicle.note(self.target, What::Started);
+        Ok(())
+    }
+
+    /// Waits until it says that it is ready, if it is one that says so.
+    pub async fn wait_until_ready(&mut self) -> Result<()> {
+        let ready = self.dir.join("ready.json");
+        let target = self.target;
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        let log = process.log().to_owned();
+        let is_ready = || match target {
+            Target::Web => ready.exists().then_some(()),
+            target if target.is_switch() => {
+                let text = std::fs::read(&log).ok()?;
+                let text = String::from_utf8_lossy(&text);
+                text.lines().any(|line| line == "READY").then_some(())
+            }
+            _ => Some(()),
+        };
+        process.until("ready", START_TIME, is_ready).await
+    }
+
+    /// Kills it (SIGKILL) and waits for its end.
+    pub async fn kill(&mut self, chronicle: &Chronicle) -> Result<()> {
+        let Some(mut process) = self.process.take() else {
+            return Ok(());
+        };
+        // It may have died at its failpoint already.
+        let _ = process.signal(rustix::process::Signal::KILL);
+        process.stop(STOP_TIME).await?;
+        chronicle.note(self.target, What::Died);
+        Ok(())
+    }
+
+    /// Ends it as an operator does (SIGTERM); one that does not end is a fault of its own, and killed.
+    pub async fn stop(&mut self, chronicle: &Chronicle) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        if let Err(error) = process.stop(STOP_TIME).await {
+            let told = format!("did not end gracefully: {error:#}");
+            chronicle.note(self.target, What::Broke(told));
+            chronicle.note(self.target, What::Died);
+        }
+    }
+
+    /// Has one of its connections suffer this, or nothing any more.
+    pub fn suffer(&self, link: Link, trouble: Option<Trouble>) {
+        match (link, &self.sql) {
+            (Link::Sql, Some(sql)) => sql.suffer(trouble),
+            (Link::Sql, None) => {}
+            (Link::Nats, _) => self.nats.suffer(trouble),
+        }
+    }
+
+    /// Where a switch keeps its journal.
+    pub fn journal(&self) -> PathBuf {
+        journal(&self.dir)
+    }
+}
+
+fn journal(dir: &Path) -> PathBuf {
+    dir.join("journal")
+}
+
+/// Whether the module keeps its journal on a disk.
+pub fn has_journal() -> Result<bool> {
+    let shipped = repository::root()?.join("conf/autoload_configs/iradialer.conf.xml");
+    let text = std::fs::read_to_string(&shipped)
+        .with_context(|| format!("reading {}", shipped.display()))?;
+    Ok(text.contains("name=\"journal-dir\""))
+}
+
+/// The file that all processes of the gateway share; what differs is in their environment.
+fn gateway_config(nats: &Nats, webhooks: &Receiver, secret: &str, tdb: &str) -> Result<String> {
+    let login = nats.gateway_login();
+    let mut text = format!(
+        "[web]\nlisten = \"127.0.0.1:{port}\"\n\
+         [nats]\nurl = \"{url}\"\nuser = \"{user}\"\npassword = \"{password}\"\n\
+         [tdb]\nurl = \"{tdb}\"\n\
+         [webhooks]\nsecret = \"{secret}\"\nallow_addresses = [\"127.0.0.0/8\"]\n\
+         retry_after_s = [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 5, 5, 5, 5, 5]\n\
+         [router]\nswitch_unknown_after_ms = 30000\n",
+        port = free_port()?,
+        url = login.url,
+        user = login.user,
+        password = login.password,
+    );
+    for (name, max_cps, max_calls) in TRUNKS {
+        text += &format!(
+            "[[trunks]]\nname = \"{name}\"\nmax_cps = {max_cps}.0\nmax_calls = {max_calls}\n"
+        );
+    }
+    for (index, name) in CAMPAIGNS.iter().enumerate() {
+        let (first, second) = (TRUNKS[index].0, TRUNKS[1 - index].0);
+        text += &format!(
+            "[[campaigns]]\nname = \"{name}\"\ntenant_id = \"{TENANT}\"\n\
+             trunks = [\"{first}\", \"{second}\"]\nfrom_number = \"+15005550100\"\n\
+             event_url = \"{}\"\nmax_calls = 100\n",
+            webhooks.url()
+        );
+    }
+    Ok(text)
+}
