@@ -4,6 +4,8 @@
 //! are committed. They may come again, and out of order: the TDB stores each once, and an event
 //! whose predecessors are missing is handed back for a while.
 
+mod confirm;
+
 use crate::app::App;
 use crate::bus::stream;
 use crate::tdb::{Applied, OutOfOrder, TdbError};
@@ -34,6 +36,11 @@ const FAULT_DELAY: Duration = Duration::from_secs(1);
 
 /// Collects until `stop`, and then ends what is under way. Where the bus is away this waits for it.
 pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) {
+    let confirming = confirm::run(app.clone(), client.clone(), stop.clone());
+    tokio::join!(collect_all(app, client, stop), confirming);
+}
+
+async fn collect_all(app: App, client: async_nats::Client, stop: CancellationToken) {
     let context = jetstream::new(client);
     let mut told = false;
     while !stop.is_cancelled() {

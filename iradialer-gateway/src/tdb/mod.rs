@@ -7,6 +7,7 @@
 mod accept;
 mod attempt;
 mod call;
+mod confirm;
 mod delivery;
 mod ending;
 mod error;

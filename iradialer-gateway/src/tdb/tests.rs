@@ -1,6 +1,7 @@
 //! Calls through the TDB, from the request to the last delivery.
 
 mod attempts;
+mod confirm;
 mod deliveries;
 mod events;
 mod plans;
