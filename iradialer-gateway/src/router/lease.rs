@@ -9,10 +9,13 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// How long a lease is good for.
-const LEASE_MS: u64 = 6_000;
-/// How often it is renewed, or tried for.
-const INTERVAL: Duration = Duration::from_secs(2);
+/// How long a lease is good for. With [`TRY_INTERVAL`] it bounds how long a router that was killed keeps
+/// the others waiting.
+const LEASE_MS: u64 = 3_000;
+/// How often it is renewed: two renewals in a row may fail.
+const RENEW_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is tried for by a router that does not have it.
+const TRY_INTERVAL: Duration = Duration::from_millis(500);
 /// How soon a lease is taken anew when a switch calls our epoch old.
 const RETAKE_DELAY: Duration = Duration::from_millis(100);
 
@@ -52,8 +55,12 @@ impl Keeper {
                 }
                 Err(_) => {}
             }
+            let interval = match self.lease.borrow().is_some() {
+                true => RENEW_INTERVAL,
+                false => TRY_INTERVAL,
+            };
             tokio::select! {
-                () = sleep(INTERVAL) => {}
+                () = sleep(interval) => {}
                 () = shared.stale_epoch.notified() => {
                     // The switch has seen a higher epoch than the TDB ever gave out (the TDB is new,
                     // the switch is not), or we have lost the lease and taking it fails.

@@ -66,3 +66,25 @@ async fn a_router_that_was_stopped_past_its_lease_dials_nobody_twice() {
     }
     wait_for_log(first, "another router gives out the calls now").await;
 }
+
+/// To the others, one that stands still is one that was killed; but its bus lives on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_is_gone_is_replaced_within_five_seconds() {
+    let bench = Bench::start("").await;
+    let first = bench.gateway();
+    wait_for_log(first, LEADS).await;
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 1000, &[]).await;
+    let second = bench.second_gateway().await;
+    stop_between_two_writes(first, &second).await;
+    let gone = Instant::now();
+    let body = json!({
+        "campaign_name": "reminders", "to_number": "+15005550001",
+        "call_params": { "event_url": bench.webhook.url },
+    });
+    second.make_call(&bench.token, &body).await;
+    let dialled = switch.wait_for_dials(1).await;
+    let taken_over = dialled[0].at - gone;
+    println!("the first dispatch came {taken_over:?} after the router was gone");
+    assert!(taken_over < Duration::from_secs(5), "{taken_over:?}");
+    first.signal("CONT").await;
+}
