@@ -72,3 +72,6 @@ pub fn check(evidence: &Evidence) -> Findings {
     bounds::check(evidence, &mut findings);
     findings
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,11 @@ use rustix::process::Signal;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 /// How long a process may take to come upon a failpoint that is armed in it.
-const FAILPOINT_TIME: Duration = Duration::from_secs(6);
+const FAILPOINT_TIME: Duration = Duration::from_secs(4);
 
 /// Deals the blow, once nothing else is done to its target, and returns when the target is as before.
 pub(super) async fn strike(world: &World, fault: &Fault) -> Result<()> {
@@ -71,6 +72,7 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
             node.stop(chronicle).await;
             node.start(chronicle, Some(&format!("{point}=kill@{hit}")))
                 .await?;
+            hand_over_lease(world, fault.target).await?;
             let died = dies(node).await;
             let told = if died { "reached" } else { "not reached" };
             chronicle.note(
@@ -84,6 +86,7 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
             let armed = format!("{point}=pause({})@{hit}", pause.as_millis());
             let began_ms = now_ms();
             node.start(chronicle, Some(&armed)).await?;
+            hand_over_lease(world, fault.target).await?;
             sleep(FAILPOINT_TIME + pause).await;
             hindered(world, fault.target, began_ms);
             node.stop(chronicle).await;
@@ -100,6 +103,21 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
     }
     node.start(chronicle, None).await?;
     node.wait_until_ready().await
+}
+
+/// A router comes upon its failpoints only while it leads: the other one is restarted, unless something
+/// else is being done to it, and gives up the lease.
+async fn hand_over_lease(world: &World, armed: Target) -> Result<()> {
+    let other = match armed {
+        Target::RouterA => Target::RouterB,
+        Target::RouterB => Target::RouterA,
+        _ => return Ok(()),
+    };
+    if let Some(Ok(mut other)) = world.node(other).map(Mutex::try_lock) {
+        other.stop(&world.chronicle).await;
+        other.start(&world.chronicle, None).await?;
+    }
+    Ok(())
 }
 
 fn hindered(world: &World, target: Target, began_ms: u64) {
@@ -156,16 +174,23 @@ fn tear(journal: &Path, len: usize) -> Result<()> {
 async fn nats(world: &World, fault: &Fault) -> Result<()> {
     let mut nats = world.nats.lock().await;
     note(world, fault);
+    let began_ms = now_ms();
     match fault.blow {
         Blow::Kill(down) => {
             nats.kill(false).await?;
             sleep(down).await;
         }
-        Blow::Stop(stop) => return stand_still(nats.process(), stop).await,
+        Blow::Stop(stop) => {
+            stand_still(nats.process(), stop).await?;
+            hindered(world, fault.target, began_ms);
+            return Ok(());
+        }
         Blow::Wipe => nats.kill(true).await?,
         _ => nats.stop().await?,
     }
-    nats.start_again().await
+    nats.start_again().await?;
+    hindered(world, fault.target, began_ms);
+    Ok(())
 }
 
 async fn postgres(world: &World, fault: &Fault) -> Result<()> {

@@ -29,7 +29,7 @@ fn rates(evidence: &Evidence, findings: &mut Findings) {
                 .iter()
                 .take_while(|invite| invite.at_us < first.at_us + SECOND_US);
             let (late, on_time): (Vec<&&Invite>, Vec<_>) =
-                window.partition(|invite| delayed_ms(evidence, invite) > USUAL_MS);
+                window.partition(|invite| was_held_up(evidence, invite));
             if late.len() + on_time.len() > most {
                 match late.is_empty() {
                     true => violations.push(format!(
@@ -50,12 +50,19 @@ fn rates(evidence: &Evidence, findings: &mut Findings) {
     findings.noted(rule, evidence.facts.invites.len(), violations, note);
 }
 
-/// How long after its assignment an INVITE went out; without that table, nothing is known.
-fn delayed_ms(evidence: &Evidence, invite: &Invite) -> i64 {
+/// Whether it went out later than usual after its assignment because a switch, a router or the bus was
+/// made to stand still on the way.
+fn was_held_up(evidence: &Evidence, invite: &Invite) -> bool {
     let attempts = evidence.facts.attempts.as_ref();
-    attempts
-        .and_then(|attempts| attempts.get(&invite.attempt_id))
-        .map_or(0, |attempt| invite.at_ms() - attempt.assigned_ms)
+    let Some(attempt) = attempts.and_then(|attempts| attempts.get(&invite.attempt_id)) else {
+        return false;
+    };
+    let on_the_way = [&*invite.node, "nats", "router-a", "router-b"];
+    let (from_ms, to_ms) = (attempt.assigned_ms, invite.at_ms());
+    to_ms - from_ms > USUAL_MS
+        && on_the_way
+            .iter()
+            .any(|process| evidence.hindered(process, from_ms, to_ms))
 }
 
 fn capacities(evidence: &Evidence, findings: &mut Findings) {

@@ -171,10 +171,7 @@ pub(super) fn events_of<'a>(evidence: &'a Evidence, call: &Call) -> &'a [Event] 
         .map_or(&[], Vec::as_slice)
 }
 
-pub(super) fn by<'a, T>(
-    rows: &'a [T],
-    key: impl Fn(&T) -> &String,
-) -> HashMap<&'a str, Vec<&'a T>> {
+pub(super) fn by<T>(rows: &[T], key: impl Fn(&T) -> &String) -> HashMap<&str, Vec<&T>> {
     let mut map: HashMap<&str, Vec<&T>> = HashMap::new();
     for row in rows {
         map.entry(key(row).as_str()).or_default().push(row);
