@@ -6,8 +6,9 @@ use super::calls::{events_of, story};
 use super::{Evidence, Findings};
 use std::collections::HashMap;
 
-/// The window of a trunk's rate.
-const SECOND_US: u64 = 1_000_000;
+/// The window of a trunk's rate: a second, less what the ways of two INVITEs may differ by (one waits for a
+/// disk, the other does not).
+const WINDOW_US: u64 = 900_000;
 /// How long an INVITE takes from its assignment when nothing holds it up: the router spaces assignments,
 /// and what comes out later than this may come together with what follows it.
 const USUAL_MS: i64 = 300;
@@ -27,7 +28,7 @@ fn rates(evidence: &Evidence, findings: &mut Findings) {
         for (index, first) in invites.iter().enumerate() {
             let window = invites[index..]
                 .iter()
-                .take_while(|invite| invite.at_us < first.at_us + SECOND_US);
+                .take_while(|invite| invite.at_us < first.at_us + WINDOW_US);
             let (late, on_time): (Vec<&&Invite>, Vec<_>) =
                 window.partition(|invite| was_held_up(evidence, invite));
             if late.len() + on_time.len() > most {
