@@ -9,6 +9,7 @@
 //! - [`collector`]: writes what the switches report to the TDB.
 //! - [`dispatcher`]: delivers events to webhooks.
 //! - [`bus`]: the NATS link, and the `nats-server` of the development mode.
+//! - [`trunk`]: what a carrier's answer says of the call, the number and the trunk.
 //! - [`roles`]: starts the roles under one cancellation token and stops them.
 //!
 //! A role is a function `run(app, …, stop: CancellationToken)` that works until `stop` is cancelled and
@@ -27,4 +28,5 @@ pub mod ready_file;
 pub mod roles;
 pub mod router;
 pub mod tdb;
+pub mod trunk;
 pub mod web;

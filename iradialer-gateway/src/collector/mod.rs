@@ -8,13 +8,15 @@ mod confirm;
 
 use crate::app::App;
 use crate::bus::stream;
-use crate::tdb::{Applied, OutOfOrder, TdbError};
+use crate::tdb::{Applied, OutOfOrder, TdbError, TrunksOf};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, AckKind, Message};
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
+use iradialer_core::call::CallState;
 use iradialer_core::value::ClusterName;
 use iradialer_core::wire::{self, SwitchEvent};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +43,7 @@ pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) 
 }
 
 async fn collect_all(app: App, client: async_nats::Client, stop: CancellationToken) {
+    let trunks_of = trunks_of(&app);
     let context = jetstream::new(client);
     let mut told = false;
     while !stop.is_cancelled() {
@@ -52,7 +55,7 @@ async fn collect_all(app: App, client: async_nats::Client, stop: CancellationTok
             Ok(messages) => {
                 told = false;
                 tracing::info!("collecting events");
-                pump(&app, messages, &stop).await
+                pump(&app, &trunks_of, messages, &stop).await
             }
             Err(error) => Err(error),
         };
@@ -94,8 +97,19 @@ async fn open(
     Ok(messages)
 }
 
+/// The trunks of a campaign, as this gateway is configured.
+fn trunks_of(app: &App) -> TrunksOf {
+    let config = Arc::clone(&app.config);
+    Arc::new(move |tenant, campaign| {
+        let key = (tenant.clone(), campaign.clone());
+        let campaign = config.campaigns.get(&key);
+        campaign.map_or_else(Vec::new, |campaign| campaign.trunks.clone())
+    })
+}
+
 async fn pump(
     app: &App,
+    trunks_of: &TrunksOf,
     mut messages: pull::Stream,
     stop: &CancellationToken,
 ) -> Result<(), Interrupted> {
@@ -107,7 +121,7 @@ async fn pump(
             Some(()) = under_way.next() => {}
             message = messages.next(), if room => match message {
                 // Begun in the order they came: the TDB applies them in the order they are begun.
-                Some(message) => under_way.push_back(collect(app, message?)),
+                Some(message) => under_way.push_back(collect(app, trunks_of, message?)),
                 None => return Ok(()),
             },
             () = stop.cancelled(), if !stop.is_cancelled() => {}
@@ -145,8 +159,8 @@ enum Verdict {
     Later(Duration),
 }
 
-async fn collect(app: &App, message: Message) {
-    let kind = match judge(app, &message).await {
+async fn collect(app: &App, trunks_of: &TrunksOf, message: Message) {
+    let kind = match judge(app, trunks_of, &message).await {
         Verdict::Done => AckKind::Ack,
         Verdict::Never => AckKind::Term,
         Verdict::Later(delay) => AckKind::Nak(Some(delay)),
@@ -159,7 +173,7 @@ async fn collect(app: &App, message: Message) {
     iradialer_core::failpoint::hit("collector.ack.after");
 }
 
-async fn judge(app: &App, message: &Message) -> Verdict {
+async fn judge(app: &App, trunks_of: &TrunksOf, message: &Message) -> Verdict {
     let event = match read_event(&message.payload) {
         Ok(event) => event,
         Err(error) => {
@@ -176,7 +190,7 @@ async fn judge(app: &App, message: &Message) -> Verdict {
     let call = event.call_uuid;
     match app
         .tdb
-        .apply_event(event, out_of_order, app.clock.now_ms())
+        .apply_event(event, out_of_order, trunks_of, app.clock.now_ms())
         .await
     {
         Ok(applied) => {
@@ -204,11 +218,17 @@ fn read_event(payload: &[u8]) -> Result<SwitchEvent, String> {
 }
 
 fn wake(app: &App, applied: &Applied) {
-    if let Applied::Stored { ended, webhook, .. } = applied {
+    if let Applied::Stored {
+        state,
+        ended,
+        webhook,
+        ..
+    } = applied
+    {
         if *webhook {
             app.wake.dispatcher.notify_one();
         }
-        if *ended {
+        if *ended || *state == CallState::Queued {
             app.wake.router.notify_one();
         }
     }

@@ -5,7 +5,7 @@ use crate::app::{SwitchRequestError, SwitchRequests, Wake};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::tdb::test_support::{
-    REGION, answered, assignment, event, hangup, new_call, open, started,
+    self, REGION, answered, assignment, event, hangup, new_call, open, started,
 };
 use crate::tdb::{OutOfOrder, Tdb};
 use axum::extract::State;
@@ -204,7 +204,10 @@ impl Bench {
         let events = [started(), answered(), hangup(true, Some(200))];
         for (seq, body) in (1..).zip(events) {
             let event = event(&assigned, seq, body);
-            let applied = self.tdb().apply_event(event, OutOfOrder::Hold, 0).await;
+            let applied = self
+                .tdb()
+                .apply_event(event, OutOfOrder::Hold, &test_support::trunks(&[]), 0)
+                .await;
             applied.unwrap();
         }
         self.app.wake.dispatcher.notify_one();

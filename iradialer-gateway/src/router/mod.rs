@@ -188,7 +188,14 @@ impl Router {
         let free = MAX_IN_HAND.saturating_sub(in_hand.len());
         let mut placed = 0;
         for (campaign, Waiting { call, .. }) in queue.into_iter().take(free) {
-            match room.take(campaign, &mut self.paces, &mut shared.switches(), now_ms) {
+            let refused = match call.attempt {
+                1 => Vec::new(),
+                _ => shared.app.tdb.refused_trunks(call.call_uuid).await?,
+            };
+            let (paces, mut switches) = (&mut self.paces, shared.switches());
+            let sought = room.take(campaign, &refused, paces, &mut switches, now_ms);
+            drop(switches);
+            match sought {
                 Sought::Found((trunk, switch)) => {
                     placed += 1;
                     let hand = Hand::new(campaign, &trunk);

@@ -61,22 +61,24 @@ impl<'c> Room<'c> {
         switches: &mut Switches,
         now_ms: u64,
     ) -> Sought<()> {
-        match self.place(campaign, paces, switches, now_ms) {
+        match self.place(campaign, &[], paces, switches, now_ms) {
             Sought::Found(_) => Sought::Found(()),
             Sought::NotBefore(at_ms) => Sought::NotBefore(at_ms),
             Sought::Nothing => Sought::Nothing,
         }
     }
 
-    /// A trunk and a switch for one call of the campaign, counted against every limit.
+    /// A trunk and a switch for one call of the campaign that the trunks `refused` could not place,
+    /// counted against every limit.
     pub(super) fn take(
         &mut self,
         campaign: &Campaign,
+        refused: &[TrunkName],
         paces: &mut HashMap<TrunkName, Pace>,
         switches: &mut Switches,
         now_ms: u64,
     ) -> Sought<(TrunkName, Chosen)> {
-        let found = self.place(campaign, paces, switches, now_ms);
+        let found = self.place(campaign, refused, paces, switches, now_ms);
         if let Sought::Found((trunk, chosen)) = &found {
             *self.live.by_trunk.entry(trunk.clone()).or_default() += 1;
             let key = (campaign.tenant_id.clone(), campaign.name.clone());
@@ -89,10 +91,13 @@ impl<'c> Room<'c> {
         found
     }
 
-    /// The first of the campaign's trunks that has room, with the switch for it.
+    /// The first of the campaign's trunks that has room, with the switch for it. Those that could not
+    /// place the call are passed over, unless they are all there is: the campaign had others when the
+    /// call was queued again, and it must not wait for ever.
     fn place(
         &self,
         campaign: &Campaign,
+        refused: &[TrunkName],
         paces: &mut HashMap<TrunkName, Pace>,
         switches: &mut Switches,
         now_ms: u64,
@@ -101,7 +106,9 @@ impl<'c> Room<'c> {
             return Sought::Nothing;
         }
         let mut best = Sought::Nothing;
-        for name in &campaign.trunks {
+        let others = campaign.trunks.iter().any(|name| !refused.contains(name));
+        let fit = |name: &&TrunkName| !others || !refused.contains(name);
+        for name in campaign.trunks.iter().filter(fit) {
             best = best.or(self.on_trunk(name, paces, switches, now_ms));
             if matches!(best, Sought::Found(_)) {
                 break;

@@ -5,6 +5,7 @@ mod store;
 pub(super) use store::{NewEvent, store};
 
 use super::call::uuid;
+use super::failover::{TrunksOf, queue_again, try_again_from};
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
 use super::{Connection, Origin, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, Ending, final_state};
@@ -68,15 +69,21 @@ pub struct CallEvent {
 
 impl Tdb {
     /// Stores what a switch reports, moves the call's state forward, writes the final record where it
-    /// is a `hangup`, and hands it to the webhook, in one transaction. May be repeated.
+    /// is a `hangup`, and hands it to the webhook, in one transaction. May be repeated. A call that a
+    /// carrier refused before it rang goes back into the queue instead, where one of `trunks_of` its
+    /// campaign may still place it.
     pub async fn apply_event(
         &self,
         event: SwitchEvent,
         out_of_order: OutOfOrder,
+        trunks_of: &TrunksOf,
         now_ms: u64,
     ) -> Result<Applied, TdbError> {
+        let trunks_of = TrunksOf::clone(trunks_of);
         self.writer
-            .write(move |connection| Box::pin(apply(connection, event, out_of_order, now_ms)))
+            .write(move |connection| {
+                Box::pin(apply(connection, event, out_of_order, trunks_of, now_ms))
+            })
             .await
     }
 
@@ -119,6 +126,7 @@ async fn apply(
     connection: &mut Connection,
     event: SwitchEvent,
     out_of_order: OutOfOrder,
+    trunks_of: TrunksOf,
     now_ms: u64,
 ) -> Result<Applied, TdbError> {
     let call = match Head::read(connection, event.call_uuid).await? {
@@ -137,6 +145,20 @@ async fn apply(
     let current = event.attempt == call.attempt;
     let next = next_state(&event.body).filter(|next| current && call.state.may_become(*next));
     let ended = next.is_some_and(CallState::is_final);
+    // Only with nothing missing before it: what is missing may say that it rang.
+    if ended
+        && event.seq == last + 1
+        && let Some(from_ms) = try_again_from(connection, &call, &event, &trunks_of, now_ms).await?
+    {
+        let (seq, webhook) = store(connection, NewEvent::of_switch(&event, false, now_ms)?).await?;
+        queue_again(connection, event.call_uuid, from_ms).await?;
+        return Ok(Applied::Stored {
+            seq,
+            state: CallState::Queued,
+            ended: false,
+            webhook,
+        });
+    }
     let (seq, webhook) = store(connection, NewEvent::of_switch(&event, ended, now_ms)?).await?;
     mark_time(connection, &event).await?;
     if let Some(next) = next {
@@ -171,8 +193,8 @@ fn next_state(body: &EventBody) -> Option<CallState> {
 }
 
 /// What must be known of a call before an event is stored.
-struct Head {
-    state: CallState,
+pub(super) struct Head {
+    pub(super) state: CallState,
     attempt: u32,
 }
 

@@ -1,12 +1,13 @@
 //! A database of a test's own, and the things tests put into it.
 
-use super::{Accepted, Assignment, CallRequest, NewCall, Tdb};
+use super::{Accepted, Assignment, CallRequest, NewCall, Tdb, TrunksOf};
 use iradialer_core::call::EndedBy;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, TenantId, TrunkName,
 };
 use iradialer_core::wire::{EventBody, Hangup, SwitchEvent, VERSION};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// When the tests take place.
@@ -139,4 +140,10 @@ pub fn hangup(answered: bool, sip_status: Option<u16>) -> EventBody {
         node: Some("menu".to_owned()),
         fault: None,
     })
+}
+
+/// Every campaign has these trunks.
+pub fn trunks(names: &'static [&'static str]) -> TrunksOf {
+    let parse = |name: &&str| TrunkName::parse("trunk", name).unwrap();
+    Arc::new(move |_, _| names.iter().map(parse).collect())
 }

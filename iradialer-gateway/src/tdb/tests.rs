@@ -4,13 +4,16 @@ mod attempts;
 mod confirm;
 mod deliveries;
 mod events;
+mod failover;
 mod plans;
 mod requests;
 
-use super::test_support::NOW;
+use super::test_support::{NOW, trunks};
 use super::{Applied, OutOfOrder, Tdb};
 use iradialer_core::wire::SwitchEvent;
 
 async fn stored(tdb: &Tdb, event: SwitchEvent) -> Applied {
-    tdb.apply_event(event, OutOfOrder::Hold, NOW).await.unwrap()
+    tdb.apply_event(event, OutOfOrder::Hold, &trunks(&["chime"]), NOW)
+        .await
+        .unwrap()
 }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::tdb::test_support::{NOW, REGION, assignment, event, hangup, new_call, open, started};
+use crate::tdb::test_support::{
+    NOW, REGION, assignment, event, hangup, new_call, open, started, trunks,
+};
 use crate::tdb::{Accepted, OutOfOrder, Tried};
 use iradialer_core::wire::EventBody;
 
@@ -21,7 +23,9 @@ async fn bodies(events: &[EventBody]) -> Vec<Value> {
     assert!(tdb.assign(REGION, assigned.clone(), NOW).await.unwrap());
     for (seq, body) in (1..).zip(events) {
         let event = event(&assigned, seq, body.clone());
-        tdb.apply_event(event, OutOfOrder::Hold, NOW).await.unwrap();
+        tdb.apply_event(event, OutOfOrder::Hold, &trunks(&[]), NOW)
+            .await
+            .unwrap();
     }
     let cluster = ClusterName::parse("cluster", "ira").unwrap();
     let mut bodies = Vec::new();

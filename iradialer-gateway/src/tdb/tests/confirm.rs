@@ -21,7 +21,9 @@ async fn an_attempt_may_be_forgotten_once_all_its_events_are_stored() {
     let asked = [ended.clone()];
     stored(&tdb, event(&try1, 1, started())).await;
     let last = event(&try1, 3, hangup(false, Some(486)));
-    tdb.apply_event(last, OutOfOrder::Store, NOW).await.unwrap();
+    tdb.apply_event(last, OutOfOrder::Store, &trunks(&["chime"]), NOW)
+        .await
+        .unwrap();
     assert_eq!(
         tdb.stored_attempts(&asked).await.unwrap(),
         [],

@@ -93,7 +93,10 @@ async fn a_gap_is_waited_for_or_stored_as_told() {
         stored(&tdb, late.clone()).await,
         Applied::Early { expected: 1 }
     );
-    let applied = tdb.apply_event(late, OutOfOrder::Store, NOW).await.unwrap();
+    let applied = tdb
+        .apply_event(late, OutOfOrder::Store, &trunks(&["chime"]), NOW)
+        .await
+        .unwrap();
     assert!(matches!(
         applied,
         Applied::Stored {
