@@ -10,8 +10,8 @@ use iradialer_core::value::{
     TrunkName,
 };
 use iradialer_core::wire::{
-    AttemptFate, DialCommand, DialReply, EventBody, Hangup, Heartbeat, Query, QueryReply,
-    RefusalReason, SwitchEvent, SwitchState, VERSION,
+    AttemptFate, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EndedAttempt, EventBody,
+    Hangup, Heartbeat, Query, QueryReply, RefusalReason, SwitchEvent, SwitchState, VERSION,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -30,6 +30,8 @@ pub enum Reaction {
     CompleteUntidily,
     /// Accepts it and reports that it started; nothing more until told.
     Hold,
+    /// Accepts it, and the carrier refuses the call with this status and phrase before it rang.
+    Declined(u16, &'static str),
     /// Refuses it.
     Refuse(RefusalReason),
     /// Does not answer, and will say that it never dialled.
@@ -168,6 +170,17 @@ impl FakeSwitch {
         self.shared.report_rest(command, false).await;
     }
 
+    /// Asks the collector which of these attempts it has wholly.
+    pub async fn confirm(&self, attempts: Vec<EndedAttempt>) -> Vec<CallUuid> {
+        let v = VERSION;
+        let question = serde_json::to_vec(&ConfirmQuery { v, attempts }).unwrap();
+        let subject = subject::confirm(&self.shared.cluster);
+        let answer = self.shared.client.request(subject, question.into());
+        let answer = answer.await.unwrap().payload;
+        let answer: ConfirmReply = serde_json::from_slice(&answer).unwrap();
+        answer.stored
+    }
+
     /// Begins a call of its own, as a person at the switch can. Returns once its start is reported.
     pub async fn originate(&self, tenant: &str) -> String {
         let call_uuid = CallUuid::fresh();
@@ -285,6 +298,10 @@ impl Shared {
                 self.report_rest(&command, untidily).await;
             }
             Reaction::Hold | Reaction::HoldSilently => self.report_start(&command).await,
+            Reaction::Declined(status, phrase) => {
+                self.report_start(&command).await;
+                self.report_declined(&command, status, phrase).await;
+            }
             Reaction::Refuse(_) | Reaction::Ignore | Reaction::Forget => {}
         }
     }
@@ -366,6 +383,28 @@ impl Shared {
             self.report(command, 3, answered).await;
             self.report(command, 4, hangup).await;
         }
+    }
+
+    async fn report_declined(&self, command: &DialCommand, status: u16, phrase: &str) {
+        let hangup = EventBody::Hangup(Hangup {
+            hangup_cause: "NORMAL_TEMPORARY_FAILURE".to_owned(),
+            sip_status: Some(status),
+            sip_phrase: Some(phrase.to_owned()),
+            by: EndedBy::Callee,
+            answered: false,
+            rang: false,
+            duration_ms: 5,
+            billsec_ms: 0,
+            variables: BTreeMap::new(),
+            node: None,
+            fault: None,
+        });
+        self.state
+            .lock()
+            .unwrap()
+            .fates
+            .insert(command.attempt_id, AttemptFate::Ended);
+        self.report(command, 2, hangup).await;
     }
 
     /// Returns once the stream has the event.
