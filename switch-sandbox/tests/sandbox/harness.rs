@@ -180,6 +180,16 @@ impl Sandbox {
             .sum()
     }
 
+    /// The same once it is steady: a thread has its parent's name until it has run a little.
+    pub fn steady_threads(&self) -> usize {
+        let mut seen = Vec::new();
+        eventually("the number of threads to be steady", || {
+            seen.push(self.threads());
+            matches!(seen[..], [.., a, b, c] if a == b && b == c)
+        });
+        seen.pop().unwrap()
+    }
+
     /// Waits until the module holds nothing of the host's but its own memory pool, and as many
     /// threads run as `threads`. A session's last steps come after its module has seen its end.
     pub fn wait_until_idle(&self, threads: usize) {
