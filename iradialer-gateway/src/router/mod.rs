@@ -16,6 +16,7 @@ mod settle;
 mod shared;
 mod sweep;
 pub mod switches;
+mod turns;
 
 use crate::app::App;
 use crate::config::Campaign;
@@ -25,14 +26,14 @@ use iradialer_core::value::{CallUuid, TrunkName};
 use pace::Pace;
 use plan::{Room, Sought};
 use shared::{Hand, Shared};
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use sweep::Sweeper;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use turns::{Head, Turns};
 
 /// The region whose calls this router gives out.
 const REGION: &str = "default";
@@ -63,6 +64,7 @@ struct Router {
     shared: Arc<Shared>,
     lease: watch::Receiver<Option<Lease>>,
     paces: HashMap<TrunkName, Pace>,
+    turns: Turns,
     sweeper: Sweeper,
     looked_ms: u64,
 }
@@ -75,6 +77,7 @@ impl Router {
             .map(|trunk| (trunk.name.clone(), Pace::new(trunk.max_cps, now_ms)))
             .collect();
         Router {
+            turns: Turns::default(),
             sweeper: Sweeper::default(),
             shared,
             lease,
@@ -181,13 +184,15 @@ impl Router {
             if waiting.len() >= PICK_AT_ONCE {
                 again.at(now_ms);
             }
-            queue.extend(waiting.into_iter().map(|waiting| (campaign, waiting)));
+            queue.push((campaign, VecDeque::from(waiting)));
         }
-        queue.sort_by_key(|(_, waiting)| waiting.turn());
 
         let free = MAX_IN_HAND.saturating_sub(in_hand.len());
         let mut placed = 0;
-        for (campaign, Waiting { call, .. }) in queue.into_iter().take(free) {
+        for _ in 0..free {
+            let Some((campaign, call)) = take_next(&self.turns, &mut queue) else {
+                break;
+            };
             let refused = match call.attempt {
                 1 => Vec::new(),
                 _ => shared.app.tdb.refused_trunks(call.call_uuid).await?,
@@ -198,6 +203,7 @@ impl Router {
             match sought {
                 Sought::Found((trunk, switch)) => {
                     placed += 1;
+                    self.turns.took(&campaign.tenant_id, &campaign.name);
                     let hand = Hand::new(campaign, &trunk);
                     let holder = shared.take_in_hand(call.call_uuid, switch.node.clone(), hand);
                     let plan = Plan {
@@ -219,17 +225,26 @@ impl Router {
     }
 }
 
-/// A call of the queue, and its rank among those of its campaign.
-struct Waiting {
-    rank: usize,
-    call: QueuedCall,
-}
+/// What waits in a campaign, in its order.
+type Waiting<'c> = (&'c Campaign, VecDeque<QueuedCall>);
 
-impl Waiting {
-    /// Priority first; then campaigns take turns; then the older call.
-    fn turn(&self) -> (Reverse<u8>, usize, u64) {
-        (Reverse(self.call.priority), self.rank, self.call.created_ms)
-    }
+/// Takes the call whose turn it is out of the queue.
+fn take_next<'c>(
+    turns: &Turns,
+    queue: &mut Vec<Waiting<'c>>,
+) -> Option<(&'c Campaign, QueuedCall)> {
+    queue.retain(|(_, calls)| !calls.is_empty());
+    let heads = queue.iter().filter_map(|(campaign, calls)| {
+        calls.front().map(|call| Head {
+            tenant: &campaign.tenant_id,
+            campaign: &campaign.name,
+            priority: call.priority,
+            created_ms: call.created_ms,
+        })
+    });
+    let next = turns.next(heads)?;
+    let (campaign, calls) = queue.get_mut(next)?;
+    Some((campaign, calls.pop_front()?))
 }
 
 /// The first calls of the campaign that are not in hand.
@@ -238,7 +253,7 @@ async fn pick(
     campaign: &Campaign,
     in_hand: &HashMap<CallUuid, Hand>,
     now_ms: u64,
-) -> Result<Vec<Waiting>, TdbError> {
+) -> Result<Vec<QueuedCall>, TdbError> {
     // Those in hand are still queued until their assignment is committed.
     let hidden = in_hand.values().filter(|hand| !hand.assigned).count();
     let limit = u32::try_from(PICK_AT_ONCE + hidden).unwrap_or(u32::MAX);
@@ -252,11 +267,7 @@ async fn pick(
         .filter(|call| !in_hand.contains_key(&call.call_uuid))
         .partition(|call| campaign.is_open(now_ms, call.request.timezone.as_deref()));
     put_off(shared, campaign, closed, now_ms).await?;
-    Ok(open
-        .into_iter()
-        .enumerate()
-        .map(|(rank, call)| Waiting { rank, call })
-        .collect())
+    Ok(open)
 }
 
 /// Puts calls off that waited until their campaign's hours were over, so that they neither ring at
