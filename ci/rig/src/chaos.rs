@@ -3,6 +3,7 @@
 //!
 //! - [`plan`]: the faults of a seed; the same seed gives the same plan.
 //! - [`world`]: the processes, each of which can be killed, stopped, cut off and started again.
+//! - [`life`], [`proxy`], [`postgres`], [`wire`]: what the world is made of.
 //! - [`load`]: clients that ask for calls and repeat a request until it is answered.
 //! - [`chronicle`]: what was done to whom and when, for the checks and for a report.
 //! - [`facts`]: what the TDB, the far ends and the webhooks say afterwards.
@@ -11,12 +12,14 @@
 pub mod check;
 pub mod chronicle;
 pub mod facts;
+pub mod life;
 pub mod load;
 pub mod plan;
 pub mod postgres;
 pub mod proxy;
 mod run;
 mod strike;
+pub mod wire;
 pub mod world;
 
 pub use run::{Options, Outcome, run};

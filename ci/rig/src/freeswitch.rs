@@ -47,6 +47,9 @@ impl FreeSwitch {
 
         let mut program =
             Program::new("freeswitch", &installation.program).args(["-nonat", "-nf", "-nc", "-np"]);
+        for (name, value) in &config.env {
+            program = program.env(name, value);
+        }
         for option in DIRS {
             let path = dir.path().join(option);
             std::fs::create_dir_all(&path)?;
@@ -130,6 +133,11 @@ impl FreeSwitch {
     /// Its process.
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Its process, to be waited for.
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     /// Its directory.

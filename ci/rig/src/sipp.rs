@@ -22,6 +22,7 @@ pub struct Sipp {
 /// A SIP message sipp got.
 #[derive(Debug, Clone)]
 pub struct Received {
+    time: String,
     text: String,
 }
 
@@ -53,7 +54,8 @@ impl Sipp {
             .args(["-mi", "127.0.0.1", "-mp", &free_block(4)?.to_string()])
             .args(["-trace_msg", "-message_file", "messages.log"])
             .args(["-trace_err", "-error_file", "errors.log"])
-            .args(["-nostdin"]);
+            .args(["-nostdin"])
+            .env("TZ", "UTC");
         let mut process = program.start(dir.path())?;
         process.also_show(dir.path().join("errors.log"));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -110,6 +112,11 @@ impl Sipp {
 }
 
 impl Received {
+    /// When it came, UTC, as `2026-11-21 06:59:33.924857`.
+    pub fn time(&self) -> &str {
+        &self.time
+    }
+
     /// The request's method, or `SIP/2.0` for a response.
     pub fn method(&self) -> &str {
         self.text.split(' ').next().unwrap_or_default()
@@ -146,10 +153,13 @@ impl Received {
 /// that says which way it went, an empty line, and the message.
 fn received_in(log: &str) -> Vec<Received> {
     let log = log.replace("\r\n", "\n");
-    log.split("\n-----------------------------------------------")
+    let begin = "-----------------------------------------------";
+    let log = log.strip_prefix(begin).unwrap_or(&log);
+    log.split(&format!("\n{begin}"))
         .filter_map(|entry| {
             let (head, text) = entry.split_once("\n\n")?;
             head.contains("message received").then(|| Received {
+                time: head.lines().next().unwrap_or_default().trim().to_owned(),
                 text: text.trim_start().to_owned(),
             })
         })
@@ -169,6 +179,7 @@ mod tests {
     fn the_messages_that_came_in_are_read() {
         let messages = received_in(LOG);
         assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].time(), "2026-11-21 01:00:00.1");
         assert_eq!(messages[0].method(), "INVITE");
         assert_eq!(messages[0].uri(), "sip:+1@127.0.0.1");
         assert_eq!(messages[0].header("x-order"), "7");

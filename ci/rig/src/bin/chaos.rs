@@ -1,10 +1,11 @@
 //! `make chaos`: the whole system under load and faults, and what must stay true.
 #![forbid(unsafe_code)]
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
-use iradialer_rig::chaos::world::Database;
+use iradialer_rig::chaos::world::{Database, Switches};
 use iradialer_rig::chaos::{Options, run};
+use iradialer_rig::freeswitch::Installation;
 use iradialer_rig::repository::Built;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +23,9 @@ struct Arguments {
     /// Where the TDB is.
     #[arg(long, env = "DB", value_enum, default_value = "sqlite")]
     db: Database,
+    /// What dials: the sandbox, or FreeSWITCH with a sipp behind each trunk.
+    #[arg(long, env = "SWITCH", value_enum, default_value = "sandbox")]
+    switch: Switch,
     /// Calls asked for in a second.
     #[arg(long, default_value_t = 4.0)]
     rate: f64,
@@ -33,6 +37,12 @@ struct Arguments {
     quiet: bool,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Switch {
+    Sandbox,
+    Freeswitch,
+}
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
@@ -41,6 +51,13 @@ async fn main() -> Result<ExitCode> {
         faults: arguments.faults,
         seed: arguments.seed.unwrap_or_else(rand::random),
         database: arguments.db,
+        switches: match arguments.switch {
+            Switch::Sandbox => Switches::Sandbox,
+            Switch::Freeswitch => {
+                let found = Installation::find()?;
+                Switches::FreeSwitch(found.context(Installation::NOT_FOUND)?)
+            }
+        },
         gap: Duration::from_secs_f64(1.0 / arguments.rate.clamp(0.1, 100.0)),
         settle: Duration::from_secs(arguments.settle),
         aloud: !arguments.quiet,

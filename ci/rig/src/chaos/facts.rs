@@ -92,6 +92,34 @@ pub struct Facts {
     pub invites: Vec<Invite>,
 }
 
+impl Facts {
+    /// What a far end of its own saw says which request it is of: that gives the call, and the call the
+    /// attempt, the last one assigned before on that switch and trunk. One that was not assigned at all
+    /// stays without a name, and so is found.
+    fn name_what_came_by_wire(&mut self) {
+        let calls = &self.calls;
+        for invite in self
+            .invites
+            .iter_mut()
+            .filter(|invite| invite.attempt_id.is_empty())
+        {
+            if let Some(call) = calls.iter().find(|call| call.key == invite.call) {
+                invite.call = call.call.clone();
+            }
+            let attempts = self.attempts.iter().flatten().map(|(_, attempt)| attempt);
+            let its = attempts.filter(|attempt| {
+                attempt.call == invite.call
+                    && attempt.node == invite.node
+                    && attempt.trunk == invite.trunk
+                    && attempt.assigned_ms <= invite.at_ms()
+            });
+            if let Some(attempt) = its.max_by_key(|attempt| attempt.assigned_ms) {
+                invite.attempt_id = attempt.attempt_id.clone();
+            }
+        }
+    }
+}
+
 /// A connection to the TDB that reads.
 pub struct Reader(AnyConnection);
 
@@ -110,8 +138,8 @@ impl Reader {
         Ok((self.count(open).await?, self.count(due).await?))
     }
 
-    /// Everything, with the INVITEs of `invite_log`.
-    pub async fn facts(mut self, invite_log: &Path) -> Result<Facts> {
+    /// Everything, with the INVITEs that the far ends counted.
+    pub async fn facts(mut self, invites: Vec<Invite>) -> Result<Facts> {
         let connection = &mut self.0;
         let calls = sqlx::query(
             "SELECT call_uuid, idempotency_key, to_number, state, attempt, node_id, last_seq,
@@ -129,7 +157,7 @@ impl Reader {
             let event = event(row)?;
             by_call.entry(event.call.clone()).or_default().push(event);
         }
-        Ok(Facts {
+        let mut facts = Facts {
             calls: calls.iter().map(call).collect::<Result<_>>()?,
             events: by_call,
             attempts: self.attempts().await?,
@@ -139,8 +167,11 @@ impl Reader {
             webhooks_dead: self
                 .count("SELECT COUNT(*) FROM webhooks WHERE state = 'dead'")
                 .await?,
-            invites: invites(invite_log)?,
-        })
+            invites,
+        };
+        facts.invites.sort_by_key(|invite| invite.at_us);
+        facts.name_what_came_by_wire();
+        Ok(facts)
     }
 
     async fn attempts(&mut self) -> Result<Option<HashMap<String, Attempt>>> {
@@ -218,15 +249,13 @@ fn attempt(row: &AnyRow) -> Result<Attempt> {
 }
 
 /// Reads the sandboxes' INVITE log; where there is none, nobody was called.
-fn invites(path: &Path) -> Result<Vec<Invite>> {
+pub fn invites(path: &Path) -> Result<Vec<Invite>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
-    let mut invites = text.lines().map(invite).collect::<Result<Vec<_>>>()?;
-    invites.sort_by_key(|invite| invite.at_us);
-    Ok(invites)
+    text.lines().map(invite).collect()
 }
 
 fn invite(line: &str) -> Result<Invite> {

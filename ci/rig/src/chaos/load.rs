@@ -31,6 +31,23 @@ const CALLEES: [(&str, u32); 8] = [
     ("+15005557404", 5),
 ];
 
+/// How the load asks for calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// The campaigns, in turn.
+    pub campaigns: &'static [&'static str],
+    /// The same seed asks for the same calls.
+    pub seed: u64,
+    /// The time between two requests.
+    pub gap: Duration,
+    /// Whether a far end that knows no channel variables has to know the calls apart: each INVITE gets
+    /// the request's key in the header [`KEY_HEADER`], and every number answers.
+    pub on_the_wire: bool,
+}
+
+/// The header of an INVITE that has the key of the request it comes from.
+pub const KEY_HEADER: &str = "X-Chaos-Key";
+
 /// Whether the far end at `number` refuses before it rings and lets another trunk be tried.
 pub fn may_fail_over(number: &str) -> bool {
     number == "+15005557503"
@@ -60,8 +77,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Asks for calls of the campaigns in turn, one each `gap`, the same ones for the same seed.
-    pub fn start(api: Api, campaigns: &'static [&'static str], seed: u64, gap: Duration) -> Self {
+    /// Begins to ask for calls.
+    pub fn start(api: Api, manner: Manner) -> Self {
+        let Manner {
+            campaigns,
+            seed,
+            gap,
+            on_the_wire,
+        } = manner;
         let load = Load {
             asked: Arc::default(),
             tasks: TaskTracker::new(),
@@ -86,7 +109,10 @@ impl Load {
                     repeated: rng.random_range(0..100) < REPEATED,
                 };
                 let callee = CALLEES.choose_weighted(&mut rng, |(_, weight)| *weight);
-                let number = callee.map_or(CALLEES[0].0, |(number, _)| *number);
+                let number = match (callee, on_the_wire) {
+                    (Ok((number, _)), false) => *number,
+                    _ => CALLEES[0].0,
+                };
                 let key = format!("chaos-{index}");
                 lock(&asked).push(Asked {
                     key: key.clone(),
@@ -95,8 +121,12 @@ impl Load {
                     wrong: None,
                 });
                 let campaign = campaigns[index % campaigns.len()];
-                let request = json!({"campaign_name": campaign, "to_number": number,
+                let mut request = json!({"campaign_name": campaign, "to_number": number,
                     "idempotency_key": key, "dial_timeout": 5, "max_duration": 2});
+                if on_the_wire {
+                    let header = format!("sip_h_{KEY_HEADER}");
+                    request["channel_vars"] = json!({ header: lock(&asked)[index].key });
+                }
                 let give_up = give_up.clone();
                 tasks.spawn(async move {
                     tokio::select! {

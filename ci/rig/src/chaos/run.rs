@@ -3,13 +3,13 @@
 use super::check::{Evidence, Findings, check};
 use super::chronicle::Chronicle;
 use super::facts::Reader;
-use super::load::Load;
+use super::load::{Load, Manner};
 use super::plan::{Terms, plan};
 use super::strike::strike;
-use super::world::{CAMPAIGNS, Database, World, has_journal};
+use super::world::{CAMPAIGNS, Database, Switches, World, has_journal};
 use crate::repository::Built;
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -24,7 +24,7 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What to do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// How many faults.
     pub faults: usize,
@@ -32,6 +32,8 @@ pub struct Options {
     pub seed: u64,
     /// Where the TDB is.
     pub database: Database,
+    /// What dials.
+    pub switches: Switches,
     /// The time between two requests for a call.
     pub gap: Duration,
     /// How long after the last fault everything must have come to its end.
@@ -54,12 +56,21 @@ pub struct Outcome {
 pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
     let begun = Instant::now();
     let chronicle = Chronicle::new(options.aloud);
-    let world = World::start(built, options.database, chronicle)
+    // What is built anew meanwhile must not come into a run that has begun.
+    let copies = tempfile::Builder::new().prefix("ira-built-").tempdir()?;
+    let built = &copied(built, copies.path())?;
+    let world = World::start(built, options.database, &options.switches, chronicle)
         .await
         .context("starting the system")?;
     let world = Arc::new(world);
     let api = world.api().await?.with_timeout(CLIENT_TIMEOUT);
-    let load = Load::start(api, &CAMPAIGNS, options.seed, options.gap);
+    let manner = Manner {
+        campaigns: &CAMPAIGNS,
+        seed: options.seed,
+        gap: options.gap,
+        on_the_wire: world.wire.is_some(),
+    };
+    let load = Load::start(api, manner);
     let struck = strike_all(&world, &options).await;
     let ceased = Instant::now();
     let asked = load.finish(ANSWERED_WITHIN).await;
@@ -68,7 +79,7 @@ pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
     // A router that was stopped for good must not take the last word from a switch.
     world.stop().await;
     let reader = Reader::connect(world.url_of_tdb()).await?;
-    let facts = reader.facts(&world.invite_log()).await?;
+    let facts = reader.facts(world.invites()?).await?;
     let mut evidence = Evidence {
         asked,
         facts,
@@ -101,6 +112,19 @@ pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
         findings,
         summary,
         logs,
+    })
+}
+
+fn copied(built: &Built, to: &Path) -> Result<Built> {
+    let copy = |from: &Path| -> Result<PathBuf> {
+        let copy = to.join(from.file_name().context("a program without a name")?);
+        std::fs::copy(from, &copy).with_context(|| from.display().to_string())?;
+        Ok(copy)
+    };
+    Ok(Built {
+        module: copy(&built.module)?,
+        gateway: copy(&built.gateway)?,
+        sandbox: copy(&built.sandbox)?,
     })
 }
 

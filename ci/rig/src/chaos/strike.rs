@@ -1,6 +1,7 @@
 //! Deals one blow and mends what it broke.
 
 use super::chronicle::{What, now_ms};
+use super::life::Life;
 use super::plan::{Blow, Fault, Target};
 use super::world::{Node, World};
 use crate::process::Process;
@@ -44,7 +45,7 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
         }
         Blow::Stop(stop) => {
             let began_ms = now_ms();
-            if let Some(process) = &mut node.process {
+            if let Some(process) = node.life.as_mut().map(Life::process) {
                 stand_still(process, stop).await?;
             }
             hindered(world, fault.target, began_ms);
@@ -136,7 +137,10 @@ async fn stand_still(process: &mut Process, stop: Duration) -> Result<()> {
 async fn dies(node: &mut Node) -> bool {
     let deadline = Instant::now() + FAILPOINT_TIME;
     while Instant::now() < deadline {
-        if node.process.as_mut().and_then(Process::ended).is_some() {
+        let Some(process) = node.life.as_mut().map(Life::process) else {
+            return true;
+        };
+        if process.ended().is_some() {
             return true;
         }
         sleep(Duration::from_millis(20)).await;

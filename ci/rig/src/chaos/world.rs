@@ -2,14 +2,17 @@
 //! switches, the bus, and a proxy between each process and what it depends on.
 
 use super::chronicle::{Chronicle, What};
+use super::facts::{self, Invite};
+use super::life::Life;
 use super::plan::{Link, Target, Trouble};
 use super::postgres::Postgres;
 use super::proxy::Proxy;
+use super::wire::{Ports, Wire};
 use crate::api::Api;
-use crate::freeswitch::Engine;
+use crate::freeswitch::{self, Engine, FreeSwitch, Installation};
 use crate::nats::Nats;
 use crate::ports::free_port;
-use crate::process::{Process, Program};
+use crate::process::Program;
 use crate::repository::{self, Built};
 use crate::webhook::Receiver;
 use anyhow::{Context, Result, ensure};
@@ -41,6 +44,15 @@ pub enum Database {
     Postgres,
 }
 
+/// What dials.
+#[derive(Debug, Clone)]
+pub enum Switches {
+    /// Sandboxes, which have scripted callees and count INVITEs themselves.
+    Sandbox,
+    /// Real switches; behind each trunk is a sipp, which counts.
+    FreeSwitch(Installation),
+}
+
 /// The system. Fields are dropped in this order: what depends goes before what it depends on.
 pub struct World {
     nodes: BTreeMap<Target, Mutex<Node>>,
@@ -50,6 +62,8 @@ pub struct World {
     pub nats: Mutex<Nats>,
     /// The database server, if there is one.
     pub postgres: Option<Mutex<Postgres>>,
+    /// The far ends, where they are not the sandboxes' own.
+    pub wire: Option<Wire>,
     /// What happened.
     pub chronicle: Chronicle,
     url_of_tdb: String,
@@ -61,7 +75,7 @@ pub struct Node {
     target: Target,
     plan: Start,
     /// The life that runs, if one does.
-    pub process: Option<Process>,
+    pub life: Option<Life>,
     lives: u32,
     dir: PathBuf,
     nats: Proxy,
@@ -80,11 +94,21 @@ enum Start {
         engine: Engine,
         invites: PathBuf,
     },
+    FreeSwitch {
+        installation: Installation,
+        config: freeswitch::Config,
+        ports: Ports,
+    },
 }
 
 impl World {
     /// Starts everything and waits until calls can be asked for.
-    pub async fn start(built: &Built, database: Database, chronicle: Chronicle) -> Result<Self> {
+    pub async fn start(
+        built: &Built,
+        database: Database,
+        switches: &Switches,
+        chronicle: Chronicle,
+    ) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("ira-chaos-").tempdir()?;
         let nats = Nats::start().await?;
         let webhooks = Receiver::start().await?;
@@ -104,11 +128,16 @@ impl World {
             gateway_config(&nats, &webhooks, secret, &url_of_tdb)?,
         )?;
 
+        let wire = match switches {
+            Switches::Sandbox => None,
+            Switches::FreeSwitch(_) => Some(Wire::start(TRUNKS.map(|(name, ..)| name)).await?),
+        };
         let mut world = World {
             nodes: BTreeMap::new(),
             webhooks,
             nats: Mutex::new(nats),
             postgres: postgres.map(Mutex::new),
+            wire,
             chronicle,
             url_of_tdb,
             dir,
@@ -123,20 +152,32 @@ impl World {
             world.add(target, plan, sql.map(|(proxy, _)| proxy)).await?;
         }
         for target in Target::SWITCHES {
-            let plan = Start::Switch {
-                program: built.sandbox.clone(),
-                engine: Engine {
-                    module: built.module.clone(),
-                    params: Vec::new(),
+            let engine = Engine {
+                module: built.module.clone(),
+                params: Vec::new(),
+            };
+            let plan = match (switches, &world.wire) {
+                (Switches::FreeSwitch(installation), Some(wire)) => Start::FreeSwitch {
+                    installation: installation.clone(),
+                    config: freeswitch::Config {
+                        trunks: wire.trunks(),
+                        engine: Some(engine),
+                        ..freeswitch::Config::default()
+                    },
+                    ports: wire.ports(),
                 },
-                invites: world.invite_log(),
+                _ => Start::Switch {
+                    program: built.sandbox.clone(),
+                    engine,
+                    invites: world.invite_log(),
+                },
             };
             world.add(target, plan, None).await?;
         }
         for (target, node) in &world.nodes {
             let mut node = node.lock().await;
             let node = &mut *node;
-            if let Start::Switch { engine, .. } = &mut node.plan {
+            if let Some(engine) = node.plan.engine() {
                 engine.params = world.switch_params(*target, &node.dir, &node.nats).await?;
             }
             node.start(&world.chronicle, None).await?;
@@ -161,7 +202,7 @@ impl World {
         let node = Node {
             target,
             plan,
-            process: None,
+            life: None,
             lives: 0,
             dir,
             nats: Proxy::start(self.nats.lock().await.address()).await?,
@@ -227,8 +268,15 @@ impl World {
         Api::new(text("https"), Path::new(text("cert")), token.trim())
     }
 
-    /// The file in which the sandboxes count INVITEs.
-    pub fn invite_log(&self) -> PathBuf {
+    /// Every INVITE so far, as the far ends counted.
+    pub fn invites(&self) -> Result<Vec<Invite>> {
+        match &self.wire {
+            Some(wire) => wire.invites(),
+            None => facts::invites(&self.invite_log()),
+        }
+    }
+
+    fn invite_log(&self) -> PathBuf {
         self.dir.path().join("invites.tsv")
     }
 
@@ -243,8 +291,10 @@ impl World {
             let Ok(mut node) = node.try_lock() else {
                 continue;
             };
-            let ended = node.process.as_mut().and_then(Process::ended);
-            if let (Some(status), Some(process)) = (ended, &node.process) {
+            let Some(process) = node.life.as_mut().map(Life::process) else {
+                continue;
+            };
+            if let Some(status) = process.ended() {
                 let told = format!("ended by itself ({status})\n{}", process.log_tail());
                 self.chronicle.note(*target, What::Died);
                 self.chronicle.note(*target, What::Broke(told));
@@ -276,20 +326,41 @@ impl Node {
         self.lives += 1;
         let name = format!("{}.{}", self.target.name(), self.lives);
         let dir = self.dir.display().to_string();
-        let mut program = match &self.plan {
+        let mut program = match &mut self.plan {
+            Start::FreeSwitch {
+                installation,
+                config,
+                ports,
+            } => {
+                config.env = failpoints
+                    .map(|points| ("IRADIALER_FAILPOINTS".to_owned(), points.to_owned()))
+                    .into_iter()
+                    .collect();
+                chronicle.note(self.target, What::Started);
+                match FreeSwitch::start(installation, config).await {
+                    Ok(switch) => {
+                        ports.note(switch.sip_address().port(), self.target);
+                        self.life = Some(Life::FreeSwitch(Box::new(switch)));
+                    }
+                    // It came upon its failpoint at once.
+                    Err(_) if failpoints.is_some() => chronicle.note(self.target, What::Died),
+                    Err(error) => return Err(error),
+                }
+                return Ok(());
+            }
             Start::Gateway {
                 program,
                 config,
                 sql,
             } => {
                 let url = format!("nats://{}", self.nats.address());
-                let mut program = Program::new(name, program)
+                let mut program = Program::new(name, &*program)
                     .args(["serve", "--config"])
                     .arg(config.to_string_lossy())
                     .args(["--data-dir", &dir, "--roles", self.target.role()])
                     .env("IRADIALER_NATS_URL", url);
                 if let Some(sql) = sql {
-                    program = program.env("IRADIALER_TDB_URL", sql);
+                    program = program.env("IRADIALER_TDB_URL", &*sql);
                 }
                 program
             }
@@ -300,7 +371,7 @@ impl Node {
             } => {
                 let conf = self.dir.join("conf");
                 engine.write(&conf)?;
-                Program::new(name, program)
+                Program::new(name, &*program)
                     .arg("--module")
                     .arg(engine.module.to_string_lossy())
                     .arg("--conf")
@@ -313,7 +384,7 @@ impl Node {
         if let Some(failpoints) = failpoints {
             program = program.env("IRADIALER_FAILPOINTS", failpoints);
         }
-        self.process = Some(program.start(&self.dir)?);
+        self.life = Some(Life::Program(program.start(&self.dir)?));
         chronicle.note(self.target, What::Started);
         Ok(())
     }
@@ -322,7 +393,7 @@ impl Node {
     pub async fn wait_until_ready(&mut self) -> Result<()> {
         let ready = self.dir.join("ready.json");
         let target = self.target;
-        let Some(process) = &mut self.process else {
+        let Some(Life::Program(process)) = &mut self.life else {
             return Ok(());
         };
         let log = process.log().to_owned();
@@ -340,9 +411,10 @@ impl Node {
 
     /// Kills it (SIGKILL) and waits for its end.
     pub async fn kill(&mut self, chronicle: &Chronicle) -> Result<()> {
-        let Some(mut process) = self.process.take() else {
+        let Some(mut life) = self.life.take() else {
             return Ok(());
         };
+        let process = life.process();
         // It may have died at its failpoint already.
         let _ = process.signal(rustix::process::Signal::KILL);
         process.stop(STOP_TIME).await?;
@@ -352,10 +424,10 @@ impl Node {
 
     /// Ends it as an operator does (SIGTERM); one that does not end is a fault of its own, and killed.
     pub async fn stop(&mut self, chronicle: &Chronicle) {
-        let Some(mut process) = self.process.take() else {
+        let Some(mut life) = self.life.take() else {
             return;
         };
-        if let Err(error) = process.stop(STOP_TIME).await {
+        if let Err(error) = life.process().stop(STOP_TIME).await {
             let told = format!("did not end gracefully: {error:#}");
             chronicle.note(self.target, What::Broke(told));
             chronicle.note(self.target, What::Died);
@@ -374,6 +446,17 @@ impl Node {
     /// Where a switch keeps its journal.
     pub fn journal(&self) -> PathBuf {
         journal(&self.dir)
+    }
+}
+
+impl Start {
+    /// What is loaded into a switch.
+    fn engine(&mut self) -> Option<&mut Engine> {
+        match self {
+            Start::Gateway { .. } => None,
+            Start::Switch { engine, .. } => Some(engine),
+            Start::FreeSwitch { config, .. } => config.engine.as_mut(),
+        }
     }
 }
 

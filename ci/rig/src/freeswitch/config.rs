@@ -19,6 +19,8 @@ pub struct Config {
     pub rtp_ports: u16,
     /// The lowest level its log file has: `debug`, `info`, `notice`, `warning`.
     pub log: &'static str,
+    /// Variables of its environment.
+    pub env: Vec<(String, String)>,
 }
 
 impl Default for Config {
@@ -29,6 +31,7 @@ impl Default for Config {
             engine: None,
             rtp_ports: 1_000,
             log: "info",
+            env: Vec::new(),
         }
     }
 }
@@ -147,10 +150,13 @@ impl Engine {
         let shipped = repository::root()?.join("conf/autoload_configs/iradialer.conf.xml");
         let text = std::fs::read_to_string(&shipped)
             .with_context(|| format!("reading {}", shipped.display()))?;
-        let params = self
-            .params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let beside = conf.with_file_name("journal").display().to_string();
+        // Where it is said, the later one counts.
+        let params = std::iter::once(("journal-dir", beside.as_str())).chain(
+            self.params
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
         let text = crate::engine_config::with_params(&text, params)?;
         std::fs::create_dir_all(conf.join("autoload_configs"))?;
         write(&conf.join("autoload_configs/iradialer.conf.xml"), &text)

@@ -72,19 +72,14 @@ fn came_of_it(evidence: &Evidence, findings: &mut Findings) {
             continue;
         };
         let events = evidence.facts.events.get(&invite.call);
-        let number = evidence
-            .facts
-            .attempts
-            .as_ref()
-            .map_or(call.attempt, |attempts| {
-                attempts
-                    .get(&invite.attempt_id)
-                    .map_or(0, |attempt| attempt.attempt)
-            });
-        let told_of = events
-            .into_iter()
-            .flatten()
-            .any(|event| event.attempt == number);
+        let told_of = match &evidence.facts.attempts {
+            Some(attempts) => {
+                let number = attempts.get(&invite.attempt_id).map(|row| row.attempt);
+                let mut events = events.into_iter().flatten();
+                events.any(|event| Some(event.attempt) == number)
+            }
+            None => events.into_iter().flatten().any(|event| event.attempt > 0),
+        };
         if told_of {
             continue;
         }
