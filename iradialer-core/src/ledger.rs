@@ -35,6 +35,11 @@ impl Ledger {
         self.fates.insert(attempt, AttemptFate::Live);
     }
 
+    /// The attempt was about to be dialled when an earlier life of the switch ended.
+    pub fn doubt(&mut self, attempt: CallUuid) {
+        self.settle(attempt, AttemptFate::IntentOnly);
+    }
+
     /// The attempt was dialled and is over.
     pub fn end(&mut self, attempt: CallUuid) {
         self.settle(attempt, AttemptFate::Ended);

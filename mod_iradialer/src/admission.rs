@@ -1,6 +1,6 @@
 //! Whether a dial command is taken: the checks of the architecture, in their order, under one lock.
 
-use crate::outbox::{HIGH_WATER, Outbox};
+use crate::outbox::{HIGH_WATER, MOST_HELD, Outbox};
 use crate::pace::{SetupGate, TokenBucket};
 use iradialer_core::ledger::Ledger;
 use iradialer_core::value::CallUuid;
@@ -75,12 +75,13 @@ impl Admission {
     pub fn new(
         journal_id: CallUuid,
         outbox: Outbox,
+        ledger: Ledger,
         max_calls: u32,
         max_cps: f64,
         now_us: u64,
     ) -> Self {
         let state = State {
-            ledger: Ledger::default(),
+            ledger,
             rate: TokenBucket::new(max_cps, now_us),
             gate: SetupGate::default(),
             calls: 0,
@@ -157,6 +158,18 @@ impl Admission {
                 format!("the switch is {:?}", state.closed).to_lowercase(),
             );
         }
+        if self.outbox.journal().is_faulty() {
+            return refuse(
+                RefusalReason::Faulty,
+                "the journal can't be written".to_owned(),
+            );
+        }
+        if self.outbox.journal().events_held() > MOST_HELD {
+            return refuse(
+                RefusalReason::Busy,
+                format!("more than {MOST_HELD} events wait for a collector"),
+            );
+        }
         if self.outbox.waiting() > HIGH_WATER {
             return refuse(
                 RefusalReason::Busy,
@@ -213,8 +226,10 @@ impl Admission {
         state.calls = state.calls.saturating_sub(1);
     }
 
-    /// What became of an attempt; one that never came is fenced before this answers.
-    pub fn fate(&self, query: &Query) -> Result<AttemptFate, Refusal> {
+    /// What became of an attempt; one that never came is fenced. What is fenced, and an epoch that is
+    /// higher than the ones before, has to be in the journal before this is told: the second value says
+    /// whether there is something to write.
+    pub fn fate(&self, query: &Query) -> Result<(AttemptFate, bool), Refusal> {
         if query.v != wire::VERSION {
             return Err(Refusal::new(
                 RefusalReason::BadRequest,
@@ -222,16 +237,21 @@ impl Admission {
             ));
         }
         let mut state = self.state.lock();
+        let highest = state.ledger.highest_epoch();
         if !state.ledger.epoch_is_current(query.epoch) {
             return Err(Refusal::new(
                 RefusalReason::StaleEpoch,
                 format!("epoch {} is over", query.epoch),
             ));
         }
-        Ok(state.ledger.fate(query.attempt_id).unwrap_or_else(|| {
+        let fate = state.ledger.fate(query.attempt_id).unwrap_or_else(|| {
             state.ledger.fence(query.attempt_id);
             AttemptFate::NeverDialled
-        }))
+        });
+        Ok((
+            fate,
+            fate == AttemptFate::NeverDialled || query.epoch > highest,
+        ))
     }
 
     /// The epoch a call begun at the switch itself goes by: the highest seen, so that it outranks nobody.

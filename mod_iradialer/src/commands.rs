@@ -15,15 +15,16 @@ use std::time::Duration;
 const ORIGINATE_WAIT: Duration = Duration::from_secs(3);
 
 /// Shown by the host for the command, and for anything that is not one.
-pub const USAGE: &str = "status | calls | show <uuid> | originate <number> [flow] | hangup <uuid> | drain | resume | reload";
+pub const USAGE: &str = "status | calls | show <uuid> | originate <number> [flow] | hangup <uuid> | journal | drain | resume | reload";
 
 /// What tab completion offers: the words after `iradialer`, `::…` being the host's own lists.
-pub const COMPLETIONS: [&str; 8] = [
+pub const COMPLETIONS: [&str; 9] = [
     "status",
     "calls",
     "show ::console::list_uuid",
     "originate",
     "hangup ::console::list_uuid",
+    "journal",
     "drain",
     "resume",
     "reload",
@@ -40,6 +41,7 @@ enum Command<'a> {
         flow: Option<&'a str>,
     },
     Hangup(CallUuid),
+    Journal,
     Drain,
     Resume,
     Reload,
@@ -58,6 +60,7 @@ fn parse(line: &str) -> Result<Command<'_>, String> {
             flow: Some(flow),
         }),
         ["hangup", text] => Ok(Command::Hangup(uuid(text)?)),
+        ["journal"] => Ok(Command::Journal),
         ["drain"] => Ok(Command::Drain),
         ["resume"] => Ok(Command::Resume),
         ["reload"] => Ok(Command::Reload),
@@ -81,6 +84,7 @@ pub fn run(
         Ok(Command::Show(uuid)) => show(engine, uuid),
         Ok(Command::Originate { number, flow }) => originate(engine, number, flow),
         Ok(Command::Hangup(uuid)) => hangup(engine, uuid),
+        Ok(Command::Journal) => Ok(journal(engine)),
         Ok(Command::Drain) => open_or_close(engine, link, Closed::Draining),
         Ok(Command::Resume) => open_or_close(engine, link, Closed::No),
         Ok(Command::Reload) => reload(engine, read_config),
@@ -115,6 +119,10 @@ fn status(engine: &Engine, link: &Link) -> String {
     row(
         "state",
         match load.closed {
+            Closed::No | Closed::Draining if engine.outbox.journal().is_faulty() => {
+                "FAULTY: the journal can't be written, no new call starts; see iradialer journal"
+                    .into()
+            }
             Closed::No => "active".to_owned(),
             Closed::Draining => "draining: live calls go on, no new call starts".to_owned(),
             Closed::Leaving => "leaving: an unload has begun".to_owned(),
@@ -144,7 +152,43 @@ fn status(engine: &Engine, link: &Link) -> String {
     {
         row("nats error", error);
     }
+    for refused in link.status.refused() {
+        row("nats refuses", refused);
+    }
+    if link.status.has_twin() {
+        row(
+            "SECOND SWITCH",
+            format!("another one beats as {}", config.node_id),
+        );
+    }
     row("events waiting", engine.outbox.waiting().to_string());
+    text
+}
+
+fn journal(engine: &Engine) -> String {
+    let status = engine.outbox.journal().status();
+    let dir = engine.config().journal_dir.unwrap_or_default();
+    let mut text = String::new();
+    let mut row =
+        |name: &str, value: String| writeln!(text, "{name:<14} {value}").unwrap_or_default();
+    row("path", dir.display().to_string());
+    row("id", status.id.to_string());
+    row("bytes", status.bytes.to_string());
+    row("segments", status.segment.to_string() + " begun so far");
+    row("held", format!("{} attempts", status.held));
+    row(
+        "unconfirmed",
+        format!("{} that have ended", status.unconfirmed),
+    );
+    row("fenced", format!("{} attempts", status.fenced));
+    row(
+        "last sync",
+        format!("{:.1} ms", status.last_sync_us as f64 / 1000.0),
+    );
+    row("faults", status.faults.to_string());
+    if let Some(fault) = status.fault {
+        row("fault", fault);
+    }
     text
 }
 

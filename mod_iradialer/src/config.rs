@@ -25,6 +25,9 @@ pub struct Config {
     pub flows_dir: Option<PathBuf>,
     /// The trunk of `iradialer originate`.
     pub default_trunk: Option<TrunkName>,
+    /// The directory of the journal, an absolute path; it is made where there is none. Left out, it is
+    /// beside the host's own databases.
+    pub journal_dir: Option<PathBuf>,
     /// The most calls held at once, 1 to 100,000.
     pub max_calls: u32,
     /// The most calls begun a second, 0.1 to 10,000.
@@ -59,7 +62,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-const PARAMS: [&str; 11] = [
+const PARAMS: [&str; 12] = [
     "cluster",
     "node-id",
     "nats-url",
@@ -68,6 +71,7 @@ const PARAMS: [&str; 11] = [
     "prompts-dir",
     "flows-dir",
     "default-trunk",
+    "journal-dir",
     "max-calls",
     "max-cps",
     "unload-wait-ms",
@@ -106,6 +110,7 @@ impl Config {
             nats_url: running.nats_url,
             nats_user: running.nats_user,
             nats_password: running.nats_password,
+            journal_dir: running.journal_dir,
             ..self
         }
     }
@@ -119,6 +124,7 @@ impl Config {
             ("nats-url", self.nats_url == other.nats_url),
             ("nats-user", self.nats_user == other.nats_user),
             ("nats-password", self.nats_password == other.nats_password),
+            ("journal-dir", self.journal_dir == other.journal_dir),
         ] {
             if !same {
                 names.push(name);
@@ -178,6 +184,7 @@ impl Reader {
         let prompts_dir = self.checked("prompts-dir", None, absolute_dir);
         let flows_dir = self.optional("flows-dir", absolute_dir);
         let default_trunk = self.optional("default-trunk", TrunkName::parse);
+        let journal_dir = self.optional("journal-dir", absolute_path);
         let max_calls = self.checked("max-calls", Some("1000"), |name, text| {
             in_range(name, text, 1, 100_000)
         });
@@ -196,6 +203,7 @@ impl Reader {
             prompts_dir: prompts_dir?,
             flows_dir,
             default_trunk,
+            journal_dir,
             max_calls: max_calls?,
             max_cps: max_cps?,
             unload_wait: Duration::from_millis(unload_wait?),
@@ -267,6 +275,19 @@ fn absolute_dir(name: &str, text: &str) -> Result<PathBuf, FieldError> {
     }
 }
 
+fn absolute_path(name: &str, text: &str) -> Result<PathBuf, FieldError> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() && (path.is_dir() || !path.exists()) {
+        Ok(path)
+    } else {
+        Err(FieldError::new(
+            name,
+            "the absolute path of a directory, or of one to be made",
+            text,
+        ))
+    }
+}
+
 fn in_range<T: FromStr + PartialOrd + fmt::Display>(
     name: &str,
     text: &str,
@@ -314,6 +335,7 @@ mod tests {
             ("prompts-dir", "relative"),
             ("flows-dir", "/nowhere/at/all"),
             ("default-trunk", "a/b"),
+            ("journal-dir", "journal"),
             ("max-calls", "0"),
             ("max-cps", "NaN"),
             ("unload-wait-ms", "-1"),

@@ -1,11 +1,13 @@
 //! The module's heart: takes dial commands, begins their legs, and follows each leg to its end.
 
+mod durable;
+
 use crate::admission::{Admission, Closed, Refusal};
 use crate::call::{Call, Identity, LegFacts};
 use crate::config::Config;
 use crate::dialer::Dialer;
 use crate::host::{HangupCause, Host, Level};
-use crate::outbox::{Deliveries, Outbox, outbox};
+use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
 use iradialer_core::call::EndedBy;
@@ -13,7 +15,7 @@ use iradialer_core::flow::{self, Flow, Prompt, Severity, Step};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
 };
-use iradialer_core::wire::{self, AttemptFate, DialCommand, DialReply, Query, RefusalReason};
+use iradialer_core::wire::{self, AttemptFate, DialCommand, DialReply, RefusalReason};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +30,9 @@ const OPERATOR: &str = "operator";
 
 /// Where the answer to a dial command goes.
 pub type Reply = Box<dyn FnOnce(DialReply) + Send>;
+
+/// Where the answer to a question what became of an attempt goes.
+pub type FateReply = Box<dyn FnOnce(Result<AttemptFate, Refusal>) + Send>;
 
 /// The engine of one life of the module.
 pub struct Engine {
@@ -44,6 +49,7 @@ pub struct Engine {
     config: RwLock<Config>,
     timers: Timers,
     dialer: Dialer,
+    me: Weak<Engine>,
     loaded: Instant,
 }
 
@@ -64,16 +70,19 @@ impl Engine {
         config: Config,
         host: Arc<dyn Host>,
     ) -> std::io::Result<(Arc<Engine>, Deliveries)> {
-        let (outbox, deliveries) = outbox();
+        let (publisher, deliveries) = deliveries();
+        let (journal, left_behind) = durable::open_journal(&config, &host, publisher.clone())?;
+        let outbox = Outbox::new(Arc::new(journal), publisher);
         let identity = Identity {
             node_id: config.node_id.clone(),
             incarnation: CallUuid::fresh(),
-            journal_id: CallUuid::fresh(),
+            journal_id: left_behind.journal_id,
         };
         let (max_calls, max_cps, now_us) = (config.max_calls, config.max_cps, host.now_us());
         let admission = Admission::new(
             identity.journal_id,
             outbox.clone(),
+            durable::ledger_of(&left_behind),
             max_calls,
             max_cps,
             now_us,
@@ -113,13 +122,17 @@ impl Engine {
                 config: RwLock::new(config),
                 timers,
                 dialer,
+                me: engine.clone(),
                 loaded: Instant::now(),
                 host,
             }
         });
         match failed {
             Some(error) => Err(std::io::Error::other(error)),
-            None => Ok((engine, deliveries)),
+            None => {
+                engine.take_up(left_behind);
+                Ok((engine, deliveries))
+            }
         }
     }
 
@@ -143,29 +156,6 @@ impl Engine {
         self.loaded.elapsed()
     }
 
-    /// Takes a dial command or refuses it; the answer goes to `reply` at once or when the channel is
-    /// made. Never blocks.
-    pub fn dial(&self, command: DialCommand, reply: Reply) {
-        if let Err(refusal) = self.admission.admit(&command, self.host.now_us()) {
-            return reply(refused(refusal));
-        }
-        let prompts_dir = self.config.read().prompts_dir.clone();
-        let call = Call::new(
-            command,
-            prompts_dir,
-            self.identity.clone(),
-            self.host.clone(),
-            self.outbox.clone(),
-        );
-        if let Err((call, reply)) = self.dialer.submit(call, reply) {
-            self.admission.withdraw(call.command.attempt_id);
-            reply(refused(Refusal::new(
-                RefusalReason::Busy,
-                "the dialer's queue is full",
-            )));
-        }
-    }
-
     /// On a dialer's thread: makes the channel, answers, and lets it go.
     fn begin(&self, call: &Arc<Call>, reply: Reply) {
         let attempt = call.command.attempt_id;
@@ -174,8 +164,7 @@ impl Engine {
         {
             Ok(leg) => leg,
             Err(refusal) => {
-                self.admission.withdraw(attempt);
-                return reply(refused(refusal));
+                return self.take_back(&call.command, refusal, reply);
             }
         };
         self.registry.insert(call.clone());
@@ -243,11 +232,6 @@ impl Engine {
         };
         self.dial(command, reply);
         Ok(attempt_id)
-    }
-
-    /// What became of an attempt.
-    pub fn fate(&self, query: &Query) -> Result<AttemptFate, Refusal> {
-        self.admission.fate(query)
     }
 
     /// Drops the live attempt at a call. Returns whether there was one.

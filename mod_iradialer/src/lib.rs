@@ -15,6 +15,7 @@ mod config;
 mod dialer;
 mod engine;
 mod host;
+mod journal;
 mod link;
 mod outbox;
 mod pace;

@@ -2,14 +2,17 @@
 //! session's thread ever waits for.
 
 mod commands;
+mod confirm;
 mod delivery;
 mod heartbeat;
 
 use crate::engine::Engine;
 use crate::host::{Host, Level};
 use crate::outbox::Deliveries;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerError};
+use iradialer_core::subject;
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the last events and the last heartbeat are given to leave.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How many different refusals of the server are remembered.
+const MOST_REFUSED: usize = 16;
 /// How long the runtime's threads are given to end.
 const RUNTIME_END: Duration = Duration::from_secs(2);
 
@@ -28,6 +33,8 @@ pub struct LinkStatus {
     connected: AtomicBool,
     reconnects: AtomicU64,
     last_error: Mutex<Option<String>>,
+    refused: Mutex<BTreeSet<String>>,
+    twin: AtomicBool,
 }
 
 impl LinkStatus {
@@ -46,12 +53,40 @@ impl LinkStatus {
         self.last_error.lock().clone()
     }
 
+    /// What the server did not let us do, such as `Permissions Violation for Publish to "x"`: the user
+    /// of this switch lacks a right. Known until the module is connected anew.
+    pub fn refused(&self) -> Vec<String> {
+        self.refused.lock().iter().cloned().collect()
+    }
+
+    /// Whether another module beats under this switch's node id.
+    pub fn has_twin(&self) -> bool {
+        self.twin.load(Ordering::SeqCst)
+    }
+
+    /// Whether that has changed.
+    fn set_twin(&self, twin: bool) -> bool {
+        self.twin.swap(twin, Ordering::SeqCst) != twin
+    }
+
+    fn note_refusal(&self, text: &str, host: &dyn Host, url: &str) {
+        let mut refused = self.refused.lock();
+        if refused.len() < MOST_REFUSED && refused.insert(text.to_owned()) {
+            let line = format!(
+                "{url}: {text}: the NATS user of this switch lacks this right (docs/nats.md)"
+            );
+            host.log(Level::Error, &line);
+        }
+    }
+
     fn note(&self, event: &Event, host: &dyn Host, url: &str) {
         match event {
             Event::Connected => {
                 if self.connected.swap(true, Ordering::SeqCst) {
                     return;
                 }
+                self.refused.lock().clear();
+                *self.last_error.lock() = None;
                 host.log(Level::Info, &format!("connected to {url}"));
             }
             Event::Disconnected => {
@@ -61,6 +96,13 @@ impl LinkStatus {
                     Level::Warning,
                     &format!("lost {url}; live calls go on, no new call starts"),
                 );
+            }
+            Event::ServerError(ServerError::Other(text))
+                if text
+                    .to_ascii_lowercase()
+                    .starts_with("permissions violation") =>
+            {
+                self.note_refusal(text, host, url);
             }
             Event::ServerError(_) | Event::ClientError(_) => {
                 let text = event.to_string();
@@ -131,9 +173,12 @@ impl Link {
                 tokio::join!(
                     commands::serve_dial(&engine, &client),
                     commands::serve_queries(&engine, &client),
+                    commands::serve_held(&engine, &client),
                     commands::serve_requests(&engine, &client),
+                    confirm::confirm(&engine, &client),
                     delivery::deliver(&engine, &client, deliveries),
                     heartbeat::beat(&engine, &client, &beat_now, &last_beat),
+                    heartbeat::watch_for_twin(&engine, &client, &status),
                 );
             };
             stopping.run_until_cancelled(work).await;
@@ -181,6 +226,8 @@ async fn connect(
     let (host, url, status) = (engine.host.clone(), config.nats_url.clone(), status.clone());
     let mut options = ConnectOptions::new()
         .name(format!("mod_iradialer {}", config.node_id))
+        // The only inboxes that this switch's user may read.
+        .custom_inbox_prefix(subject::switch_inbox(&config.cluster, &config.node_id))
         .retry_on_initial_connect()
         .ping_interval(Duration::from_secs(5))
         .event_callback(move |event| {

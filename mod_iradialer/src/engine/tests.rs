@@ -3,12 +3,13 @@
 use super::*;
 use crate::host::{CreateError, NotLaunched, PreparedLeg};
 use crate::outbox::Deliveries;
-use iradialer_core::wire::{EventBody, Hangup, SwitchEvent};
+use iradialer_core::wire::{EventBody, Hangup, Query, SwitchEvent};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 mod adversity;
+mod crashes;
 
 const NOW_US: u64 = 1_800_000_000_000_000;
 
@@ -97,8 +98,10 @@ impl Bench {
         let prompts = tempfile::tempdir().unwrap();
         let xml = format!(
             "<configuration><settings><param name=\"node-id\" value=\"sw\"/>\
-             <param name=\"prompts-dir\" value=\"{}\"/></settings></configuration>",
-            prompts.path().display()
+             <param name=\"prompts-dir\" value=\"{}\"/><param name=\"journal-dir\" value=\"{}\"/>\
+             </settings></configuration>",
+            prompts.path().display(),
+            prompts.path().join("journal").display()
         );
         let mut config = Config::parse(&xml).unwrap();
         change(&mut config);
@@ -128,6 +131,15 @@ impl Bench {
             command.clone(),
             Box::new(move |reply| answer.send(reply).unwrap()),
         );
+        answered
+            .recv_timeout(Duration::from_secs(10))
+            .expect("an answer")
+    }
+
+    fn fate(&self, query: &Query) -> Result<AttemptFate, Refusal> {
+        let (answer, answered) = crossbeam_channel::bounded(1);
+        let reply = Box::new(move |fate| answer.send(fate).unwrap());
+        self.engine.fate(query, reply);
         answered
             .recv_timeout(Duration::from_secs(10))
             .expect("an answer")
@@ -173,6 +185,34 @@ impl Bench {
         }
     }
 
+    /// Another life on the same journal, after one that ended without a word.
+    fn crash(self) -> Self {
+        let Bench {
+            engine,
+            prompts,
+            events,
+            ..
+        } = self;
+        let config = engine.config();
+        // What a killed process had handed to the journal's thread may or may not be on the disk: here it is.
+        engine.outbox.journal().close();
+        drop((engine, events));
+        let host = Arc::new(ScriptedHost::default());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let (engine, events) = loop {
+            match Engine::start(config.clone(), host.clone()) {
+                Ok(started) => break started,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+        };
+        Bench {
+            host,
+            engine,
+            events,
+            prompts,
+        }
+    }
+
     fn events(&mut self) -> Vec<SwitchEvent> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -186,6 +226,9 @@ impl Bench {
             }
         }
         events
+            .into_iter()
+            .map(|outgoing| SwitchEvent::clone(&outgoing.event))
+            .collect()
     }
 
     fn hangup(&mut self) -> Hangup {
@@ -428,21 +471,21 @@ fn a_query_fences_what_never_came() {
         epoch,
     };
     assert_eq!(
-        bench.engine.fate(&query(&live.command, 5)).unwrap(),
+        bench.fate(&query(&live.command, 5)).unwrap(),
         AttemptFate::Live
     );
     assert_eq!(
-        bench.engine.fate(&query(&command, 5)).unwrap(),
+        bench.fate(&query(&command, 5)).unwrap(),
         AttemptFate::NeverDialled
     );
     assert_eq!(bench.refusal(&command), RefusalReason::Duplicate);
     assert_eq!(
-        bench.engine.fate(&query(&command, 4)).unwrap_err().reason,
+        bench.fate(&query(&command, 4)).unwrap_err().reason,
         RefusalReason::StaleEpoch
     );
     bench.end(&live, LegFacts::default());
     assert_eq!(
-        bench.engine.fate(&query(&live.command, 5)).unwrap(),
+        bench.fate(&query(&live.command, 5)).unwrap(),
         AttemptFate::Ended
     );
 }

@@ -4,6 +4,7 @@ use super::text::{c_string, from_c, take_c};
 use crate::config::{Config, ConfigErrors};
 use freeswitch_sys as sys;
 use iradialer_core::value::FieldError;
+use std::path::PathBuf;
 
 const NAME: &str = "iradialer.conf";
 
@@ -61,5 +62,15 @@ pub fn read() -> Result<Config, ConfigErrors> {
             "autoload_configs/iradialer.conf.xml with a <configuration name=\"iradialer.conf\">";
         ConfigErrors(vec![FieldError::missing("configuration", expected)])
     })?;
-    Config::parse(&text)
+    let mut config = Config::parse(&text)?;
+    if config.journal_dir.is_none() {
+        let databases = super::switch::core_variable("db_dir")
+            .filter(|dir| dir.starts_with('/'))
+            .ok_or_else(|| {
+                let expected = "the setting, for this host names no directory of its databases";
+                ConfigErrors(vec![FieldError::missing("journal-dir", expected)])
+            })?;
+        config.journal_dir = Some(PathBuf::from(databases).join("iradialer-journal"));
+    }
+    Ok(config)
 }

@@ -92,7 +92,7 @@ fn start() -> Result<Module, String> {
     }
     let config = config_file::read().map_err(|errors| errors.to_string())?;
     let (engine, deliveries) =
-        Engine::start(config, Arc::new(Switch)).map_err(|error| format!("threads: {error}"))?;
+        Engine::start(config, Arc::new(Switch)).map_err(|error| error.to_string())?;
     match Link::start(engine.clone(), deliveries) {
         Ok(link) => Ok(Module {
             engine,
@@ -100,6 +100,7 @@ fn start() -> Result<Module, String> {
         }),
         Err(error) => {
             engine.stop();
+            engine.outbox.journal().close();
             Err(format!("runtime: {error}"))
         }
     }
@@ -152,10 +153,11 @@ fn stop() {
         return;
     };
     let undelivered = module.link.stop();
+    module.engine.outbox.journal().close();
     if undelivered > 0 {
         log(
             Level::Error,
-            &format!("unloaded with {undelivered} events that NATS did not take"),
+            &format!("unloaded with {undelivered} events that NATS did not take: the journal keeps them"),
         );
     } else {
         log(Level::Info, "unloaded, every event delivered");

@@ -75,7 +75,8 @@ pub fn log(level: Level, line: &str) {
     }
 }
 
-fn core_variable(name: &str) -> Option<String> {
+/// A global variable of the host.
+pub fn core_variable(name: &str) -> Option<String> {
     let name = c_string(name);
     // SAFETY: H1; the copy is ours to free.
     unsafe { take_c(sys::switch_core_get_variable_dup(name.as_ptr())) }

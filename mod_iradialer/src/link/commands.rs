@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures::StreamExt;
 use iradialer_core::subject;
 use iradialer_core::value::CallUuid;
-use iradialer_core::wire::{DialCommand, DialReply, Query, QueryReply, RefusalReason};
+use iradialer_core::wire::{
+    DialCommand, DialReply, HeldQuery, Query, QueryReply, RefusalReason, VERSION,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -53,26 +55,62 @@ pub async fn serve_dial(engine: &Arc<Engine>, client: &Client) {
 
 /// Answers what became of attempts until the link ends.
 pub async fn serve_queries(engine: &Arc<Engine>, client: &Client) {
-    #[derive(Serialize)]
-    struct Refused<'a> {
-        error: &'a str,
-    }
     let config = engine.config();
     let subject = subject::query(
         &config.cluster,
         &config.node_id,
         &engine.identity.incarnation,
     );
-    serve(engine, client, subject, |payload| {
-        let query =
-            serde_json::from_slice::<Query>(payload).map_err(|error| shown(&error.to_string()));
-        match query.and_then(|query| engine.fate(&query).map_err(|refusal| refusal.detail)) {
-            Ok(fate) => json(&QueryReply { fate }),
-            Err(error) => json(&Refused { error: &error }),
-        }
+    serve(
+        engine,
+        client,
+        subject,
+        |payload, answer| match serde_json::from_slice::<Query>(payload) {
+            Ok(query) => engine.fate(
+                &query,
+                Box::new(|fate| {
+                    answer(match fate {
+                        Ok(fate) => json(&QueryReply { fate }),
+                        Err(refusal) => refused(&refusal.detail),
+                    });
+                }),
+            ),
+            Err(error) => answer(refused(&shown(&error.to_string()))),
+        },
+    )
+    .await;
+}
+
+/// Tells which attempts are held until the link ends.
+pub async fn serve_held(engine: &Arc<Engine>, client: &Client) {
+    let config = engine.config();
+    let subject = subject::held(
+        &config.cluster,
+        &config.node_id,
+        &engine.identity.incarnation,
+    );
+    serve(engine, client, subject, |payload, answer| {
+        answer(match serde_json::from_slice::<HeldQuery>(payload) {
+            Ok(query) if query.v != VERSION => {
+                refused(&format!("v: expected {VERSION}, got {}", query.v))
+            }
+            Ok(query) => json(&engine.held(query.after)),
+            Err(error) => refused(&shown(&error.to_string())),
+        });
     })
     .await;
 }
+
+fn refused(error: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Refused<'a> {
+        error: &'a str,
+    }
+    json(&Refused { error })
+}
+
+/// Takes the answer to a question, now or later.
+type Answering = Box<dyn FnOnce(Bytes) + Send>;
 
 /// A live request as it is published: a name, and its data.
 #[derive(Deserialize)]
@@ -94,8 +132,8 @@ struct Answer {
 pub async fn serve_requests(engine: &Arc<Engine>, client: &Client) {
     let config = engine.config();
     let subject = subject::switch_request(&config.cluster, &config.node_id);
-    serve(engine, client, subject, |payload| {
-        json(&match live_request(engine, payload) {
+    serve(engine, client, subject, |payload, answer| {
+        answer(json(&match live_request(engine, payload) {
             Ok(message) => Answer {
                 status: "OK",
                 status_code: 0,
@@ -106,7 +144,7 @@ pub async fn serve_requests(engine: &Arc<Engine>, client: &Client) {
                 status_code: 1,
                 message,
             },
-        })
+        }));
     })
     .await;
 }
@@ -142,12 +180,14 @@ async fn serve(
     engine: &Arc<Engine>,
     client: &Client,
     subject: String,
-    answer: impl Fn(&[u8]) -> Bytes,
+    answer: impl Fn(&[u8], Answering),
 ) {
     let (answers, mut to_send) = mpsc::unbounded_channel();
     let receive = for_each(engine, client, subject, |message| {
         if let Some(inbox) = message.reply {
-            let _ = answers.send((inbox, answer(&message.payload)));
+            let answers = answers.clone();
+            let send = move |payload| drop(answers.send((inbox, payload)));
+            answer(&message.payload, Box::new(send));
         }
     });
     let send = async {

@@ -2,13 +2,12 @@
 
 use crate::engine::Engine;
 use crate::host::Level;
-use crate::outbox::Deliveries;
+use crate::outbox::{Deliveries, Outgoing};
 use async_nats::jetstream::Context;
 use async_nats::{Client, HeaderMap, jetstream};
 use futures::stream::{FuturesUnordered, StreamExt};
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, ClusterName};
-use iradialer_core::wire::SwitchEvent;
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::time::Duration;
@@ -30,7 +29,7 @@ pub async fn deliver(engine: &Engine, client: &Client, mut deliveries: Deliverie
     let mut context = jetstream::new(client.clone());
     context.set_timeout(ACK_WAIT);
     // An attempt's lane holds its events in order, the first of them under way.
-    let mut lanes: HashMap<CallUuid, VecDeque<SwitchEvent>> = HashMap::new();
+    let mut lanes: HashMap<CallUuid, VecDeque<Outgoing>> = HashMap::new();
     let mut under_way = FuturesUnordered::new();
     let mut events = Vec::new();
     let mut gathering = pin!(sleep(Duration::ZERO));
@@ -55,7 +54,7 @@ pub async fn deliver(engine: &Engine, client: &Client, mut deliveries: Deliverie
                 gathered = false;
                 gathering.as_mut().reset(Instant::now() + GATHER);
                 for event in events.drain(..) {
-                    let lane = lanes.entry(event.attempt_id).or_default();
+                    let lane = lanes.entry(event.event.attempt_id).or_default();
                     lane.push_back(event.clone());
                     if lane.len() == 1 {
                         under_way.push(deliver_one(engine, &context, &cluster, event));
@@ -71,14 +70,19 @@ async fn deliver_one(
     engine: &Engine,
     context: &Context,
     cluster: &ClusterName,
-    event: SwitchEvent,
+    outgoing: Outgoing,
 ) -> CallUuid {
-    let subject = subject::events(cluster, &event.tenant_id, &event.call_uuid);
-    let payload = bytes::Bytes::from(serde_json::to_vec(&event).unwrap_or_default());
+    let event = &*outgoing.event;
+    let subject = subject::events(cluster, &event.node_id, &event.tenant_id, &event.call_uuid);
+    let payload = bytes::Bytes::from(serde_json::to_vec(event).unwrap_or_default());
     let mut wait = RETRY_FIRST;
     loop {
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", format!("{}.{}", event.attempt_id, event.seq));
+        let mut id = format!("{}.{}", event.attempt_id, event.seq);
+        if outgoing.again > 0 {
+            id = format!("{id}.{}", outgoing.again);
+        }
+        headers.insert("Nats-Msg-Id", id);
         iradialer_core::failpoint::hit("module.publish.before");
         let error = match context
             .publish_with_headers(subject.clone(), headers, payload.clone())

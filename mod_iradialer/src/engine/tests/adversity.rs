@@ -29,7 +29,7 @@ fn a_late_copy_of_a_command_does_not_speak_for_its_live_attempt() {
         attempt_id: call.command.attempt_id,
         epoch: 5,
     };
-    assert_eq!(bench.engine.fate(&query).unwrap(), AttemptFate::Live);
+    assert_eq!(bench.fate(&query).unwrap(), AttemptFate::Live);
 }
 
 #[test]

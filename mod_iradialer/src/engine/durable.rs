@@ -1,0 +1,285 @@
+//! What is in the journal before anybody is told, and what an earlier life has left in it.
+
+use super::{Engine, FateReply, Reply, refused};
+use crate::admission::Refusal;
+use crate::call::Call;
+use crate::config::Config;
+use crate::host::Host;
+use crate::journal::{Env, Fault, Fence, Held, HostDir, Index, Intent, Journal, Record};
+use crate::outbox::Publisher;
+use iradialer_core::call::{CallState, EndedBy};
+use iradialer_core::ledger::Ledger;
+use iradialer_core::value::CallUuid;
+use iradialer_core::wire::{
+    self, AttemptFate, DialCommand, EventBody, Hangup, HeldAttempt, HeldReply, MOST_ATTEMPTS,
+    Query, RefusalReason, SwitchEvent,
+};
+use std::io;
+use std::sync::Arc;
+
+/// How long an attempt is remembered after its command has lost its force, ms: longer than a message is
+/// ever held up.
+const REMEMBERED_MS: u64 = 600_000;
+/// An ended attempt that is not confirmed is published again so long after the last time, ms.
+const AGAIN_AFTER_MS: u64 = 10_000;
+
+/// Opens the journal of the configuration, and says what it holds.
+pub fn open_journal(
+    config: &Config,
+    host: &Arc<dyn Host>,
+    publisher: Publisher,
+) -> io::Result<(Journal, Index)> {
+    let dir = config.journal_dir.as_deref().unwrap_or("".as_ref());
+    let named =
+        |error: io::Error| io::Error::other(format!("journal-dir: {}: {error}", dir.display()));
+    let (log_to, clock) = (host.clone(), host.clone());
+    let env = Env {
+        log: Box::new(move |level, line| log_to.log(level, line)),
+        now_ms: Box::new(move || clock.now_us() / 1000),
+        publish: Box::new(move |event| publisher.durable(event)),
+    };
+    let disk = HostDir::lock(dir).map_err(named)?;
+    Journal::open(Box::new(disk), env).map_err(named)
+}
+
+/// What is known of the attempts of earlier lives.
+pub fn ledger_of(left_behind: &Index) -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.epoch_is_current(left_behind.epoch);
+    for fence in left_behind.fences.values() {
+        match fence.dialled {
+            true => ledger.end(fence.attempt_id),
+            false => ledger.fence(fence.attempt_id),
+        }
+    }
+    for (attempt, held) in &left_behind.held {
+        match crashed_before_it_began(held) {
+            true => ledger.doubt(*attempt),
+            false => ledger.end(*attempt),
+        }
+    }
+    ledger
+}
+
+fn crashed_before_it_began(held: &Held) -> bool {
+    match held.events.first().map(|event| &event.body) {
+        None => true,
+        Some(EventBody::Hangup(hangup)) => hangup.by == EndedBy::Crash,
+        Some(_) => false,
+    }
+}
+
+impl Engine {
+    /// Takes a dial command or refuses it; the answer goes to `reply` once it is in the journal, and that
+    /// of a command that was taken when its channel is made. Never blocks.
+    pub fn dial(&self, command: DialCommand, reply: Reply) {
+        let now_us = self.host.now_us();
+        match self.admission.admit(&command, now_us) {
+            // What there is to know of the attempt is in the journal, or on its way there.
+            Err(refusal) if refusal.reason == RefusalReason::Duplicate => reply(refused(refusal)),
+            // The disk takes no record. The attempt is fenced for as long as this life lasts, and no
+            // command for it reaches another.
+            Err(refusal) if refusal.reason == RefusalReason::Faulty => reply(refused(refusal)),
+            Err(refusal) => {
+                let fence = self.fence(command.attempt_id, command.not_after_ms);
+                let then = Box::new(move |done: Result<(), Fault>| {
+                    reply(refused(match done {
+                        Ok(()) => refusal,
+                        Err(fault) => faulty(&fault),
+                    }));
+                });
+                self.outbox.journal().promise(fence, then);
+            }
+            Ok(()) => {
+                let intent = Record::Intent(Intent {
+                    call_uuid: command.call_uuid,
+                    attempt: command.attempt,
+                    attempt_id: command.attempt_id,
+                    tenant_id: command.tenant_id.clone(),
+                    epoch: command.epoch,
+                    not_after_ms: command.not_after_ms,
+                    at_ms: now_us / 1000,
+                });
+                let me = self.me.clone();
+                let then = Box::new(move |done| {
+                    if let Some(engine) = me.upgrade() {
+                        engine.admitted(command, done, reply);
+                    }
+                });
+                self.outbox.journal().promise(intent, then);
+            }
+        }
+    }
+
+    /// On the journal's thread: the intent is on the disk, or can't be.
+    fn admitted(&self, command: DialCommand, done: Result<(), Fault>, reply: Reply) {
+        if let Err(fault) = done {
+            self.admission.withdraw(command.attempt_id);
+            return reply(refused(faulty(&fault)));
+        }
+        let call = Call::new(
+            command,
+            self.config.read().prompts_dir.clone(),
+            self.identity.clone(),
+            self.host.clone(),
+            self.outbox.clone(),
+        );
+        if let Err((call, reply)) = self.dialer.submit(call, reply) {
+            let refusal = Refusal::new(RefusalReason::Busy, "the dialer's queue is full");
+            self.take_back(&call.command, refusal, reply);
+        }
+    }
+
+    /// An admitted attempt can't be begun: its intent is taken back before anybody hears of it.
+    pub(super) fn take_back(&self, command: &DialCommand, refusal: Refusal, reply: Reply) {
+        self.admission.withdraw(command.attempt_id);
+        let fence = self.fence(command.attempt_id, command.not_after_ms);
+        let then = Box::new(move |_| reply(refused(refusal)));
+        self.outbox.journal().settle(fence, then);
+    }
+
+    /// What became of an attempt. One that never came is fenced, in the journal too, before `reply` hears
+    /// of it.
+    pub fn fate(&self, query: &Query, reply: FateReply) {
+        let (fate, write) = match self.admission.fate(query) {
+            Ok(known) => known,
+            Err(refusal) => return reply(Err(refusal)),
+        };
+        if !write {
+            return reply(Ok(fate));
+        }
+        let record = match fate {
+            AttemptFate::NeverDialled => self.fence(query.attempt_id, 0),
+            _ => Record::Epoch(query.epoch),
+        };
+        let then = Box::new(move |done: Result<(), Fault>| {
+            reply(done.map(|()| fate).map_err(|fault| faulty(&fault)));
+        });
+        self.outbox.journal().promise(record, then);
+    }
+
+    fn fence(&self, attempt_id: CallUuid, not_after_ms: u64) -> Record {
+        self.fence_until(attempt_id, not_after_ms, false)
+    }
+
+    fn fence_until(&self, attempt_id: CallUuid, not_after_ms: u64, dialled: bool) -> Record {
+        let now_ms = self.host.now_us() / 1000;
+        // A command that never loses its force is an operator's, which nobody sends twice.
+        let from = if not_after_ms == u64::MAX {
+            now_ms
+        } else {
+            now_ms.max(not_after_ms)
+        };
+        Record::Fence(Fence {
+            attempt_id,
+            epoch: self.admission.own_epoch(),
+            until_ms: from.saturating_add(REMEMBERED_MS),
+            dialled,
+        })
+    }
+
+    /// The collector has every event of an ended attempt.
+    pub fn confirmed(&self, attempt: CallUuid) {
+        let journal = self.outbox.journal();
+        if let Some(not_after_ms) = journal.not_after_ms(attempt) {
+            journal.note(self.fence_until(attempt, not_after_ms, true));
+        }
+    }
+
+    /// The collector has not all events of an ended attempt: they are published again, if it had time.
+    pub fn publish_again(&self, attempt: CallUuid) {
+        let now_ms = self.host.now_us() / 1000;
+        let journal = self.outbox.journal();
+        for event in journal.due_again(attempt, now_ms, AGAIN_AFTER_MS) {
+            self.outbox.again(event, now_ms);
+        }
+    }
+
+    /// Which attempts are held, after `after`.
+    pub fn held(&self, after: Option<CallUuid>) -> HeldReply {
+        let mut attempts: Vec<_> = self
+            .registry
+            .all()
+            .into_iter()
+            .filter(|call| after.is_none_or(|after| call.command.attempt_id > after))
+            .take(MOST_ATTEMPTS + 1)
+            .map(|call| HeldAttempt {
+                call_uuid: call.command.call_uuid,
+                attempt: call.command.attempt,
+                attempt_id: call.command.attempt_id,
+                state: match call.snapshot().state {
+                    "ringing" => CallState::Ringing,
+                    "answered" => CallState::Answered,
+                    _ => CallState::Dialing,
+                },
+            })
+            .collect();
+        let more = attempts.len() > MOST_ATTEMPTS;
+        attempts.truncate(MOST_ATTEMPTS);
+        HeldReply {
+            journal_id: self.identity.journal_id,
+            attempts,
+            more,
+        }
+    }
+
+    /// Publishes again what no collector has confirmed, and ends the attempts an earlier life died with.
+    pub(super) fn take_up(&self, left_behind: Index) {
+        let now_ms = self.host.now_us() / 1000;
+        for held in left_behind.held.values() {
+            for event in &held.events {
+                self.outbox.again(event.clone(), now_ms);
+            }
+            if !held.is_over() {
+                self.outbox.push(self.crash_of(held, now_ms));
+            }
+        }
+    }
+
+    fn crash_of(&self, held: &Held, now_ms: u64) -> SwitchEvent {
+        let answered = |event: &&Arc<SwitchEvent>| matches!(event.body, EventBody::Answered { .. });
+        let answered = held.events.iter().find(answered);
+        let rang = |event: &Arc<SwitchEvent>| matches!(event.body, EventBody::Ringing { .. });
+        // When it died is not known; when it was last heard of is.
+        let last_ms = held
+            .events
+            .last()
+            .map_or(held.intent.at_ms, |event| event.at_ms);
+        let variables = held.events.iter().filter_map(|event| match &event.body {
+            EventBody::DtmfCollected {
+                var_name, digits, ..
+            } => Some((var_name.clone(), digits.clone())),
+            _ => None,
+        });
+        let hangup = Hangup {
+            hangup_cause: "CRASH".into(),
+            sip_status: answered.map(|_| 200),
+            sip_phrase: answered.map(|_| "OK".to_owned()),
+            by: EndedBy::Crash,
+            answered: answered.is_some(),
+            rang: held.events.iter().any(rang),
+            duration_ms: last_ms.saturating_sub(held.intent.at_ms),
+            billsec_ms: answered.map_or(0, |event| last_ms.saturating_sub(event.at_ms)),
+            variables: variables.collect(),
+            node: None,
+            fault: Some("the switch died with the call".into()),
+        };
+        SwitchEvent {
+            v: wire::VERSION,
+            call_uuid: held.intent.call_uuid,
+            attempt: held.intent.attempt,
+            attempt_id: held.intent.attempt_id,
+            seq: held.last_seq() + 1,
+            tenant_id: held.intent.tenant_id.clone(),
+            node_id: self.identity.node_id.clone(),
+            incarnation: self.identity.incarnation,
+            at_ms: now_ms,
+            body: EventBody::Hangup(hangup),
+        }
+    }
+}
+
+fn faulty(fault: &Fault) -> Refusal {
+    let detail = format!("the journal can't be written: {}", fault.0);
+    Refusal::new(RefusalReason::Faulty, detail)
+}
