@@ -163,12 +163,7 @@ fn epochs(evidence: &Evidence, attempts: &HashMap<String, Attempt>, findings: &m
 }
 
 fn given_up(evidence: &Evidence, attempts: &HashMap<String, Attempt>, findings: &mut Findings) {
-    let taken_back = |attempt: &Attempt| {
-        matches!(
-            attempt.outcome.as_deref(),
-            Some("requeued" | "refused" | "fenced")
-        )
-    };
+    let taken_back = |attempt: &Attempt| attempt.outcome.as_deref() == Some("not_dialled");
     let violations = pairs(evidence, attempts)
         .filter(|(attempt, _)| taken_back(attempt))
         .map(|(attempt, invite)| told(evidence, &attempt.call, &[invite]))

@@ -260,7 +260,7 @@ fn an_invite_that_is_late_stale_or_taken_back_is_found() {
     assert_eq!(broken(&evidence), [stale]);
 
     let mut evidence = clean(3);
-    attempt_of(&mut evidence, "call-1-1").outcome = Some("refused".into());
+    attempt_of(&mut evidence, "call-1-1").outcome = Some("not_dialled".into());
     assert_eq!(
         broken(&evidence),
         ["no INVITE for an attempt that was taken back"]
