@@ -28,9 +28,15 @@ pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
     format!("{cluster}.dialer.{node}.request")
 }
 
-/// Where the events of a call are published; the JetStream stream takes [`all_events`].
-pub fn events(cluster: &ClusterName, tenant: &TenantId, call: &CallUuid) -> String {
-    format!("{cluster}.events.{tenant}.{call}")
+/// Where a switch publishes the events of a call; the JetStream stream takes [`all_events`]. The switch
+/// is in the subject, so that its user on NATS can be kept from reporting another's calls.
+pub fn events(cluster: &ClusterName, node: &NodeId, tenant: &TenantId, call: &CallUuid) -> String {
+    format!("{cluster}.events.{node}.{tenant}.{call}")
+}
+
+/// What a switch's inboxes begin with: answers to its own requests, which no other switch may read.
+pub fn switch_inbox(cluster: &ClusterName, node: &NodeId) -> String {
+    format!("{cluster}.inbox.{node}")
 }
 
 /// Every event of the cluster.

@@ -52,7 +52,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), RoleEr
         .map_err(|error| RoleError::new(format_args!("{}: {error}", config.tdb.path.display())))?;
     let dev_server = match config.dev {
         true => Some(
-            DevServer::start(&config.data_dir, &config.cluster)
+            DevServer::start(&config.data_dir, &config.cluster, &config.dev_nodes())
                 .await
                 .map_err(RoleError::new)?,
         ),

@@ -3,8 +3,10 @@
 use crate::api::Api;
 use crate::nats::Nats;
 use crate::process::{Process, Program};
+use crate::system::NODE;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -111,16 +113,38 @@ pub struct Bus {
 }
 
 /// How a switch logs on to the bus.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct SwitchLogin {
     /// The server.
     pub url: String,
     /// The switch's user.
-    #[serde(rename = "switch_user")]
     pub user: String,
     /// Its password.
-    #[serde(rename = "switch_password")]
     pub password: String,
+}
+
+/// What the gateway writes about the bus it has started.
+#[derive(Deserialize)]
+struct OwnBus {
+    url: String,
+    switches: BTreeMap<String, UserOfSwitch>,
+}
+
+#[derive(Deserialize)]
+struct UserOfSwitch {
+    user: String,
+    password: String,
+}
+
+impl OwnBus {
+    fn switch_login(mut self, node: &str) -> Option<SwitchLogin> {
+        let UserOfSwitch { user, password } = self.switches.remove(node)?;
+        Some(SwitchLogin {
+            url: self.url,
+            user,
+            password,
+        })
+    }
 }
 
 /// What the gateway writes when it is ready.
@@ -162,7 +186,9 @@ impl Gateway {
             .await?;
         let login = match nats {
             Some(nats) => nats.switch_login(),
-            None => read_json(&data.join("nats.json")).context("the gateway left no nats.json")?,
+            None => read_json::<OwnBus>(&data.join("nats.json"))
+                .and_then(|bus| bus.switch_login(NODE))
+                .context("the gateway left no nats.json with a user for the switch")?,
         };
         Ok(Gateway {
             process,

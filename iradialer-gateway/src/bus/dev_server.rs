@@ -8,7 +8,7 @@ mod process;
 mod settings;
 
 use crate::config::{NatsConfig, Secret};
-use iradialer_core::value::ClusterName;
+use iradialer_core::value::{ClusterName, NodeId};
 use process::Process;
 use serde::Serialize;
 use settings::{Paths, Settings, write_private};
@@ -88,19 +88,22 @@ struct PublicSettings<'a> {
 }
 
 impl DevServer {
-    /// Starts the server with its store below `data_dir` and returns once it takes connections.
+    /// Starts the server with its store below `data_dir` and a user for each of the switches `nodes`, and
+    /// returns once it takes connections.
     pub async fn start(
         data_dir: &Path,
         cluster: &ClusterName,
+        nodes: &[NodeId],
     ) -> Result<DevServer, DevServerError> {
         let program = find_server().ok_or(DevServerError::NotInstalled)?;
         let paths = Paths::below(data_dir)?;
         wait_for_predecessor(&paths).await?;
         let mut settings = Settings::load_or_make(&paths.settings)?;
+        settings.add_switches(nodes);
         let wanted = settings.port.filter(|port| is_free(*port));
         write_private(
             &paths.config,
-            &settings.server_config(cluster, &paths, wanted)?,
+            &settings.server_config(cluster, nodes, &paths, wanted)?,
         )?;
 
         let process = Process::spawn(program, &paths)?;
@@ -115,7 +118,7 @@ impl DevServer {
         // A restart of the server must come back on the port that the switches know.
         write_private(
             &paths.config,
-            &settings.server_config(cluster, &paths, Some(port))?,
+            &settings.server_config(cluster, nodes, &paths, Some(port))?,
         )?;
         settings.save(&paths.settings)?;
         process.keep_running();
@@ -150,13 +153,14 @@ impl DevServer {
         }
     }
 
-    /// A switch's way to it.
-    pub fn switch_link(&self) -> NatsConfig {
-        NatsConfig {
+    /// The way of one of its switches to it.
+    pub fn switch_link(&self, node: &NodeId) -> Option<NatsConfig> {
+        let login = self.settings.switches.get(node.as_str())?;
+        Some(NatsConfig {
             url: self.url(),
-            user: self.settings.switch_user.clone(),
-            password: Secret::new(self.settings.switch_password.clone()),
-        }
+            user: login.user.clone(),
+            password: Secret::new(login.password.clone()),
+        })
     }
 
     /// Ends the server and waits until it has ended; one that does not end by itself is killed.

@@ -2,8 +2,9 @@
 
 use crate::config::NatsConfig;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long one attempt to connect may take.
@@ -12,6 +13,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 /// How often a silent connection is tried; two unanswered in a row end it.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// How many different refusals of the server are told.
+const MOST_REFUSALS: usize = 64;
 /// Messages a subscription may hold before the server's are dropped.
 const SUBSCRIPTION_CAPACITY: usize = 16_384;
 
@@ -122,14 +125,27 @@ fn reconnect_delay(attempt: usize) -> Duration {
     doubled.min(MAX_RECONNECT_DELAY)
 }
 
+/// Whether the server says with this that our user may not do something; it names the subject.
+fn is_refusal(text: &str) -> bool {
+    text.to_ascii_lowercase()
+        .starts_with("permissions violation")
+}
+
 /// Says once that the connection is lost and once that it is back, not at every attempt between.
 #[derive(Default)]
 struct ConnectionLog {
     lost: AtomicBool,
     told: AtomicBool,
+    refusals: Mutex<HashSet<String>>,
 }
 
 impl ConnectionLog {
+    /// Notes a refusal; whether it is a new one, as far as we remember.
+    fn told_refusals(&self, text: &str) -> bool {
+        let mut known = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        known.len() < MOST_REFUSALS && known.insert(text.to_owned())
+    }
+
     fn note(&self, event: Event) {
         match event {
             Event::Connected => {
@@ -147,6 +163,14 @@ impl ConnectionLog {
             }
             Event::ServerError(ServerError::AuthorizationViolation) => {
                 tracing::error!("NATS refuses our user or password");
+            }
+            Event::ServerError(ServerError::Other(text)) if is_refusal(&text) => {
+                // The server says it again with every try: once is enough.
+                if self.told_refusals(&text) {
+                    tracing::error!(
+                        "NATS refuses: {text}; nats.user lacks this right (docs/nats.md)"
+                    );
+                }
             }
             Event::ClientError(error) => {
                 if !self.told.swap(true, Ordering::Relaxed) {

@@ -6,6 +6,7 @@ pub mod dev_server;
 pub mod link;
 pub mod stream;
 pub mod switch_request;
+pub mod users;
 
 pub use dev_server::{DevServer, DevServerError};
 pub use link::{LinkError, connect};

@@ -14,6 +14,7 @@ use async_nats::jetstream::{self, AckKind, Message};
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use iradialer_core::call::CallState;
+use iradialer_core::subject;
 use iradialer_core::value::ClusterName;
 use iradialer_core::wire::{self, SwitchEvent};
 use std::sync::Arc;
@@ -174,7 +175,9 @@ async fn collect(app: &App, trunks_of: &TrunksOf, message: Message) {
 }
 
 async fn judge(app: &App, trunks_of: &TrunksOf, message: &Message) -> Verdict {
-    let event = match read_event(&message.payload) {
+    let event = match read_event(&message.payload)
+        .and_then(|event| check_sender(&app.config.cluster, &message.subject, event))
+    {
         Ok(event) => event,
         Err(error) => {
             tracing::error!(subject = %message.subject, error, "an event that can't be read was dropped");
@@ -217,6 +220,19 @@ fn read_event(payload: &[u8]) -> Result<SwitchEvent, String> {
     serde_json::from_slice(payload).map_err(|error| error.to_string())
 }
 
+/// NATS lets a switch publish on its own subjects only: an event that names another switch is forged.
+fn check_sender(
+    cluster: &ClusterName,
+    subject: &str,
+    event: SwitchEvent,
+) -> Result<SwitchEvent, String> {
+    let own = subject::events(cluster, &event.node_id, &event.tenant_id, &event.call_uuid);
+    match own == subject {
+        true => Ok(event),
+        false => Err(format!("it belongs to {own}")),
+    }
+}
+
 fn wake(app: &App, applied: &Applied) {
     if let Applied::Stored {
         state,
@@ -251,5 +267,21 @@ mod tests {
         assert_eq!(error, "v: expected 1, got 7");
         assert!(read_event(b"\xff").is_err());
         assert!(read_event(br#"{"v":1}"#).unwrap_err().contains("call_uuid"));
+    }
+
+    #[test]
+    fn an_event_is_taken_from_its_own_switch_only() {
+        let event = read_event(
+            br#"{"v":1,"call_uuid":"018f0000-0000-7000-8000-000000000001","attempt":1,
+                "attempt_id":"018f0000-0000-7000-8000-000000000002","seq":1,"tenant_id":"acme",
+                "node_id":"sw1","incarnation":"018f0000-0000-7000-8000-000000000003",
+                "at_ms":1,"event":"ringing","data":{"early_media":false}}"#,
+        )
+        .unwrap();
+        let cluster = ClusterName::parse("cluster", "ira").unwrap();
+        let of = |node: &str| format!("ira.events.{node}.acme.{}", event.call_uuid);
+        assert!(check_sender(&cluster, &of("sw1"), event.clone()).is_ok());
+        let error = check_sender(&cluster, &of("sw2"), event.clone()).unwrap_err();
+        assert_eq!(error, format!("it belongs to {}", of("sw1")));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::file::{self, Document};
 use super::flows;
+use super::nodes;
 use super::load::Sources;
 use super::mistake::Mistakes;
 use super::{
@@ -33,6 +34,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
     let router = router(&document.router, &mut mistakes);
     let queue = queue(&document.queue, &mut mistakes);
     let flows = flows::read(&document.flows.dir, &mut mistakes);
+    let nodes = nodes::check(&document.nodes, &mut mistakes);
     let trunks = trunks(&document.trunks, &mut mistakes);
     let campaigns = campaigns(&document.campaigns, &trunks, &flows, &mut mistakes);
     match (cluster, web, tdb) {
@@ -47,6 +49,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
             webhooks,
             router,
             queue,
+            nodes,
             trunks,
             campaigns,
             flows,

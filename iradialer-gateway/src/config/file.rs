@@ -15,6 +15,8 @@ pub(super) struct Document {
     pub queue: Queue,
     pub flows: Flows,
     #[serde(default)]
+    pub nodes: Vec<Node>,
+    #[serde(default)]
     pub trunks: Vec<Trunk>,
     #[serde(default)]
     pub campaigns: Vec<Campaign>,
@@ -81,6 +83,12 @@ pub(super) struct Queue {
 #[serde(deny_unknown_fields)]
 pub(super) struct Flows {
     pub dir: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Node {
+    pub node_id: String,
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ mod flows;
 mod hours;
 mod load;
 mod mistake;
+mod nodes;
 mod secret;
 pub mod webhook_secret;
 
@@ -18,7 +19,7 @@ pub use mistake::ConfigError;
 pub use secret::Secret;
 
 use iradialer_core::flow::Flow;
-use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
+use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, NodeId, TenantId, TrunkName};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub struct Config {
     pub router: RouterConfig,
     /// How long the queue may get.
     pub queue: QueueConfig,
+    /// The switches, each with a NATS user of its own, as far as they are written down.
+    pub nodes: Vec<NodeId>,
     /// The trunks by name.
     pub trunks: BTreeMap<TrunkName, Trunk>,
     /// The campaigns by tenant and name.

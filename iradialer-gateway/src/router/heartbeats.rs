@@ -29,7 +29,9 @@ async fn listen_for_ever(shared: &Shared) {
         match shared.client.subscribe(subject.clone()).await {
             Ok(mut heartbeats) => {
                 while let Some(message) = heartbeats.next().await {
-                    match read(&message.payload).and_then(|heartbeat| check_sender(shared, &message.subject, heartbeat)) {
+                    match read(&message.payload)
+                        .and_then(|heartbeat| check_sender(shared, &message.subject, heartbeat))
+                    {
                         Ok(heartbeat) => hear(shared, heartbeat),
                         Err(error) if unreadable.insert(message.subject.to_string()) => {
                             tracing::error!(subject = %message.subject, error, "a heartbeat can't be read");
@@ -52,23 +54,22 @@ fn hear(shared: &Shared, heartbeat: Heartbeat) {
         Heard::Change => tracing::info!(%node, ?state, "heard from a switch"),
         Heard::TwoOfOneName => tracing::error!(
             %node,
-            "two switches have this node-id: give each its own in iradialer.conf.xml; until then a \
-             request to drop a call may reach the wrong one"
+            "two switches have this node-id: give each its own in iradialer.conf.xml; until then \
+             neither gets a call, and a request to drop one may reach the wrong switch"
         ),
     }
     shared.app.wake.router.notify_one();
 }
 
 /// NATS lets a switch publish on its own subject only: a heartbeat that names another is forged.
-fn check_sender(
-    shared: &Shared,
-    subject: &str,
-    heartbeat: Heartbeat,
-) -> Result<Heartbeat, String> {
+fn check_sender(shared: &Shared, subject: &str, heartbeat: Heartbeat) -> Result<Heartbeat, String> {
     let own = subject::switch_heartbeat(&shared.app.config.cluster, &heartbeat.node_id);
     match own == subject {
         true => Ok(heartbeat),
-        false => Err(format!("node_id: it is {}'s, who beats on {own}", heartbeat.node_id)),
+        false => Err(format!(
+            "node_id: it is {}'s, who beats on {own}",
+            heartbeat.node_id
+        )),
     }
 }
 

@@ -282,9 +282,16 @@ impl Switch {
     fn has_room(&self, now_ms: u64, lost_after_ms: u64) -> bool {
         self.heartbeat.state == SwitchState::Active
             && !self.shunned
+            && !self.is_contested(now_ms, lost_after_ms)
             && now_ms.saturating_sub(self.seen_ms) <= lost_after_ms
             && self.unanswered < MAX_UNANSWERED
             && self.expected_calls() < self.heartbeat.max_calls
+    }
+
+    /// Whether two modules take turns under this name: neither gets a call until one has been gone for
+    /// as long as makes a switch lost.
+    fn is_contested(&self, now_ms: u64, lost_after_ms: u64) -> bool {
+        self.told_of_two && now_ms.saturating_sub(self.incarnation_since_ms) <= lost_after_ms
     }
 
     fn ready_ms(&mut self, trunk: &TrunkName, now_ms: u64) -> u64 {

@@ -183,12 +183,12 @@ impl Gateway {
         &self.site
     }
 
-    /// The bus, as a switch sees it.
+    /// The bus. With the gateway's own user, because fake switches of several names share it.
     pub async fn bus(&self) -> async_nats::Client {
         let nats = self.site.nats();
         let text = |name: &str| nats[name].as_str().unwrap().to_owned();
         async_nats::ConnectOptions::new()
-            .user_and_password(text("switch_user"), text("switch_password"))
+            .user_and_password(text("gateway_user"), text("gateway_password"))
             .reconnect_delay_callback(|_| Duration::from_millis(50))
             .connect(text("url"))
             .await

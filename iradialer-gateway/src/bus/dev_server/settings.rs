@@ -1,26 +1,33 @@
 //! What the development server is told: port, credentials, permissions and paths.
 
 use super::DevServerError;
-use iradialer_core::value::ClusterName;
-use rand::distr::{Alphanumeric, SampleString};
+use crate::bus::users::{self, quoted};
+use iradialer_core::value::{ClusterName, NodeId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// How many characters a password has: of 62, so about 190 bits.
-const PASSWORD_LEN: usize = 32;
 /// How much of the log an error shows, in lines.
 const TAIL_LINES: usize = 12;
+
+/// How one switch logs on.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct SwitchLogin {
+    pub(super) user: String,
+    pub(super) password: String,
+}
 
 /// Credentials and port, kept with the data.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Settings {
-    pub(super) switch_user: String,
-    pub(super) switch_password: String,
     pub(super) gateway_user: String,
     pub(super) gateway_password: String,
+    /// By node id. One that is no longer configured keeps its password, but has no user.
+    #[serde(default)]
+    pub(super) switches: BTreeMap<String, SwitchLogin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) port: Option<u16>,
 }
@@ -36,13 +43,23 @@ impl Settings {
     }
 
     fn fresh() -> Settings {
-        let password = || Alphanumeric.sample_string(&mut rand::rng(), PASSWORD_LEN);
         Settings {
-            switch_user: "switch".to_owned(),
-            switch_password: password(),
-            gateway_user: "gateway".to_owned(),
-            gateway_password: password(),
+            gateway_user: users::GATEWAY_USER.to_owned(),
+            gateway_password: users::fresh_password(),
+            switches: BTreeMap::new(),
             port: None,
+        }
+    }
+
+    /// Makes a login for each switch that has none yet, and forgets no other.
+    pub(super) fn add_switches(&mut self, nodes: &[NodeId]) {
+        for node in nodes {
+            self.switches
+                .entry(node.as_str().to_owned())
+                .or_insert_with(|| SwitchLogin {
+                    user: users::switch_user(node),
+                    password: users::fresh_password(),
+                });
         }
     }
 
@@ -51,23 +68,19 @@ impl Settings {
         write_private(path, &text)
     }
 
-    /// The server's configuration; without a port it takes a free one.
+    /// The server's configuration with users for these switches; without a port it takes a free one.
     pub(super) fn server_config(
         &self,
         cluster: &ClusterName,
+        nodes: &[NodeId],
         paths: &Paths,
         port: Option<u16>,
     ) -> Result<String, DevServerError> {
         let port = port.map_or("-1".to_owned(), |port| port.to_string());
-        let gateway = quoted_list([format!("{cluster}.>"), "$JS.>".into(), "_INBOX.>".into()]);
-        // A switch publishes its own events and heartbeats and answers requests. It has no business
-        // with JetStream's API: acknowledgements of its publishes come to its inbox.
-        let switch_publish = quoted_list([
-            format!("{cluster}.events.>"),
-            format!("{cluster}.heartbeat.switch.>"),
-            "_INBOX.>".into(),
-        ]);
-        let switch_subscribe = quoted_list([format!("{cluster}.dialer.>"), "_INBOX.>".into()]);
+        let switches = nodes.iter().filter_map(|node| {
+            let login = self.switches.get(node.as_str())?;
+            Some((node, login.password.as_str()))
+        });
         Ok(format!(
             r#"server_name: "iradialer-dev"
 host: "127.0.0.1"
@@ -75,33 +88,13 @@ port: {port}
 pid_file: {pid_file}
 ports_file_dir: {ports_dir}
 jetstream {{ store_dir: {store} }}
-authorization {{
-  users: [
-    {{ user: {gateway_user}, password: {gateway_password},
-      permissions: {{ publish: [{gateway}], subscribe: [{gateway}] }} }}
-    {{ user: {switch_user}, password: {switch_password},
-      permissions: {{ publish: [{switch_publish}], subscribe: [{switch_subscribe}] }} }}
-  ]
-}}
-"#,
+{authorization}"#,
             pid_file = quoted_path(&paths.pid_file)?,
             ports_dir = quoted_path(&paths.dir)?,
             store = quoted_path(&paths.store)?,
-            gateway_user = quoted(&self.gateway_user),
-            gateway_password = quoted(&self.gateway_password),
-            switch_user = quoted(&self.switch_user),
-            switch_password = quoted(&self.switch_password),
+            authorization = users::authorization(cluster, &self.gateway_password, switches),
         ))
     }
-}
-
-/// The server's configuration reads JSON's escapes in double quotes.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn quoted_list<const N: usize>(items: [String; N]) -> String {
-    items.map(|item| quoted(&item)).join(", ")
 }
 
 fn quoted_path(path: &Path) -> Result<String, DevServerError> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::bus::{connect, stream};
-use futures::StreamExt;
+use async_nats::Client;
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, NodeId, TenantId};
 use std::os::unix::fs::PermissionsExt;
@@ -9,10 +9,28 @@ fn cluster() -> ClusterName {
     ClusterName::parse("cluster", "ira").unwrap()
 }
 
+fn node(id: &str) -> NodeId {
+    NodeId::parse("node_id", id).unwrap()
+}
+
+fn nodes() -> [NodeId; 2] {
+    [node("sw1"), node("sw2")]
+}
+
+/// A switch's connection, as the module makes it.
+async fn log_on(server: &DevServer, id: &str) -> Client {
+    let link = server.switch_link(&node(id)).unwrap();
+    crate::bus::users::test_support::log_on(&link, &node(id))
+        .await
+        .0
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn comes_up_with_a_stream_and_goes_without_a_trace() {
     let dir = tempfile::tempdir().unwrap();
-    let server = DevServer::start(dir.path(), &cluster()).await.unwrap();
+    let server = DevServer::start(dir.path(), &cluster(), &nodes())
+        .await
+        .unwrap();
     let pid = server.process.pid();
     let public = dir.path().join("nats.json");
     let mode = std::fs::metadata(&public).unwrap().permissions().mode();
@@ -23,11 +41,14 @@ async fn comes_up_with_a_stream_and_goes_without_a_trace() {
     stream::ensure(&jetstream, &cluster()).await.unwrap();
     stream::ensure(&jetstream, &cluster()).await.unwrap();
 
-    let switch = connect(&server.switch_link(), "switch").await.unwrap();
+    let switch = log_on(&server, "sw1").await;
     let call = CallUuid::fresh();
     let tenant = TenantId::parse("tenant_id", "acme").unwrap();
     let ack = async_nats::jetstream::new(switch.clone())
-        .publish(subject::events(&cluster(), &tenant, &call), "{}".into())
+        .publish(
+            subject::events(&cluster(), &node("sw1"), &tenant, &call),
+            "{}".into(),
+        )
         .await
         .unwrap()
         .await
@@ -42,34 +63,41 @@ async fn comes_up_with_a_stream_and_goes_without_a_trace() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_switch_may_do_only_what_a_switch_needs() {
     let dir = tempfile::tempdir().unwrap();
-    let server = DevServer::start(dir.path(), &cluster()).await.unwrap();
-    let gateway = connect(&server.gateway_link(), "test").await.unwrap();
-    let switch = connect(&server.switch_link(), "switch").await.unwrap();
-    let node = NodeId::parse("node_id", "sw1").unwrap();
-    let mut all = gateway.subscribe("ira.>").await.unwrap();
-    gateway.flush().await.unwrap();
-
-    // Refused: a command to another switch, JetStream's API. Then one that is allowed, to know
-    // that the refused ones were dealt with.
-    let dial = subject::dial(&cluster(), &node, &CallUuid::fresh());
-    switch.publish(dial, "forged".into()).await.unwrap();
-    let heartbeat = subject::switch_heartbeat(&cluster(), &node);
-    switch
-        .publish(heartbeat.clone(), "alive".into())
+    let server = DevServer::start(dir.path(), &cluster(), &nodes())
         .await
         .unwrap();
-    switch.flush().await.unwrap();
-    let first = all.next().await.unwrap();
-    assert_eq!(first.subject.as_str(), heartbeat);
-    let api = async_nats::Request::new().timeout(Some(Duration::from_millis(300)));
-    assert!(switch.send_request("$JS.API.INFO", api).await.is_err());
+    crate::bus::users::test_support::check_isolation(
+        &server.gateway_link(),
+        &server.switch_link(&node("sw1")).unwrap(),
+        &server.switch_link(&node("sw2")).unwrap(),
+    )
+    .await;
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_is_not_configured_has_no_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let both = DevServer::start(dir.path(), &cluster(), &nodes())
+        .await
+        .unwrap();
+    let gone = both.switch_link(&node("sw2")).unwrap();
+    both.stop().await;
+    let one = DevServer::start(dir.path(), &cluster(), &[node("sw1")])
+        .await
+        .unwrap();
+    log_on(&one, "sw1").await;
+    let error = connect(&gone, "test").await.unwrap_err().to_string();
+    assert!(error.contains("refuses the user \"node.sw2\""), "{error}");
+    one.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
-    let server = DevServer::start(dir.path(), &cluster()).await.unwrap();
+    let server = DevServer::start(dir.path(), &cluster(), &nodes())
+        .await
+        .unwrap();
     let mut link = server.gateway_link();
     link.password = Secret::new("wrong");
     let error = connect(&link, "test").await.unwrap_err().to_string();
@@ -81,8 +109,10 @@ async fn a_wrong_password_is_said_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn comes_back_on_the_same_port_after_a_crash_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let server = DevServer::start(dir.path(), &cluster()).await.unwrap();
-    let link = server.switch_link();
+    let server = DevServer::start(dir.path(), &cluster(), &nodes())
+        .await
+        .unwrap();
+    let link = server.switch_link(&node("sw1")).unwrap();
     let first = server.process.pid();
     let client = connect(&link, "switch").await.unwrap();
     std::process::Command::new(find_server().unwrap())
@@ -100,17 +130,24 @@ async fn comes_back_on_the_same_port_after_a_crash_and_after_a_restart() {
         .unwrap();
     server.stop().await;
 
-    let again = DevServer::start(dir.path(), &cluster()).await.unwrap();
-    assert_eq!(again.switch_link().url, link.url);
-    assert_eq!(again.switch_link().password, link.password);
+    let again = DevServer::start(dir.path(), &cluster(), &nodes())
+        .await
+        .unwrap();
+    assert_eq!(again.switch_link(&node("sw1")).unwrap().url, link.url);
+    assert_eq!(
+        again.switch_link(&node("sw1")).unwrap().password,
+        link.password
+    );
     again.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_gateway_on_the_same_data_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let server = DevServer::start(dir.path(), &cluster()).await.unwrap();
-    let error = DevServer::start(dir.path(), &cluster())
+    let server = DevServer::start(dir.path(), &cluster(), &nodes())
+        .await
+        .unwrap();
+    let error = DevServer::start(dir.path(), &cluster(), &nodes())
         .await
         .err()
         .unwrap();

@@ -227,5 +227,13 @@ fn two_switches_of_one_name_are_told_once() {
     );
     assert_eq!(switches.hear(first.clone(), 1_000), Heard::TwoOfOneName);
     assert_eq!(switches.hear(second, 1_500), Heard::Nothing);
-    assert_eq!(switches.hear(first, 2_000), Heard::Nothing);
+    assert_eq!(switches.hear(first.clone(), 2_000), Heard::Nothing);
+
+    // Neither is dialled on, until one has been gone as long as makes a switch lost.
+    assert_eq!(switches.choose(&trunk("t"), 2_000), Err(NoSwitch::Wait));
+    switches.hear(first.clone(), 7_000);
+    assert_eq!(switches.choose(&trunk("t"), 7_000), Err(NoSwitch::Wait));
+    switches.hear(first.clone(), 7_001);
+    let chosen = switches.choose(&trunk("t"), 7_001).unwrap();
+    assert_eq!(chosen.incarnation, first.incarnation);
 }

@@ -94,7 +94,7 @@ impl Bench {
         Site::new(&config).start_with(&[]).await
     }
 
-    /// The bus, as a switch sees it.
+    /// The bus, for fake switches.
     pub async fn bus(&self) -> async_nats::Client {
         self.gateway().bus().await
     }

@@ -421,7 +421,12 @@ impl Shared {
             at_ms: now_ms(),
             body,
         };
-        let subject = subject::events(&self.cluster, &command.tenant_id, &command.call_uuid);
+        let subject = subject::events(
+            &self.cluster,
+            &self.node,
+            &command.tenant_id,
+            &command.call_uuid,
+        );
         let payload = serde_json::to_vec(&event).unwrap();
         let context = jetstream::new(self.client.clone());
         let _turn = self.outbox.lock().await;
