@@ -39,6 +39,10 @@ enum Answer {
 /// Assigns the call, sends the dial command and acts on the answer. The call stays in hand until then.
 pub(super) async fn dispatch(shared: Arc<Shared>, plan: Plan, holder: Holder) {
     let call = plan.call.call_uuid;
+    // Counted from before the assignment: should this process stand still in between, the command is
+    // too old when it goes out, and not the call dialled at an hour that nobody chose.
+    let now_ms = shared.now_ms();
+    let not_after_ms = now_ms + shared.app.config.router.not_after.as_millis() as u64;
     let assignment = Assignment {
         call_uuid: call,
         attempt: plan.call.attempt,
@@ -48,8 +52,10 @@ pub(super) async fn dispatch(shared: Arc<Shared>, plan: Plan, holder: Holder) {
         incarnation: plan.switch.incarnation,
         journal_id: plan.switch.journal_id,
         epoch: plan.epoch,
+        not_after_ms,
+        why: serde_json::json!({}),
     };
-    if let Err(error) = assign_and_send(&shared, &plan, &assignment).await {
+    if let Err(error) = assign_and_send(&shared, &plan, &assignment, now_ms).await {
         // What was assigned and not resolved is found again by the sweep.
         tracing::error!(%call, %error, "a call could not be dispatched");
         tokio::select! {
@@ -64,8 +70,8 @@ async fn assign_and_send(
     shared: &Arc<Shared>,
     plan: &Plan,
     assignment: &Assignment,
+    now_ms: u64,
 ) -> Result<(), TdbError> {
-    let now_ms = shared.now_ms();
     iradialer_core::failpoint::hit("router.assign.before");
     let assigned = shared.app.tdb.assign(REGION, assignment.clone(), now_ms);
     if !assigned.await? {
@@ -73,18 +79,15 @@ async fn assign_and_send(
     }
     iradialer_core::failpoint::hit("router.assign.after");
     shared.note_assigned(assignment.call_uuid);
-    // Counted from before the assignment: should this process stand still in between, the command is
-    // too old when it goes out, and not the call dialled at an hour that nobody chose.
-    let not_after_ms = now_ms + shared.app.config.router.not_after.as_millis() as u64;
     iradialer_core::failpoint::hit("router.dispatch.send.before");
-    let answer = send(shared, plan, assignment, not_after_ms).await;
+    let answer = send(shared, plan, assignment).await;
     iradialer_core::failpoint::hit("router.dispatch.send.after");
     act(shared, assignment, &plan.switch, answer).await
 }
 
-async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment, not_after_ms: u64) -> Answer {
+async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment) -> Answer {
     let config = &shared.app.config;
-    let command = dial_command(&plan.call, assignment, not_after_ms);
+    let command = dial_command(&plan.call, assignment);
     let payload = match serde_json::to_vec(&command) {
         Ok(payload) => payload,
         Err(error) => {
@@ -111,7 +114,7 @@ async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment, not_after_m
     }
 }
 
-fn dial_command(call: &QueuedCall, assignment: &Assignment, not_after_ms: u64) -> DialCommand {
+fn dial_command(call: &QueuedCall, assignment: &Assignment) -> DialCommand {
     DialCommand {
         v: wire::VERSION,
         call_uuid: call.call_uuid,
@@ -119,7 +122,7 @@ fn dial_command(call: &QueuedCall, assignment: &Assignment, not_after_ms: u64) -
         attempt_id: assignment.attempt_id,
         epoch: assignment.epoch,
         journal_id: assignment.journal_id,
-        not_after_ms,
+        not_after_ms: assignment.not_after_ms,
         tenant_id: call.tenant_id.clone(),
         campaign_name: call.campaign_name.clone(),
         trunk: assignment.trunk.clone(),

@@ -17,6 +17,12 @@ const RECONCILE_INTERVAL_MS: u64 = 30_000;
 /// How many such questions are under way at once.
 const QUESTIONS_AT_ONCE: usize = 16;
 
+/// How long a request with an idempotency key may be repeated: 7 days.
+const KEYS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
+/// How many of the older keys are forgotten at each look: more than a day's calls in a day, and few
+/// enough that nobody waits for it.
+const KEYS_A_LOOK: u32 = 1_000;
+
 /// When open attempts were last looked over.
 #[derive(Default)]
 pub(super) struct Sweeper {
@@ -57,7 +63,10 @@ impl Sweeper {
             let reconciling = reconcile(Arc::clone(shared), confirmed);
             shared.tasks.spawn(reconciling);
         }
-        end_lost_switch_calls(shared).await
+        end_lost_switch_calls(shared).await?;
+        let before_ms = now_ms.saturating_sub(KEYS_KEPT_MS);
+        let forgotten = shared.app.tdb.forget_keys(before_ms, KEYS_A_LOOK);
+        forgotten.await.map(drop)
     }
 }
 

@@ -75,7 +75,32 @@ impl Tdb {
         };
         earlier(&mut reader, asked).await
     }
+
+    /// Forgets the idempotency keys of calls accepted before that time (ms since the Unix epoch), the
+    /// oldest first and at most `limit`, so that other writes need not wait long. The calls stay, and so
+    /// does the use of their UUIDs. Returns how many it forgot.
+    pub async fn forget_keys(&self, before_ms: u64, limit: u32) -> Result<u64, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let forgotten = sqlx::query(FORGET_KEYS)
+                        .bind(sql_ms(before_ms))
+                        .bind(i64::from(limit))
+                        .execute(connection)
+                        .await?;
+                    Ok(forgotten.rows_affected())
+                })
+            })
+            .await
+    }
 }
+
+/// Looks for keys from the oldest on, in an index that holds no others.
+const FORGET_KEYS: &str = "
+    UPDATE calls SET idempotency_key = NULL WHERE call_uuid IN (
+        SELECT call_uuid FROM calls
+        WHERE idempotency_key IS NOT NULL AND created_ms < $1
+        ORDER BY created_ms LIMIT $2)";
 
 async fn accept(connection: &mut Connection, call: NewCall) -> Result<Accepted, TdbError> {
     if !insert(connection, &call).await? {

@@ -1,11 +1,14 @@
 //! The tries at a call: given to a switch, confirmed, taken back.
 
+pub(super) mod record;
+
 use super::call::uuid;
 use super::ending::{GatewayEnd, end_from};
-use super::row::{get, number, optional_number, parsed, sql_ms};
+use super::row::{get, json, number, optional_number, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
+use record::{AttemptOutcome, set_outcome};
 
 /// A try at a call given to one life of one switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub struct Assignment {
     pub journal_id: CallUuid,
     /// The router's lease epoch.
     pub epoch: u64,
+    /// The switch must not dial after this, ms since the Unix epoch.
+    pub not_after_ms: u64,
+    /// The router's decision, a JSON object: what was considered, and why this was chosen.
+    pub why: serde_json::Value,
 }
 
 /// A try that a switch has or may have.
@@ -108,10 +115,13 @@ impl Tdb {
     /// The tries a switch has or may have, or those of every switch.
     pub async fn open_attempts(&self, node: Option<&NodeId>) -> Result<Vec<OpenAttempt>, TdbError> {
         let rows = sqlx::query(
-            "SELECT * FROM calls
-             WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
-               AND origin = 'api' AND ($1 IS NULL OR node_id = $1)
-             ORDER BY assigned_ms, call_uuid",
+            // A try of before the attempts were kept has no row among them.
+            "SELECT calls.*, COALESCE(attempts.not_after_ms, calls.assigned_ms) AS not_after_ms,
+                 COALESCE(attempts.why, '{}') AS why
+             FROM calls LEFT JOIN attempts ON attempts.attempt_id = calls.attempt_id
+             WHERE calls.state IN ('assigned', 'dialing', 'ringing', 'answered')
+               AND calls.origin = 'api' AND ($1 IS NULL OR calls.node_id = $1)
+             ORDER BY calls.assigned_ms, calls.call_uuid",
         )
         .bind(node.map(NodeId::as_str))
         .fetch_all(&self.readers)
@@ -132,6 +142,8 @@ impl OpenAttempt {
                 incarnation: parsed(row, "incarnation", uuid)?,
                 journal_id: parsed(row, "journal_id", uuid)?,
                 epoch: number(row, "epoch")?,
+                not_after_ms: number(row, "not_after_ms")?,
+                why: json(row, "why")?,
             },
             tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
             campaign_name: parsed(row, "campaign_name", |t| {
@@ -169,9 +181,13 @@ async fn assign(
     .bind(sql_ms(assignment.epoch))
     .bind(sql_ms(now_ms))
     .bind(region)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(updated.rows_affected() == 1)
+    if updated.rows_affected() == 0 {
+        return Ok(false);
+    }
+    record::insert(connection, assignment, now_ms).await?;
+    Ok(true)
 }
 
 async fn mark_dialing(
@@ -217,6 +233,8 @@ async fn requeue(
     let Some(row) = row else {
         return Ok(Requeued::Stale);
     };
+    let outcome = AttemptOutcome::NotDialled;
+    set_outcome(connection, call_uuid, attempt, outcome, None, now_ms).await?;
     if get::<Option<i64>>(&row, "cancel_requested_ms")?.is_none() {
         return Ok(Requeued::Queued(number(&row, "attempt")?));
     }

@@ -1,8 +1,9 @@
 //! Ends that the gateway itself puts to a call: canceled, expired, unknown, rejected.
 
+use super::attempt::record::{AttemptOutcome, set_outcome};
 use super::call::uuid;
 use super::event::{NewEvent, store};
-use super::row::{optional_parsed, parsed, sql_ms, to_json};
+use super::row::{number, optional_parsed, parsed, sql_ms, to_json};
 use super::{Connection, Tdb, TdbError};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, NodeId, TenantId};
@@ -203,7 +204,7 @@ pub(super) async fn end_from(
     now_ms: u64,
 ) -> Result<bool, TdbError> {
     let row = sqlx::query(
-        "SELECT state FROM calls WHERE call_uuid = $1 AND ($2 IS NULL OR attempt = $2)",
+        "SELECT state, attempt FROM calls WHERE call_uuid = $1 AND ($2 IS NULL OR attempt = $2)",
     )
     .bind(call_uuid.to_string())
     .bind(attempt.map(i64::from))
@@ -213,6 +214,17 @@ pub(super) async fn end_from(
     if !from.contains(&parsed(&row, "state", CallState::parse)?) {
         return Ok(false);
     }
+    let outcome = AttemptOutcome::GivenUp;
+    let current = number(&row, "attempt")?;
+    set_outcome(
+        connection,
+        call_uuid,
+        current,
+        outcome,
+        Some(reason),
+        now_ms,
+    )
+    .await?;
     let data = to_json("data", &json!({ "reason": reason }))?;
     let event = NewEvent::of_gateway(&call_uuid, end.event_name(), now_ms, &data).into_final();
     store(connection, event).await?;

@@ -1,5 +1,6 @@
 //! What can go wrong in the TDB.
 
+use sqlx::migrate::MigrateError;
 use std::sync::Arc;
 
 /// A fault of the database, or of what is in it. Cheap to clone, because a failed commit is the
@@ -11,7 +12,24 @@ pub enum TdbError {
     Sql(Arc<sqlx::Error>),
     /// The schema could not be brought up to date.
     #[error("database schema: {0}")]
-    Migrate(Arc<sqlx::migrate::MigrateError>),
+    Migrate(Arc<MigrateError>),
+    /// A newer gateway has written it; this one would not understand what is in it.
+    #[error(
+        "database schema: it is of version {found}, this gateway knows up to {known}: start the newer \
+         gateway that has written it"
+    )]
+    Newer {
+        /// The schema's version that was found.
+        found: i64,
+        /// The latest that this gateway knows.
+        known: i64,
+    },
+    /// A change of the schema was begun and not finished.
+    #[error(
+        "database schema: version {0} was applied in part only: put the backup of before the upgrade \
+         back, then start again"
+    )]
+    HalfApplied(i64),
     /// A row holds what this version can't have written.
     #[error("database: column {column} holds {value:?}, expected {expected}")]
     Unreadable {
@@ -28,6 +46,15 @@ pub enum TdbError {
 }
 
 impl TdbError {
+    /// Why the schema could not be brought up to version `known`.
+    pub(super) fn of_schema(error: MigrateError, known: i64) -> Self {
+        match error {
+            MigrateError::VersionMissing(found) => TdbError::Newer { found, known },
+            MigrateError::Dirty(version) => TdbError::HalfApplied(version),
+            other => TdbError::Migrate(Arc::new(other)),
+        }
+    }
+
     /// A value that can't be written as JSON.
     pub(super) fn unwritable(column: &'static str, error: &serde_json::Error) -> Self {
         TdbError::Unreadable {
@@ -41,11 +68,5 @@ impl TdbError {
 impl From<sqlx::Error> for TdbError {
     fn from(error: sqlx::Error) -> Self {
         TdbError::Sql(Arc::new(error))
-    }
-}
-
-impl From<sqlx::migrate::MigrateError> for TdbError {
-    fn from(error: sqlx::migrate::MigrateError) -> Self {
-        TdbError::Migrate(Arc::new(error))
     }
 }

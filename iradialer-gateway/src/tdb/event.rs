@@ -4,6 +4,7 @@ mod store;
 
 pub(super) use store::{NewEvent, store};
 
+use super::attempt::record::{AttemptOutcome, set_outcome};
 use super::call::uuid;
 use super::failover::{TrunksOf, queue_again, try_again_from};
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
@@ -152,6 +153,9 @@ async fn apply(
     {
         let (seq, webhook) = store(connection, NewEvent::of_switch(&event, false, now_ms)?).await?;
         queue_again(connection, event.call_uuid, from_ms).await?;
+        let said = last_words(&event.body);
+        let outcome = AttemptOutcome::QueuedAgain;
+        end_attempt(connection, &event, outcome, said.as_deref(), now_ms).await?;
         return Ok(Applied::Stored {
             seq,
             state: CallState::Queued,
@@ -166,6 +170,8 @@ async fn apply(
     }
     if let (true, EventBody::Hangup(hangup)) = (ended, &event.body) {
         write_final_record(connection, &event, hangup).await?;
+        let state = next.map(CallState::as_str);
+        end_attempt(connection, &event, AttemptOutcome::Ended, state, now_ms).await?;
     }
     Ok(Applied::Stored {
         seq,
@@ -173,6 +179,28 @@ async fn apply(
         ended,
         webhook,
     })
+}
+
+/// What the far end said of a call that it did not take, or else why the switch could not place it.
+fn last_words(body: &EventBody) -> Option<String> {
+    let EventBody::Hangup(hangup) = body else {
+        return None;
+    };
+    Some(match hangup.sip_status {
+        Some(status) => format!("{status} {}", hangup.sip_phrase.as_deref().unwrap_or("")),
+        None => hangup.hangup_cause.clone(),
+    })
+}
+
+async fn end_attempt(
+    connection: &mut Connection,
+    event: &SwitchEvent,
+    outcome: AttemptOutcome,
+    reason: Option<&str>,
+    now_ms: u64,
+) -> Result<(), TdbError> {
+    let (call, attempt) = (event.call_uuid, event.attempt);
+    set_outcome(connection, call, attempt, outcome, reason, now_ms).await
 }
 
 /// Where the event would take the call.

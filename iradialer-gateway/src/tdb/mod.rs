@@ -81,7 +81,10 @@ impl Tdb {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let mut connection = options.clone().connect().await?;
-        migrator().run(&mut connection).await?;
+        let migrator = migrator();
+        let known = migrator.iter().map(|migration| migration.version).max();
+        let migrated = migrator.run(&mut connection).await;
+        migrated.map_err(|error| TdbError::of_schema(error, known.unwrap_or(0)))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
@@ -125,14 +128,18 @@ fn make_private(path: &Path) -> Result<(), TdbError> {
 }
 
 fn migrator() -> Migrator {
-    let sql = include_str!("../../migrations/0001_calls.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "calls".into(),
-        MigrationType::Simple,
-        sql.into_sql_str(),
-        false,
-    )])
+    let migrations = [
+        ("calls", include_str!("../../migrations/0001_calls.sql")),
+        (
+            "attempts",
+            include_str!("../../migrations/0002_attempts.sql"),
+        ),
+    ];
+    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+        let kind = MigrationType::Simple;
+        Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(migrations).map(migration).collect())
 }
 
 #[cfg(test)]

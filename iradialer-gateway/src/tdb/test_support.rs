@@ -84,6 +84,8 @@ pub fn assignment(call_uuid: CallUuid, attempt: u32) -> Assignment {
         incarnation: CallUuid::fresh(),
         journal_id: CallUuid::fresh(),
         epoch: NOW / 1_000,
+        not_after_ms: NOW + 4_000,
+        why: serde_json::json!({"queue": {"priority": 5}}),
     }
 }
 

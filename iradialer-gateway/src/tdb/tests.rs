@@ -1,5 +1,6 @@
 //! Calls through the TDB, from the request to the last delivery.
 
+mod attempt_rows;
 mod attempts;
 mod confirm;
 mod deliveries;
@@ -7,6 +8,7 @@ mod events;
 mod failover;
 mod plans;
 mod requests;
+mod start;
 
 use super::test_support::{NOW, trunks};
 use super::{Applied, OutOfOrder, Tdb};

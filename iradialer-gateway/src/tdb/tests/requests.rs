@@ -153,3 +153,27 @@ async fn what_was_answered_survives_reopening_and_a_closed_database_says_so() {
     tdb.check().await.unwrap();
     assert!(tdb.call(&tenant(), call_uuid).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn keys_are_forgotten_oldest_first_and_a_few_at_a_time() {
+    let (tdb, _dir) = open().await;
+    let mut calls = Vec::new();
+    for age in 0..4 {
+        let mut call = new_call();
+        call.created_ms = NOW - age;
+        call.idempotency_key = Some(format!("key {age}"));
+        assert_eq!(tdb.accept(call.clone()).await.unwrap(), Accepted::New);
+        calls.push(call);
+    }
+    let known = async |age: usize| {
+        let key = calls[age].idempotency_key.as_deref();
+        let earlier = tdb.accepted_before(&tenant(), key, None, "hash").await;
+        earlier.unwrap().is_some()
+    };
+    assert_eq!(tdb.forget_keys(NOW, 2).await.unwrap(), 2);
+    assert!(!known(3).await && !known(2).await, "the oldest two");
+    assert!(known(1).await, "above the limit");
+    assert_eq!(tdb.forget_keys(NOW, 2).await.unwrap(), 1);
+    assert_eq!(tdb.forget_keys(NOW, 2).await.unwrap(), 0);
+    assert!(known(0).await, "not older than that");
+}
