@@ -36,10 +36,13 @@ pub struct Fault(pub String);
 /// Told when a record is on the disk, on the journal's thread; must not block.
 pub type Completion = Box<dyn FnOnce(Result<(), Fault>) + Send>;
 
+/// Takes a line for the host's log.
+pub type Log = Box<dyn Fn(Level, &str) + Send + Sync>;
+
 /// What the journal needs of its module.
 pub struct Env {
     /// The host's log.
-    pub log: Box<dyn Fn(Level, &str) + Send + Sync>,
+    pub log: Log,
     /// Ms since the Unix epoch.
     pub now_ms: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Takes an event that is on the disk.
