@@ -18,6 +18,8 @@ pub struct Sandbox {
     process: Process,
     dir: TempDir,
     program: PathBuf,
+    module: PathBuf,
+    clock_rate: u32,
 }
 
 impl Sandbox {
@@ -27,27 +29,25 @@ impl Sandbox {
         let dir = tempfile::Builder::new().prefix("ira-sandbox-").tempdir()?;
         let conf = dir.path().join("conf");
         engine.write(&conf)?;
-        let mut process = Program::new("sandbox", program)
-            .arg("--module")
-            .arg(engine.module.to_string_lossy())
-            .arg("--conf")
-            .arg(conf.to_string_lossy())
-            .arg("--cli")
-            .arg(dir.path().join("cli.sock").to_string_lossy())
-            .args(["--clock-rate", &clock_rate.to_string()])
-            .start(dir.path())?;
-        let log = process.log().to_owned();
-        let ready = || {
-            let text = std::fs::read(&log).ok()?;
-            let text = String::from_utf8_lossy(&text);
-            text.lines().any(|line| line == "READY").then_some(())
-        };
-        process.until("READY", START_TIME, ready).await?;
+        let process = launch(program, &engine.module, dir.path(), clock_rate).await?;
         Ok(Sandbox {
             process,
             dir,
             program: program.to_owned(),
+            module: engine.module.clone(),
+            clock_rate,
         })
+    }
+
+    /// Kills it (SIGKILL) with whatever it is doing, and starts it again on what it left behind.
+    pub async fn crash_and_start(&mut self) -> Result<()> {
+        self.process.signal(rustix::process::Signal::KILL)?;
+        self.process.stop(STOP_TIME).await?;
+        let dir = self.dir.path();
+        // A killed program leaves its socket's file.
+        std::fs::remove_file(dir.join("cli.sock")).context("removing the socket")?;
+        self.process = launch(&self.program, &self.module, dir, self.clock_rate).await?;
+        Ok(())
     }
 
     /// Runs a command as `fs_cli` would and gives what it printed.
@@ -87,4 +87,25 @@ impl Sandbox {
     pub async fn stop(mut self) -> Result<ExitStatus> {
         self.process.stop(STOP_TIME).await
     }
+}
+
+/// Starts the program on what is in `dir` and waits until it has loaded the module.
+async fn launch(program: &Path, module: &Path, dir: &Path, clock_rate: u32) -> Result<Process> {
+    let mut process = Program::new("sandbox", program)
+        .arg("--module")
+        .arg(module.to_string_lossy())
+        .arg("--conf")
+        .arg(dir.join("conf").to_string_lossy())
+        .arg("--cli")
+        .arg(dir.join("cli.sock").to_string_lossy())
+        .args(["--clock-rate", &clock_rate.to_string()])
+        .start(dir)?;
+    let log = process.log().to_owned();
+    let ready = || {
+        let text = std::fs::read(&log).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        text.lines().any(|line| line == "READY").then_some(())
+    };
+    process.until("READY", START_TIME, ready).await?;
+    Ok(process)
 }
