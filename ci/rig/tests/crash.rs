@@ -64,6 +64,17 @@ async fn sandbox_killed_with_calls_up() -> Result<()> {
             last.name == "hangup" && last.data["by"] == "crash",
             "{last:?}"
         );
+        let mut seqs: Vec<_> = events
+            .iter()
+            .filter_map(|e| e.data["seq"].as_u64())
+            .collect();
+        seqs.sort_unstable();
+        seqs.dedup();
+        ensure!(
+            seqs.len() == usize::try_from(last.data["seq"].as_u64().unwrap_or(0))?
+                && seqs.iter().copied().eq(1..=seqs.len() as u64),
+            "gaps in {seqs:?}"
+        );
         let record = api.call(&call).await?;
         ensure!(record.text("/state") == "unknown", "{record:?}");
     }

@@ -157,7 +157,9 @@ fn stop() {
     if undelivered > 0 {
         log(
             Level::Error,
-            &format!("unloaded with {undelivered} events that NATS did not take: the journal keeps them"),
+            &format!(
+                "unloaded with {undelivered} events that NATS did not take: the journal keeps them"
+            ),
         );
     } else {
         log(Level::Info, "unloaded, every event delivered");
