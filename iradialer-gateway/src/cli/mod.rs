@@ -1,6 +1,7 @@
 //! The command line.
 
 mod config;
+mod nats_config;
 mod serve;
 mod token;
 
@@ -37,6 +38,20 @@ enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Writes the configuration of a NATS server with a user for the gateway and one for each switch.
+    NatsConfig {
+        #[command(flatten)]
+        common: Common,
+        /// The node-id of a switch; may be given several times. Those of [[nodes]] by default.
+        #[arg(long, value_name = "NAME")]
+        node: Vec<String>,
+        /// Where gateway and switches will find the server.
+        #[arg(long, default_value = "nats://127.0.0.1:4222")]
+        url: String,
+        /// Where the files are written. None that is there is overwritten.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -115,6 +130,12 @@ pub fn main() -> ExitCode {
         }),
         Command::Token(command) => token::run(command),
         Command::Config(command) => config::run(command),
+        Command::NatsConfig {
+            common,
+            node,
+            url,
+            out,
+        } => nats_config::run(common, &node, &url, &out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

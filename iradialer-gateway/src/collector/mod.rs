@@ -275,7 +275,7 @@ mod tests {
             br#"{"v":1,"call_uuid":"018f0000-0000-7000-8000-000000000001","attempt":1,
                 "attempt_id":"018f0000-0000-7000-8000-000000000002","seq":1,"tenant_id":"acme",
                 "node_id":"sw1","incarnation":"018f0000-0000-7000-8000-000000000003",
-                "at_ms":1,"event":"ringing","data":{"early_media":false}}"#,
+                "at_ms":1,"event":"ringing","data":{"early_media":false,"after_ms":1}}"#,
         )
         .unwrap();
         let cluster = ClusterName::parse("cluster", "ira").unwrap();

@@ -8,5 +8,6 @@ mod gateway;
 mod hours;
 mod idempotency;
 mod lifecycle;
+mod nats_config;
 mod router;
 mod tokens;
