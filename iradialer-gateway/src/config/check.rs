@@ -2,9 +2,9 @@
 
 use super::file::{self, Document};
 use super::flows;
-use super::nodes;
 use super::load::Sources;
 use super::mistake::Mistakes;
+use super::nodes;
 use super::{
     AddressRange, Campaign, Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret,
     TdbConfig, TlsFiles, Trunk, WebConfig, WebhookConfig, webhook_secret,
