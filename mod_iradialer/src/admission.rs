@@ -132,12 +132,8 @@ impl Admission {
         if let Err(refusal) = check_ranges(command) {
             return Some(refusal);
         }
-        let late_ms = (now_us / 1000).saturating_sub(command.not_after_ms);
-        if late_ms > 0 {
-            return refuse(
-                RefusalReason::Expired,
-                format!("it came {late_ms} ms after not_after_ms"),
-            );
+        if let Err(refusal) = in_time(command, now_us) {
+            return Some(refusal);
         }
         if command.journal_id != self.journal_id {
             let detail = format!(
@@ -287,6 +283,17 @@ impl Admission {
             max_cps: state.rate.per_second(),
             closed: state.closed,
         }
+    }
+}
+
+/// Nobody is dialled after `not_after_ms`: it may be an hour then that nobody chose.
+pub fn in_time(command: &DialCommand, now_us: u64) -> Result<(), Refusal> {
+    match (now_us / 1000).saturating_sub(command.not_after_ms) {
+        0 => Ok(()),
+        late_ms => Err(Refusal::new(
+            RefusalReason::Expired,
+            format!("{late_ms} ms after not_after_ms"),
+        )),
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod durable;
 
-use crate::admission::{Admission, Closed, Refusal};
+use crate::admission::{Admission, Closed, Refusal, in_time};
 use crate::call::{Call, Identity, LegFacts};
 use crate::config::Config;
 use crate::dialer::Dialer;
@@ -159,7 +159,9 @@ impl Engine {
     /// On a dialer's thread: makes the channel, answers, and lets it go.
     fn begin(&self, call: &Arc<Call>, reply: Reply) {
         let attempt = call.command.attempt_id;
-        let leg = match check_flow(call.command.flow.as_ref(), &call.prompts_dir)
+        // Looked at again: the journal and the queue may have taken their time.
+        let leg = match in_time(&call.command, self.host.now_us())
+            .and_then(|()| check_flow(call.command.flow.as_ref(), &call.prompts_dir))
             .and_then(|()| self.host.create_leg(call).map_err(Refusal::from))
         {
             Ok(leg) => leg,

@@ -74,3 +74,34 @@ fn a_name_that_waits_for_the_next_load_is_not_gone_by_before() {
     assert_eq!(bench.engine.config().node_id, running.node_id);
     assert_eq!(bench.engine.admission.load().max_calls, 7);
 }
+
+#[test]
+fn a_call_that_waited_past_its_time_is_not_begun() {
+    let mut bench = Bench::new();
+    let command = bench.command();
+    let engine = bench.engine.clone();
+    engine.admission.admit(&command, NOW_US).unwrap();
+    bench.host.now_us.store(4_001_000, Ordering::SeqCst);
+    let call = Call::new(
+        command.clone(),
+        bench.prompts.path().to_owned(),
+        engine.identity.clone(),
+        bench.host.clone(),
+        engine.outbox.clone(),
+    );
+    let (answer, answered) = crossbeam_channel::bounded(1);
+    engine.begin(&call, Box::new(move |reply| answer.send(reply).unwrap()));
+    let reply = answered.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(
+        matches!(
+            reply,
+            DialReply::Refused {
+                reason: RefusalReason::Expired,
+                ..
+            }
+        ),
+        "{reply:?}"
+    );
+    assert!(bench.host.launched.lock().is_empty() && bench.events().is_empty());
+    assert_eq!(bench.refusal(&command), RefusalReason::Duplicate);
+}
