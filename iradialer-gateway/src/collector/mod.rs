@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// The durable consumer's name.
-const CONSUMER: &str = "collector";
+pub(crate) const CONSUMER: &str = "collector";
 /// How many events are applied at once; they share commits.
 const MAX_AT_ONCE: usize = 256;
 /// How long the server waits for an acknowledgement before it sends an event again. What a collector

@@ -1,7 +1,7 @@
 //! One call on its way to one switch.
 
 use super::REGION;
-use super::settle::settle;
+use super::reconcile::begin_to_settle;
 use super::shared::{Holder, Shared};
 use super::switches::Chosen;
 use crate::tdb::{Assignment, GatewayEnd, QueuedCall, Requeued, TdbError};
@@ -27,8 +27,7 @@ pub(super) struct Plan {
 #[derive(Debug, PartialEq)]
 enum Answer {
     Reply(DialReply),
-    /// The bus had nobody to give it to. It says so only when it has given it to no one, so the
-    /// command is gone, and the call was not dialled.
+    /// The bus had nobody to give it to when it came. A copy of it may have come before, or may yet.
     NotDelivered,
     /// It is too large for the bus, which has not taken it.
     TooLarge,
@@ -155,13 +154,14 @@ async fn act(
         Answer::NotDelivered => {
             tracing::info!(%call, attempt, node = %switch.node, "a switch is gone");
             shared.switches().shun(switch);
-            requeue(shared, call, attempt).await.map(drop)
+            begin_to_settle(shared, assignment.clone());
+            Ok(())
         }
         Answer::TooLarge => reject(shared, call, attempt, "too large for the bus").await,
         Answer::None => {
             tracing::warn!(%call, attempt, node = %switch.node, "a switch did not answer");
             shared.switches().unanswered(switch, now_ms);
-            resolve_later(shared, assignment);
+            begin_to_settle(shared, assignment.clone());
             Ok(())
         }
     }
@@ -180,7 +180,7 @@ async fn refused(
         // The command came twice, or after a query had fenced it: what became of the attempt is
         // another matter.
         RefusalReason::Duplicate => {
-            resolve_later(shared, assignment);
+            begin_to_settle(shared, assignment.clone());
             return Ok(());
         }
         RefusalReason::Busy => shared.switches().busy(switch, shared.now_ms()),
@@ -227,7 +227,7 @@ pub(super) async fn requeue(
     let requeued = shared
         .app
         .tdb
-        .requeue(call, attempt, not_before_ms, now_ms)
+        .requeue(shared.lead(), call, attempt, not_before_ms, now_ms)
         .await?;
     if requeued == Requeued::Canceled {
         shared.app.wake.dispatcher.notify_one();
@@ -256,18 +256,10 @@ async fn reject(
     shared
         .app
         .tdb
-        .end(call, attempt, end, reason, now_ms)
+        .end(shared.lead(), call, attempt, end, reason, now_ms)
         .await?;
     shared.app.wake.dispatcher.notify_one();
     Ok(())
-}
-
-fn resolve_later(shared: &Arc<Shared>, assignment: &Assignment) {
-    if shared.begin_settling(assignment.attempt_id) {
-        shared
-            .tasks
-            .spawn(settle(Arc::clone(shared), assignment.clone()));
-    }
 }
 
 #[cfg(test)]

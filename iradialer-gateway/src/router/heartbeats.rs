@@ -51,7 +51,10 @@ fn hear(shared: &Shared, heartbeat: Heartbeat) {
     let heard = shared.switches().hear(heartbeat, shared.now_ms());
     match heard {
         Heard::Nothing => return,
-        Heard::Change => tracing::info!(%node, ?state, "heard from a switch"),
+        Heard::Change => {
+            tracing::info!(%node, ?state, "heard from a switch");
+            shared.reconcile_soon(node);
+        }
         Heard::TwoOfOneName => tracing::error!(
             %node,
             "two switches have this node-id: give each its own in iradialer.conf.xml; until then \

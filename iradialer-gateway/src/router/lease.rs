@@ -64,7 +64,7 @@ impl Keeper {
                 () = shared.stale_epoch.notified() => {
                     // The switch has seen a higher epoch than the TDB ever gave out (the TDB is new,
                     // the switch is not), or we have lost the lease and taking it fails.
-                    self.lease.send_replace(None);
+                    self.set(None);
                     sleep(RETAKE_DELAY).await;
                 }
                 () = shared.stop.cancelled() => {}
@@ -88,7 +88,7 @@ impl Keeper {
                     "this router gives out the calls"
                 );
                 self.shared.epoch.store(lease.epoch, Ordering::Relaxed);
-                self.lease.send_replace(Some(lease));
+                self.set(Some(lease));
             }
             return Ok(());
         };
@@ -104,12 +104,18 @@ impl Keeper {
             // lease is taken, so that the two don't take it from each other in turns.
             self.holder = Uuid::new_v4().to_string();
         }
-        self.lease.send_replace(renewed);
+        self.set(renewed);
         Ok(())
     }
 
+    fn set(&self, lease: Option<Lease>) -> Option<Lease> {
+        let ends_ms = lease.map_or(0, |lease| lease.expires_ms);
+        self.shared.lease_ends_ms.store(ends_ms, Ordering::Relaxed);
+        self.lease.send_replace(lease)
+    }
+
     async fn give_up(&self) {
-        let Some(held) = self.lease.send_replace(None) else {
+        let Some(held) = self.set(None) else {
             return;
         };
         let dropped = self

@@ -7,11 +7,13 @@
 //! dial command is sent; from then on only a refusal or the switch's word that it never dialled
 //! brings the call back into the queue.
 
+mod collected;
 mod dispatch;
 mod heartbeats;
 mod lease;
 mod pace;
 mod plan;
+mod reconcile;
 mod settle;
 mod shared;
 mod sweep;

@@ -1,5 +1,6 @@
 //! An attempt of which it is not known whether it was dialled.
 
+use super::collected::all_collected;
 use super::dispatch::{confirm, requeue};
 use super::shared::Shared;
 use super::switches::Standing;
@@ -18,12 +19,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// How long a switch may take to answer a question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long after a switch was loaded again the events of its former life may take to be collected.
+/// How long after a switch came back with another journal the events of its former life may take to be
+/// published.
 const LAST_EVENTS_MS: u64 = 3_000;
+/// The event stream keeps nothing for longer: an end that nobody has collected by then is lost.
+const EVENTS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 
-/// Asks the switch what became of the attempt until it says so, or until nobody can say any more: the
-/// module was loaded again, or the switch is gone too long. Then the call ends as unknown, and is not
-/// dialled again. [`Shared::begin_settling`] has been called for it.
+/// Asks the switch what became of the attempt until it says so, or until nobody can say any more: it
+/// came back without its journal, or is gone too long. Then the call ends as unknown, and is not dialled
+/// again. [`Shared::begin_settling`] has been called for it.
 pub(super) async fn settle(shared: Arc<Shared>, attempt: Assignment) {
     tokio::select! {
         () = settle_for_ever(&shared, &attempt) => {}
@@ -44,13 +48,19 @@ enum Left {
 
 async fn settle_for_ever(shared: &Shared, attempt: &Assignment) {
     let mut pause = FIRST_PAUSE;
-    loop {
+    let mut waiting = Waiting::default();
+    // Whoever leads after us comes upon the attempt in its own sweep.
+    while shared.leads() {
         match try_to_settle(shared, attempt).await {
             Ok(Left::Nothing) => return,
             Ok(Left::Ask) => {}
-            Ok(Left::Wait) => return wait_for_events(shared, attempt).await,
+            Ok(Left::Wait) => match waiting.is_over(shared, attempt).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => told(attempt, &error),
+            },
             Err(error) => {
-                tracing::error!(call = %attempt.call_uuid, %error, "an attempt could not be settled");
+                told(attempt, &error);
                 pause = MAX_PAUSE;
             }
         }
@@ -59,29 +69,39 @@ async fn settle_for_ever(shared: &Shared, attempt: &Assignment) {
     }
 }
 
+fn told(attempt: &Assignment, error: &TdbError) {
+    tracing::error!(call = %attempt.call_uuid, %error, "an attempt could not be settled");
+}
+
 async fn try_to_settle(shared: &Shared, attempt: &Assignment) -> Result<Left, TdbError> {
     if !shared.is_connected() {
         return Ok(Left::Ask);
     }
-    if let Some(reason) = why_lost(shared, &attempt.node_id, &attempt.incarnation) {
+    let standing = shared.standing(attempt);
+    if let Some(reason) = why_lost(shared, &attempt.node_id, standing) {
+        if !is_all_told(shared, attempt).await {
+            return Ok(Left::Ask);
+        }
         end_as_unknown(shared, attempt.call_uuid, attempt.attempt, &reason).await?;
         return Ok(Left::Nothing);
     }
-    match ask(shared, attempt).await {
+    let life = match standing {
+        Standing::Here | Standing::Silent { .. } => attempt.incarnation,
+        Standing::Replaced { by: Some(life), .. } => life,
+        Standing::Replaced { by: None, .. } => return Ok(Left::Ask),
+    };
+    match ask(shared, attempt, &life).await {
         Some(fate) => act(shared, attempt, fate).await,
         None => Ok(Left::Ask),
     }
 }
 
-/// Why nobody can say any more what became of the attempts of that life of that switch.
-pub(super) fn why_lost(shared: &Shared, node: &NodeId, incarnation: &CallUuid) -> Option<String> {
+/// Why nobody can say any more what became of the attempts of a life of that switch.
+pub(super) fn why_lost(shared: &Shared, node: &NodeId, standing: Standing) -> Option<String> {
     let unknown_after_ms = shared.app.config.router.switch_unknown_after.as_millis() as u64;
-    let standing = shared
-        .switches()
-        .standing(node, incarnation, shared.now_ms());
     match standing {
-        Standing::Replaced { since_ms } if since_ms >= LAST_EVENTS_MS => Some(format!(
-            "the module of {node} was loaded again while it had the call"
+        Standing::Replaced { since_ms, by: None } if since_ms >= LAST_EVENTS_MS => Some(format!(
+            "{node} came back with another journal than it had when it was given the call"
         )),
         Standing::Silent { for_ms } if for_ms >= unknown_after_ms => Some(format!(
             "{node} has been silent for {} s while it had the call",
@@ -91,8 +111,14 @@ pub(super) fn why_lost(shared: &Shared, node: &NodeId, incarnation: &CallUuid) -
     }
 }
 
-/// What the switch says became of the attempt, if it says anything.
-pub(super) async fn ask(shared: &Shared, attempt: &Assignment) -> Option<AttemptFate> {
+/// Whether what the switch has published is in the TDB, or lost.
+async fn is_all_told(shared: &Shared, attempt: &Assignment) -> bool {
+    let given_up_ms = attempt.not_after_ms.saturating_add(EVENTS_KEPT_MS);
+    shared.now_ms() > given_up_ms || all_collected(shared).await
+}
+
+/// What that life of the switch says became of the attempt, if it says anything.
+async fn ask(shared: &Shared, attempt: &Assignment, life: &CallUuid) -> Option<AttemptFate> {
     let query = Query {
         v: wire::VERSION,
         call_uuid: attempt.call_uuid,
@@ -100,19 +126,30 @@ pub(super) async fn ask(shared: &Shared, attempt: &Assignment) -> Option<Attempt
         attempt_id: attempt.attempt_id,
         epoch: shared.epoch.load(Ordering::Relaxed),
     };
+    let subject = subject::query(&shared.app.config.cluster, &attempt.node_id, life);
+    let reply: QueryReply = ask_switch(shared, &attempt.node_id, subject, &query).await?;
+    Some(reply.fate)
+}
+
+/// The answer of a switch to a question, if it is one.
+pub(super) async fn ask_switch<A: serde::de::DeserializeOwned>(
+    shared: &Shared,
+    node: &NodeId,
+    subject: String,
+    question: &impl serde::Serialize,
+) -> Option<A> {
     let request = async_nats::Request::new()
-        .payload(serde_json::to_vec(&query).ok()?.into())
+        .payload(serde_json::to_vec(question).ok()?.into())
         .timeout(Some(ANSWER_TIMEOUT));
-    let cluster = &shared.app.config.cluster;
-    let subject = subject::query(cluster, &attempt.node_id, &attempt.incarnation);
     let answer = shared.client.send_request(subject, request).await.ok()?;
-    match serde_json::from_slice::<QueryReply>(&answer.payload) {
-        Ok(reply) => Some(reply.fate),
+    match serde_json::from_slice(&answer.payload) {
+        Ok(reply) => Some(reply),
         Err(_) => {
             let answer = String::from_utf8_lossy(&answer.payload);
-            tracing::warn!(node = %attempt.node_id, %answer, "a switch would not say what became of a call");
-            // What it may refuse is our epoch.
-            shared.stale_epoch.notify_one();
+            tracing::warn!(%node, %answer, "a switch would not say what became of a call");
+            if answer.contains("epoch") {
+                shared.stale_epoch.notify_one();
+            }
             None
         }
     }
@@ -124,7 +161,7 @@ async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result
     match fate {
         AttemptFate::NeverDialled => match requeue(shared, call, number).await? {
             Requeued::Queued(_) | Requeued::Canceled => Ok(Left::Nothing),
-            // Its events have come all the same, or it has ended meanwhile.
+            // Its events have come all the same, or it has ended meanwhile, or we don't lead any more.
             Requeued::Stale => Ok(Left::Wait),
         },
         AttemptFate::Live => {
@@ -135,19 +172,38 @@ async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result
     }
 }
 
-/// An attempt that has ended has its last event on the way. Should it never come, the call ends all
-/// the same, once a switch that is silent would be given up.
-async fn wait_for_events(shared: &Shared, attempt: &Assignment) {
-    sleep(shared.app.config.router.switch_unknown_after).await;
-    let reason = format!(
-        "{} says that the call has ended, but not how",
-        attempt.node_id
-    );
-    // Where it has ended by now, this does nothing.
-    let ended = end_as_unknown(shared, attempt.call_uuid, attempt.attempt, &reason).await;
-    if let Err(error) = ended {
-        // The sweep comes upon it again.
-        tracing::error!(call = %attempt.call_uuid, %error, "a call could not be ended");
+/// The wait for the last event of an attempt that has ended. The switch publishes it until the TDB has it,
+/// so it comes, however long the bus or the collectors are away. Only where everything has been collected
+/// for as long as makes a silent switch given up, and the switch has no more to tell, is it lost.
+#[derive(Default)]
+struct Waiting {
+    in_vain_since_ms: Option<u64>,
+}
+
+impl Waiting {
+    /// Whether the wait is over: the call has ended, or ends now.
+    async fn is_over(&mut self, shared: &Shared, attempt: &Assignment) -> Result<bool, TdbError> {
+        let (call, number) = (attempt.call_uuid, attempt.attempt);
+        if !shared.app.tdb.is_open(call, number).await? {
+            return Ok(true);
+        }
+        let more = shared.switches().has_more_to_tell(&attempt.node_id);
+        if more || !is_all_told(shared, attempt).await {
+            self.in_vain_since_ms = None;
+            return Ok(false);
+        }
+        let now_ms = shared.now_ms();
+        let since_ms = *self.in_vain_since_ms.get_or_insert(now_ms);
+        let waited_ms = now_ms.saturating_sub(since_ms);
+        if waited_ms < shared.app.config.router.switch_unknown_after.as_millis() as u64 {
+            return Ok(false);
+        }
+        let reason = format!(
+            "{} says that the call has ended, but not how",
+            attempt.node_id
+        );
+        end_as_unknown(shared, call, number, &reason).await?;
+        Ok(true)
     }
 }
 
@@ -159,9 +215,9 @@ pub(super) async fn end_as_unknown(
     reason: &str,
 ) -> Result<(), TdbError> {
     let end = GatewayEnd::Unknown;
-    let now_ms = shared.now_ms();
+    let (lead, now_ms) = (shared.lead(), shared.now_ms());
     let tdb = &shared.app.tdb;
-    if tdb.end(call, attempt, end, reason, now_ms).await? {
+    if tdb.end(lead, call, attempt, end, reason, now_ms).await? {
         tracing::warn!(%call, attempt, reason, "a call ends as unknown");
         shared.app.wake.dispatcher.notify_one();
         shared.app.wake.router.notify_one();

@@ -1,12 +1,14 @@
 //! What the router's loop and its tasks share.
 
-use super::switches::Switches;
+use super::REGION;
+use super::switches::{Standing, Switches};
 use crate::app::App;
 use crate::config::Campaign;
+use crate::tdb::{Assignment, Lead};
 use async_nats::connection::State;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +23,17 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     /// Of the last lease this router held.
     pub(super) epoch: AtomicU64,
+    /// Until when this router has the lease, ms since the Unix epoch; 0 without.
+    pub(super) lease_ends_ms: AtomicU64,
     /// A switch has said that our epoch is old.
     pub(super) stale_epoch: Notify,
     switches: Mutex<Switches>,
     in_hand: Mutex<HashMap<CallUuid, Hand>>,
     settling: Mutex<HashSet<CallUuid>>,
+    /// The switches that are to be asked soon which attempts they hold.
+    to_reconcile: Mutex<HashSet<NodeId>>,
+    /// How often the bus had been connected to when the switches were last looked at.
+    connects: AtomicU64,
 }
 
 /// A call on its way to a switch.
@@ -56,10 +64,27 @@ impl Shared {
             stop,
             tasks: TaskTracker::new(),
             epoch: AtomicU64::new(0),
+            lease_ends_ms: AtomicU64::new(0),
             stale_epoch: Notify::new(),
             switches: Mutex::new(switches),
             in_hand: Mutex::default(),
             settling: Mutex::default(),
+            to_reconcile: Mutex::default(),
+            connects: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether this router gives out the calls. One that does not leaves every attempt to the one that
+    /// does.
+    pub(super) fn leads(&self) -> bool {
+        self.lease_ends_ms.load(Ordering::Relaxed) > self.now_ms()
+    }
+
+    /// In whose name this router changes calls.
+    pub(super) fn lead(&self) -> Lead {
+        Lead {
+            region: REGION,
+            epoch: self.epoch.load(Ordering::Relaxed),
         }
     }
 
@@ -73,6 +98,51 @@ impl Shared {
 
     pub(super) fn switches(&self) -> MutexGuard<'_, Switches> {
         lock(&self.switches)
+    }
+
+    /// Whether the bus is away, or was since this was last asked: heartbeats were missed meanwhile.
+    fn was_cut_off(&self) -> bool {
+        let connects = self.connects();
+        let before = self.connects.swap(connects, Ordering::Relaxed);
+        !self.is_connected() || connects != before
+    }
+
+    /// How often the bus has been connected to.
+    pub(super) fn connects(&self) -> u64 {
+        let statistics = self.client.statistics();
+        statistics.connects.load(Ordering::Relaxed)
+    }
+
+    /// How the life of a switch that has the attempt stands.
+    pub(super) fn standing(&self, attempt: &Assignment) -> Standing {
+        let journal_id = Some(&attempt.journal_id);
+        self.standing_of(&attempt.node_id, &attempt.incarnation, journal_id)
+    }
+
+    /// How that life of that switch stands. A silence that may be ours is none of the switch's.
+    pub(super) fn standing_of(
+        &self,
+        node: &NodeId,
+        incarnation: &CallUuid,
+        journal_id: Option<&CallUuid>,
+    ) -> Standing {
+        let now_ms = self.now_ms();
+        let cut_off = self.was_cut_off();
+        let mut switches = self.switches();
+        if cut_off {
+            switches.deaf_until(now_ms);
+        }
+        switches.standing(node, incarnation, journal_id, now_ms)
+    }
+
+    /// The switch is to be asked soon which attempts it holds.
+    pub(super) fn reconcile_soon(&self, node: NodeId) {
+        lock(&self.to_reconcile).insert(node);
+    }
+
+    /// The switches that are to be asked now.
+    pub(super) fn take_to_reconcile(&self) -> HashSet<NodeId> {
+        std::mem::take(&mut *lock(&self.to_reconcile))
     }
 
     /// The calls on their way to switches, as of now.

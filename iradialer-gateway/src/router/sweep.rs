@@ -1,21 +1,23 @@
 //! Looks over the attempts that switches have or may have, and finds those in doubt: after a restart
 //! of the gateway, after the loss of a switch, after a fault.
 
-use super::settle::{ask, end_as_unknown, settle, why_lost};
+use super::collected::all_collected;
+use super::reconcile::{begin_to_settle, reconcile};
+use super::settle::{end_as_unknown, why_lost};
 use super::shared::Shared;
 use super::switches::Standing;
 use crate::tdb::{Assignment, OpenAttempt, TdbError};
 use futures::StreamExt;
 use iradialer_core::call::CallState;
-use iradialer_core::wire::AttemptFate;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How often open attempts are looked over.
 const INTERVAL_MS: u64 = 2_000;
-/// How often the switches are asked about the attempts they have confirmed.
+/// How often each switch is asked which attempts it holds.
 const RECONCILE_INTERVAL_MS: u64 = 30_000;
-/// How many such questions are under way at once.
-const QUESTIONS_AT_ONCE: usize = 16;
+/// How many requests to drop a call are under way at once.
+const REQUESTS_AT_ONCE: usize = 16;
 
 /// How long a request with an idempotency key may be repeated: 7 days.
 const KEYS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
@@ -28,11 +30,14 @@ const KEYS_A_LOOK: u32 = 1_000;
 pub(super) struct Sweeper {
     looked_ms: Option<u64>,
     reconciled_ms: u64,
+    /// The lease under which, and the connection over which, that was.
+    reconciled_under: (u64, u64),
 }
 
 impl Sweeper {
-    /// Looks over the open attempts if it is time to.
+    /// Looks over the open attempts, and has the switches asked what they hold, if it is time to.
     pub(super) async fn look(&mut self, shared: &Arc<Shared>, now_ms: u64) -> Result<(), TdbError> {
+        self.reconcile(shared, now_ms);
         let due = self
             .looked_ms
             .is_none_or(|looked_ms| now_ms.saturating_sub(looked_ms) >= INTERVAL_MS);
@@ -42,94 +47,59 @@ impl Sweeper {
         self.looked_ms = Some(now_ms);
         // Read before the attempts: one that is assigned in between is too young to be in doubt.
         let in_hand = shared.in_hand();
-        let mut confirmed = Vec::new();
         let mut unwanted = Vec::new();
         for open in shared.app.tdb.open_attempts(None).await? {
             if open.cancel_requested && open.state != CallState::Assigned {
                 unwanted.push(open.assignment.clone());
             }
-            match doubt(shared, &open, now_ms) {
-                _ if in_hand.contains_key(&open.assignment.call_uuid) => {}
-                Doubt::Grave => begin_to_settle(shared, open.assignment),
-                Doubt::Slight => confirmed.push(open.assignment),
-                Doubt::None => {}
+            let in_hand = in_hand.contains_key(&open.assignment.call_uuid);
+            if !in_hand && is_doubtful(shared, &open, now_ms) {
+                begin_to_settle(shared, open.assignment);
             }
         }
         if !unwanted.is_empty() {
             shared.tasks.spawn(drop_again(Arc::clone(shared), unwanted));
-        }
-        if now_ms.saturating_sub(self.reconciled_ms) >= RECONCILE_INTERVAL_MS {
-            self.reconciled_ms = now_ms;
-            let reconciling = reconcile(Arc::clone(shared), confirmed);
-            shared.tasks.spawn(reconciling);
         }
         end_lost_switch_calls(shared).await?;
         let before_ms = now_ms.saturating_sub(KEYS_KEPT_MS);
         let forgotten = shared.app.tdb.forget_keys(before_ms, KEYS_A_LOOK);
         forgotten.await.map(drop)
     }
-}
 
-/// Whether a switch has an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
-    /// It has, or is on the point of saying so.
-    None,
-    /// It has said so a while ago.
-    Slight,
-    /// It has never said so, or is lost.
-    Grave,
-}
-
-fn doubt(shared: &Shared, open: &OpenAttempt, now_ms: u64) -> Doubt {
-    let attempt = &open.assignment;
-    let standing = shared
-        .switches()
-        .standing(&attempt.node_id, &attempt.incarnation, now_ms);
-    let router = &shared.app.config.router;
-    let age_ms = now_ms.saturating_sub(open.assigned_ms);
-    let confirmed = open.state != CallState::Assigned;
-    match standing {
-        Standing::Replaced { .. } => Doubt::Grave,
-        Standing::Silent { for_ms } => {
-            let given_up = for_ms >= router.switch_unknown_after.as_millis() as u64;
-            match given_up || !confirmed {
-                true => Doubt::Grave,
-                false => Doubt::None,
+    /// Has switches asked which attempts they hold: those that have just appeared or come back, and all of
+    /// them under a new lease, over a new connection and every [`RECONCILE_INTERVAL_MS`].
+    fn reconcile(&mut self, shared: &Arc<Shared>, now_ms: u64) {
+        if !shared.is_connected() {
+            return;
+        }
+        let wanted = shared.take_to_reconcile();
+        let under = (shared.epoch.load(Ordering::Relaxed), shared.connects());
+        let all = under != self.reconciled_under
+            || now_ms.saturating_sub(self.reconciled_ms) >= RECONCILE_INTERVAL_MS;
+        if all {
+            self.reconciled_ms = now_ms;
+            self.reconciled_under = under;
+        }
+        let here = shared.switches().here(now_ms);
+        for switch in here {
+            if all || wanted.contains(&switch.node) {
+                shared.tasks.spawn(reconcile(Arc::clone(shared), switch));
             }
         }
-        Standing::Here if confirmed => match age_ms >= RECONCILE_INTERVAL_MS {
-            true => Doubt::Slight,
-            false => Doubt::None,
-        },
-        Standing::Here => match age_ms > router.dispatch_timeout.as_millis() as u64 {
-            true => Doubt::Grave,
-            false => Doubt::None,
-        },
     }
 }
 
-fn begin_to_settle(shared: &Arc<Shared>, attempt: Assignment) {
-    if shared.begin_settling(attempt.attempt_id) {
-        shared.tasks.spawn(settle(Arc::clone(shared), attempt));
-    }
-}
-
-/// Asks the switches whether they still have what they have confirmed. Where one has not, and the
-/// events that say so don't come, the call must not stay open for ever.
-async fn reconcile(shared: Arc<Shared>, attempts: Vec<Assignment>) {
-    let questions = futures::stream::iter(attempts).for_each_concurrent(
-        QUESTIONS_AT_ONCE,
-        async |attempt: Assignment| match ask(&shared, &attempt).await {
-            Some(AttemptFate::Ended | AttemptFate::IntentOnly | AttemptFate::NeverDialled) => {
-                begin_to_settle(&shared, attempt);
-            }
-            Some(AttemptFate::Live) | None => {}
-        },
-    );
-    tokio::select! {
-        () = questions => {}
-        () = shared.stop.cancelled() => {}
+/// Whether it is to be found out what became of an attempt: its switch has never confirmed it, or is lost.
+fn is_doubtful(shared: &Shared, open: &OpenAttempt, now_ms: u64) -> bool {
+    let router = &shared.app.config.router;
+    let confirmed = open.state != CallState::Assigned;
+    let age_ms = now_ms.saturating_sub(open.assigned_ms);
+    match shared.standing(&open.assignment) {
+        Standing::Replaced { .. } => true,
+        Standing::Silent { for_ms } => {
+            !confirmed || for_ms >= router.switch_unknown_after.as_millis() as u64
+        }
+        Standing::Here => !confirmed && age_ms > router.dispatch_timeout.as_millis() as u64,
     }
 }
 
@@ -137,7 +107,7 @@ async fn reconcile(shared: Arc<Shared>, attempts: Vec<Assignment>) {
 /// switch may have been away, or this gateway been killed between the two.
 async fn drop_again(shared: Arc<Shared>, attempts: Vec<Assignment>) {
     let requests = futures::stream::iter(attempts).for_each_concurrent(
-        QUESTIONS_AT_ONCE,
+        REQUESTS_AT_ONCE,
         async |attempt: Assignment| {
             let (node, call) = (attempt.node_id, attempt.call_uuid);
             // One that has just ended is not there any more, and one that fails is asked for again.
@@ -152,15 +122,28 @@ async fn drop_again(shared: Arc<Shared>, attempts: Vec<Assignment>) {
     }
 }
 
-/// Calls that a person began at a switch can't be asked about, and end with it.
+/// Calls that a person began at a switch can't be asked about, and end with it. A later life of the module
+/// tells their ends, if it has the journal.
 async fn end_lost_switch_calls(shared: &Shared) -> Result<(), TdbError> {
     if !shared.is_connected() {
         return Ok(());
     }
+    let patience_ms = shared.app.config.router.switch_unknown_after.as_millis() as u64;
+    let mut lost = Vec::new();
     for call in shared.app.tdb.open_switch_calls().await? {
-        if let Some(reason) = why_lost(shared, &call.node_id, &call.incarnation) {
-            end_as_unknown(shared, call.call_uuid, call.attempt, &reason).await?;
+        let standing = shared.standing_of(&call.node_id, &call.incarnation, None);
+        let too_soon =
+            matches!(standing, Standing::Replaced { since_ms, .. } if since_ms < patience_ms);
+        match why_lost(shared, &call.node_id, standing) {
+            Some(reason) if !too_soon => lost.push((call, reason)),
+            _ => {}
         }
+    }
+    if lost.is_empty() || !all_collected(shared).await {
+        return Ok(());
+    }
+    for (call, reason) in lost {
+        end_as_unknown(shared, call.call_uuid, call.attempt, &reason).await?;
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 const UNANSWERED_PAUSE: Duration = Duration::from_secs(1);
 /// How long a trunk of a switch is left alone after the switch said it is down.
 const TRUNK_PAUSE: Duration = Duration::from_secs(5);
+/// Nobody has looked at the table for so long: this process stood still, and may have missed heartbeats.
+const STOOD_STILL_MS: u64 = 3_000;
 
 /// One life of one switch, as a dial command must name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub enum Standing {
     Replaced {
         /// Since the first heartbeat of the new life.
         since_ms: u64,
+        /// The new life, where it has the journal of the old one and so can answer for it.
+        by: Option<CallUuid>,
     },
 }
 
@@ -60,7 +64,8 @@ pub enum Heard {
     Nothing,
     /// More than that: it is new, was loaded again, was silent, or changed its state.
     Change,
-    /// A life that another had replaced: two modules run under one name. Told once for each pair.
+    /// A life that another had replaced, and that is not over: two modules run under one name. Told when
+    /// it begins.
     TwoOfOneName,
 }
 
@@ -69,6 +74,7 @@ pub enum Heard {
 pub struct Switches {
     lost_after_ms: u64,
     listening_since_ms: u64,
+    looked_ms: u64,
     by_node: BTreeMap<NodeId, Switch>,
 }
 
@@ -77,9 +83,12 @@ struct Switch {
     heartbeat: Heartbeat,
     seen_ms: u64,
     incarnation_since_ms: u64,
+    /// When this life was first heard, by its own clock.
+    first_beat_ms: u64,
     /// The life before this one.
     former: Option<CallUuid>,
-    told_of_two: bool,
+    /// An earlier life that is not over, and when it was last heard.
+    twin: Option<(CallUuid, u64)>,
     /// Cleared by the next heartbeat.
     shunned: bool,
     paused_until_ms: u64,
@@ -96,6 +105,7 @@ impl Switches {
         Switches {
             lost_after_ms: ms(lost_after),
             listening_since_ms: now_ms,
+            looked_ms: now_ms,
             by_node: BTreeMap::new(),
         }
     }
@@ -106,43 +116,61 @@ impl Switches {
         self.listening_since_ms = now_ms;
     }
 
+    /// Notices that this process stood still, or that the clock was set back: whoever looks first after
+    /// that must not take our silence for a switch's.
+    fn mind_the_time(&mut self, now_ms: u64) {
+        if now_ms.saturating_sub(self.looked_ms) > STOOD_STILL_MS {
+            self.deaf_until(now_ms);
+        }
+        if now_ms < self.looked_ms {
+            self.listening_since_ms = self.listening_since_ms.min(now_ms);
+            for switch in self.by_node.values_mut() {
+                switch.seen_ms = switch.seen_ms.min(now_ms);
+                switch.incarnation_since_ms = switch.incarnation_since_ms.min(now_ms);
+                if let Some((_, heard_ms)) = &mut switch.twin {
+                    *heard_ms = (*heard_ms).min(now_ms);
+                }
+            }
+        }
+        self.looked_ms = now_ms;
+    }
+
     /// Takes in a heartbeat.
     pub fn hear(&mut self, heartbeat: Heartbeat, now_ms: u64) -> Heard {
+        self.mind_the_time(now_ms);
+        let lost_after_ms = self.lost_after_ms;
         let Some(known) = self.by_node.get_mut(&heartbeat.node_id) else {
             self.by_node
                 .insert(heartbeat.node_id.clone(), Switch::new(heartbeat, now_ms));
             return Heard::Change;
         };
-        let reborn = known.heartbeat.incarnation != heartbeat.incarnation;
-        // The last heartbeat of the old life may come after the first of the new one.
-        if reborn && heartbeat.state == SwitchState::Leaving {
-            return Heard::Nothing;
-        }
-        let was_silent = now_ms.saturating_sub(known.seen_ms) > self.lost_after_ms;
-        let changed = known.heartbeat.state != heartbeat.state
-            || known.heartbeat.max_calls != heartbeat.max_calls;
-        if reborn {
-            let is_back = known.former == Some(heartbeat.incarnation);
-            let tell = is_back && !known.told_of_two;
+        let silent_ms = now_ms.saturating_sub(known.seen_ms);
+        if known.heartbeat.incarnation != heartbeat.incarnation {
+            // The last heartbeat of the old life may come after the first of the new one.
+            if heartbeat.state == SwitchState::Leaving {
+                return Heard::Nothing;
+            }
+            // Lives are ordered by their UUIDs. Where the later one is silent, a clock was set back
+            // between the two.
+            let is_earlier = heartbeat.incarnation < known.heartbeat.incarnation;
+            if is_earlier && silent_ms <= lost_after_ms {
+                return known.hear_earlier(&heartbeat, now_ms, lost_after_ms);
+            }
             *known = Switch {
                 unanswered: known.unanswered,
                 former: Some(known.heartbeat.incarnation),
-                told_of_two: is_back,
                 ..Switch::new(heartbeat, now_ms)
             };
-            return match (tell, is_back) {
-                (true, _) => Heard::TwoOfOneName,
-                // The two take turns every second, which is not worth a line each time.
-                (false, true) => Heard::Nothing,
-                (false, false) => Heard::Change,
-            };
+            return Heard::Change;
         }
+        let changed = known.heartbeat.state != heartbeat.state
+            || known.heartbeat.max_calls != heartbeat.max_calls;
         known.pace.set_rate(heartbeat.max_cps, now_ms);
         known.heartbeat = heartbeat;
         known.seen_ms = now_ms;
         let was_shunned = std::mem::take(&mut known.shunned);
         known.accepted_since = 0;
-        match was_silent || was_shunned || changed {
+        match silent_ms > lost_after_ms || was_shunned || changed {
             true => Heard::Change,
             false => Heard::Nothing,
         }
@@ -150,6 +178,7 @@ impl Switches {
 
     /// The least loaded switch that can take a call on `trunk` now.
     pub fn choose(&mut self, trunk: &TrunkName, now_ms: u64) -> Result<Chosen, NoSwitch> {
+        self.mind_the_time(now_ms);
         let lost_after_ms = self.lost_after_ms;
         let mut soonest = None;
         let mut best: Option<(f64, &Switch)> = None;
@@ -168,11 +197,7 @@ impl Switches {
             }
         }
         match best {
-            Some((_, switch)) => Ok(Chosen {
-                node: switch.heartbeat.node_id.clone(),
-                incarnation: switch.heartbeat.incarnation,
-                journal_id: switch.heartbeat.journal_id,
-            }),
+            Some((_, switch)) => Ok(switch.life()),
             None => Err(soonest.map_or(NoSwitch::Wait, NoSwitch::Until)),
         }
     }
@@ -227,23 +252,62 @@ impl Switches {
         });
     }
 
-    /// How that life of that switch stands.
-    pub fn standing(&self, node: &NodeId, incarnation: &CallUuid, now_ms: u64) -> Standing {
+    /// The current lives of the switches that can be asked.
+    pub fn here(&mut self, now_ms: u64) -> Vec<Chosen> {
+        self.mind_the_time(now_ms);
+        let heard = |switch: &&Switch| now_ms.saturating_sub(switch.seen_ms) <= self.lost_after_ms;
+        let switches = self.by_node.values().filter(heard);
+        switches.map(Switch::life).collect()
+    }
+
+    /// Whether the switch says that events of its calls still wait to be published.
+    pub fn has_more_to_tell(&self, node: &NodeId) -> bool {
+        let switch = self.by_node.get(node);
+        switch.is_some_and(|switch| switch.heartbeat.events_waiting > 0)
+    }
+
+    /// How that life of that switch stands, which had the journal `journal_id`.
+    pub fn standing(
+        &mut self,
+        node: &NodeId,
+        incarnation: &CallUuid,
+        journal_id: Option<&CallUuid>,
+        now_ms: u64,
+    ) -> Standing {
+        self.mind_the_time(now_ms);
+        let listening_ms = now_ms.saturating_sub(self.listening_since_ms);
         let Some(switch) = self.by_node.get(node) else {
-            let for_ms = now_ms.saturating_sub(self.listening_since_ms);
-            return Standing::Silent { for_ms };
+            return Standing::Silent {
+                for_ms: listening_ms,
+            };
         };
-        if switch.heartbeat.incarnation != *incarnation {
-            let since_ms = now_ms.saturating_sub(switch.incarnation_since_ms);
-            return Standing::Replaced { since_ms };
+        let current = &switch.heartbeat;
+        let silence = |since_ms: u64| match now_ms.saturating_sub(since_ms) {
+            silent_ms if silent_ms <= self.lost_after_ms => Standing::Here,
+            silent_ms => Standing::Silent {
+                for_ms: silent_ms.min(listening_ms),
+            },
+        };
+        if current.incarnation == *incarnation {
+            return silence(switch.seen_ms);
         }
-        let silent_ms = now_ms.saturating_sub(switch.seen_ms);
-        if silent_ms <= self.lost_after_ms {
+        if let Some((twin, heard_ms)) = switch.twin
+            && twin == *incarnation
+            && silence(heard_ms) == Standing::Here
+        {
             return Standing::Here;
         }
-        let listening_ms = now_ms.saturating_sub(self.listening_since_ms);
-        Standing::Silent {
-            for_ms: silent_ms.min(listening_ms),
+        let since_ms = now_ms.saturating_sub(switch.incarnation_since_ms);
+        // A journal has one module at a time: the one that has it now knows what those before it had,
+        // whichever of them began first.
+        let by = (journal_id == Some(&current.journal_id)).then_some(current.incarnation);
+        let is_over = *incarnation < current.incarnation || switch.former == Some(*incarnation);
+        match by.is_some() || is_over {
+            true => Standing::Replaced { since_ms, by },
+            // To hear an earlier life says nothing of a later one, to which another router has given it.
+            false => Standing::Silent {
+                for_ms: since_ms.min(listening_ms),
+            },
         }
     }
 
@@ -264,13 +328,15 @@ impl Switches {
 
 impl Switch {
     fn new(heartbeat: Heartbeat, now_ms: u64) -> Switch {
+        let first_beat_ms = heartbeat.at_ms;
         Switch {
             pace: Pace::new(heartbeat.max_cps, now_ms),
             heartbeat,
             seen_ms: now_ms,
             incarnation_since_ms: now_ms,
+            first_beat_ms,
             former: None,
-            told_of_two: false,
+            twin: None,
             shunned: false,
             paused_until_ms: 0,
             trunks_paused_until_ms: HashMap::new(),
@@ -288,10 +354,34 @@ impl Switch {
             && self.expected_calls() < self.heartbeat.max_calls
     }
 
-    /// Whether two modules take turns under this name: neither gets a call until one has been gone for
-    /// as long as makes a switch lost.
+    fn life(&self) -> Chosen {
+        Chosen {
+            node: self.heartbeat.node_id.clone(),
+            incarnation: self.heartbeat.incarnation,
+            journal_id: self.heartbeat.journal_id,
+        }
+    }
+
+    /// A heartbeat of a life before this one, which is late, or of a second switch of this name. A late
+    /// one was sent before this life began, and none is held up for long.
+    fn hear_earlier(&mut self, heartbeat: &Heartbeat, now_ms: u64, lost_after_ms: u64) -> Heard {
+        let came_after_ms = now_ms.saturating_sub(self.incarnation_since_ms);
+        if heartbeat.at_ms < self.first_beat_ms && came_after_ms <= lost_after_ms {
+            return Heard::Nothing;
+        }
+        let known = self.is_contested(now_ms, lost_after_ms);
+        self.twin = Some((heartbeat.incarnation, now_ms));
+        match known {
+            true => Heard::Nothing,
+            false => Heard::TwoOfOneName,
+        }
+    }
+
+    /// Whether two modules run under this name: neither gets a call until one has been gone for as long
+    /// as makes a switch lost.
     fn is_contested(&self, now_ms: u64, lost_after_ms: u64) -> bool {
-        self.told_of_two && now_ms.saturating_sub(self.incarnation_since_ms) <= lost_after_ms
+        let heard_ms = self.twin.map(|(_, heard_ms)| heard_ms);
+        heard_ms.is_some_and(|heard_ms| now_ms.saturating_sub(heard_ms) <= lost_after_ms)
     }
 
     fn ready_ms(&mut self, trunk: &TrunkName, now_ms: u64) -> u64 {

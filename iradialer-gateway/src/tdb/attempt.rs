@@ -5,7 +5,7 @@ pub(super) mod record;
 use super::call::uuid;
 use super::ending::{GatewayEnd, end_from};
 use super::row::{get, json, number, optional_number, parsed, sql_ms};
-use super::{Connection, Row, Tdb, TdbError};
+use super::{Connection, Lead, Row, Tdb, TdbError};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
 use record::{AttemptOutcome, set_outcome};
@@ -90,10 +90,12 @@ impl Tdb {
     }
 
     /// Takes back a try that was refused or fenced, and so was never dialled: the call is queued again
-    /// under the next attempt number, not to be dialled before `not_before_ms`. A try that its switch
-    /// has once confirmed is not taken back, whatever is said of it later.
+    /// under the next attempt number, not to be dialled before `not_before_ms`. A switch may have said
+    /// that it is at it and refuse it then; one of which an event has come was dialled, whatever is said
+    /// of it later. Stale, too, where `lead` is over.
     pub async fn requeue(
         &self,
+        lead: Lead,
         call_uuid: CallUuid,
         attempt: u32,
         not_before_ms: u64,
@@ -101,13 +103,12 @@ impl Tdb {
     ) -> Result<Requeued, TdbError> {
         self.writer
             .write(move |connection| {
-                Box::pin(requeue(
-                    connection,
-                    call_uuid,
-                    attempt,
-                    not_before_ms,
-                    now_ms,
-                ))
+                Box::pin(async move {
+                    if !lead.holds(connection).await? {
+                        return Ok(Requeued::Stale);
+                    }
+                    requeue(connection, call_uuid, attempt, not_before_ms, now_ms).await
+                })
             })
             .await
     }
@@ -222,7 +223,7 @@ async fn requeue(
              node_id = NULL, incarnation = NULL, journal_id = NULL, epoch = NULL, assigned_ms = NULL,
              not_before_ms = CASE WHEN not_before_ms > $3 THEN not_before_ms ELSE $3 END
          WHERE call_uuid = $1 AND attempt = $2
-           AND state = 'assigned' AND started_ms IS NULL
+           AND state IN ('assigned', 'dialing') AND started_ms IS NULL
          RETURNING attempt, cancel_requested_ms",
     )
     .bind(call_uuid.to_string())

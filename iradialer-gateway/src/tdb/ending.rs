@@ -4,7 +4,7 @@ use super::attempt::record::{AttemptOutcome, set_outcome};
 use super::call::uuid;
 use super::event::{NewEvent, store};
 use super::row::{number, optional_parsed, parsed, sql_ms, to_json};
-use super::{Connection, Tdb, TdbError};
+use super::{Connection, Lead, Tdb, TdbError};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, NodeId, TenantId};
 use serde_json::json;
@@ -80,9 +80,11 @@ impl Tdb {
     }
 
     /// Ends a call whose try `attempt` is not over, with its final event and final record. `reason` is
-    /// for a person. Returns false, and does nothing, where the call has ended or gone on to another try.
+    /// for a person. Returns false, and does nothing, where the call has ended or gone on to another try,
+    /// or `lead` is over.
     pub async fn end(
         &self,
+        lead: Lead,
         call_uuid: CallUuid,
         attempt: u32,
         end: GatewayEnd,
@@ -93,6 +95,9 @@ impl Tdb {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
+                    if !lead.holds(connection).await? {
+                        return Ok(false);
+                    }
                     let from = [
                         CallState::Queued,
                         CallState::Assigned,

@@ -1,6 +1,6 @@
 //! A database of a test's own, and the things tests put into it.
 
-use super::{Accepted, Assignment, CallRequest, NewCall, Tdb, TrunksOf};
+use super::{Accepted, Assignment, CallRequest, Lead, NewCall, Tdb, TrunksOf};
 use iradialer_core::call::EndedBy;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, TenantId, TrunkName,
@@ -15,6 +15,12 @@ pub const NOW: u64 = 1_790_000_000_000;
 
 /// The region whose calls are given out, under a lease that is taken at [`NOW`] for a minute.
 pub const REGION: &str = "default";
+
+/// The router that has that lease.
+pub const LEAD: Lead = Lead {
+    region: REGION,
+    epoch: NOW / 1_000,
+};
 
 /// A fresh database and the directory that goes with it.
 pub async fn open() -> (Tdb, TempDir) {

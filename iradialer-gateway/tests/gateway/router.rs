@@ -4,6 +4,8 @@
 mod bench;
 mod failover;
 pub mod fake_switch;
+mod reconcile;
+mod settle;
 mod two_routers;
 
 use crate::gateway::PATIENCE;

@@ -31,6 +31,11 @@ fn heartbeat(name: &str, calls: u32, max_calls: u32) -> Heartbeat {
     }
 }
 
+fn standing(switches: &mut Switches, life: &Heartbeat, now_ms: u64) -> Standing {
+    let (node, journal) = (&life.node_id, &life.journal_id);
+    switches.standing(node, &life.incarnation, Some(journal), now_ms)
+}
+
 fn switches(heartbeats: &[Heartbeat]) -> Switches {
     let mut switches = Switches::new(LOST, 0);
     for heartbeat in heartbeats {
@@ -119,14 +124,14 @@ fn a_new_life_ends_the_old_one() {
     let old = heartbeat("a", 3, 10);
     let new = heartbeat("a", 0, 10);
     let mut switches = switches(std::slice::from_ref(&old));
-    assert_eq!(
-        switches.standing(&old.node_id, &old.incarnation, 10),
-        Standing::Here
-    );
+    assert_eq!(standing(&mut switches, &old, 10), Standing::Here);
     assert_eq!(switches.hear(new.clone(), 1_000), Heard::Change);
     assert_eq!(
-        switches.standing(&old.node_id, &old.incarnation, 1_500),
-        Standing::Replaced { since_ms: 500 }
+        standing(&mut switches, &old, 1_500),
+        Standing::Replaced {
+            since_ms: 500,
+            by: None
+        }
     );
     // What the old life says last does not bring it back.
     let mut leaving = old;
@@ -142,19 +147,117 @@ fn a_new_life_ends_the_old_one() {
 fn silence_that_is_ours_does_not_count() {
     let alive = heartbeat("a", 0, 10);
     let mut switches = switches(std::slice::from_ref(&alive));
-    let silent =
-        |switches: &Switches, now_ms| switches.standing(&alive.node_id, &alive.incarnation, now_ms);
+    // Somebody looks at the table each second.
+    for now_ms in (0..60_000).step_by(1_000) {
+        switches.choose(&trunk("t"), now_ms).ok();
+    }
     assert_eq!(
-        silent(&switches, 60_000),
+        standing(&mut switches, &alive, 60_000),
         Standing::Silent { for_ms: 60_000 }
     );
     switches.deaf_until(59_000);
     assert_eq!(
-        silent(&switches, 60_000),
+        standing(&mut switches, &alive, 60_000),
         Standing::Silent { for_ms: 1_000 }
     );
-    let unheard = switches.standing(&node("b"), &alive.incarnation, 60_000);
-    assert_eq!(unheard, Standing::Silent { for_ms: 1_000 });
+    let unheard = heartbeat("b", 0, 10);
+    assert_eq!(
+        standing(&mut switches, &unheard, 60_000),
+        Standing::Silent { for_ms: 1_000 }
+    );
+}
+
+/// Whoever looks first after a standstill, before any heartbeat that waits has been read.
+#[test]
+fn a_router_that_stood_still_takes_the_silence_for_its_own() {
+    let alive = heartbeat("a", 0, 10);
+    let mut switches = switches(std::slice::from_ref(&alive));
+    assert_eq!(
+        standing(&mut switches, &alive, 100_000),
+        Standing::Silent { for_ms: 0 }
+    );
+    switches.hear(alive.clone(), 100_001);
+    assert_eq!(standing(&mut switches, &alive, 100_001), Standing::Here);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_switch_live_for_ever() {
+    let alive = heartbeat("a", 0, 10);
+    let mut switches = switches(&[]);
+    switches.hear(alive.clone(), 1_000_000);
+    for now_ms in (0..=20_000).step_by(1_000) {
+        switches.choose(&trunk("t"), now_ms).ok();
+    }
+    assert_eq!(
+        standing(&mut switches, &alive, 20_000),
+        Standing::Silent { for_ms: 20_000 }
+    );
+}
+
+#[test]
+fn a_late_heartbeat_of_an_earlier_life_replaces_nobody() {
+    let old = heartbeat("a", 3, 10);
+    let mut new = heartbeat("a", 0, 10);
+    new.at_ms = 1_000;
+    let mut switches = switches(std::slice::from_ref(&new));
+    assert_eq!(
+        switches.hear(old.clone(), 500),
+        Heard::Nothing,
+        "at_ms is 0"
+    );
+    assert_eq!(standing(&mut switches, &new, 500), Standing::Here);
+    let chosen = switches.choose(&trunk("t"), 500).unwrap();
+    assert_eq!(chosen.incarnation, new.incarnation);
+    let replaced = Standing::Replaced {
+        since_ms: 500,
+        by: None,
+    };
+    assert_eq!(standing(&mut switches, &old, 500), replaced);
+}
+
+/// Another router may have given a call to a life that this one has not heard of yet.
+#[test]
+fn an_earlier_life_says_nothing_of_a_later_one() {
+    let old = heartbeat("a", 3, 10);
+    let new = heartbeat("a", 0, 10);
+    let mut switches = switches(std::slice::from_ref(&old));
+    assert_eq!(
+        standing(&mut switches, &new, 1_000),
+        Standing::Silent { for_ms: 1_000 }
+    );
+}
+
+#[test]
+fn a_later_life_with_the_same_journal_answers_for_an_earlier_one() {
+    let old = heartbeat("a", 3, 10);
+    let mut new = heartbeat("a", 0, 10);
+    new.journal_id = old.journal_id;
+    let mut switches = switches(std::slice::from_ref(&old));
+    switches.hear(new.clone(), 1_000);
+    let by_new = Standing::Replaced {
+        since_ms: 500,
+        by: Some(new.incarnation),
+    };
+    assert_eq!(standing(&mut switches, &old, 1_500), by_new);
+}
+
+/// The clock of the switch was set back before it was loaded again: its new life seems the earlier one.
+#[test]
+fn a_life_that_seems_earlier_follows_one_that_is_silent() {
+    let (earlier, later) = (heartbeat("a", 0, 10), heartbeat("a", 0, 10));
+    let mut switches = switches(std::slice::from_ref(&later));
+    let mut heard = Vec::new();
+    for now_ms in (1_000..=6_000).step_by(1_000) {
+        heard.push(switches.hear(earlier.clone(), now_ms));
+    }
+    assert_eq!(heard.pop(), Some(Heard::Change));
+    let chosen = switches.choose(&trunk("t"), 6_000).unwrap();
+    assert_eq!(chosen.incarnation, earlier.incarnation);
+    let replaced = Standing::Replaced {
+        since_ms: 0,
+        by: None,
+    };
+    assert_eq!(standing(&mut switches, &later, 6_000), replaced);
 }
 
 #[derive(Debug, Clone)]
@@ -226,14 +329,20 @@ fn two_switches_of_one_name_are_told_once() {
         "as after a restart"
     );
     assert_eq!(switches.hear(first.clone(), 1_000), Heard::TwoOfOneName);
-    assert_eq!(switches.hear(second, 1_500), Heard::Nothing);
+    assert_eq!(switches.hear(second.clone(), 1_500), Heard::Nothing);
     assert_eq!(switches.hear(first.clone(), 2_000), Heard::Nothing);
 
-    // Neither is dialled on, until one has been gone as long as makes a switch lost.
+    // Both have their calls, and neither gets more, until one has been gone for as long as makes a switch
+    // lost.
+    for life in [&first, &second] {
+        assert_eq!(standing(&mut switches, life, 2_000), Standing::Here);
+    }
     assert_eq!(switches.choose(&trunk("t"), 2_000), Err(NoSwitch::Wait));
-    switches.hear(first.clone(), 7_000);
-    assert_eq!(switches.choose(&trunk("t"), 7_000), Err(NoSwitch::Wait));
-    switches.hear(first.clone(), 7_001);
-    let chosen = switches.choose(&trunk("t"), 7_001).unwrap();
+    for now_ms in (2_500..=6_500).step_by(1_000) {
+        switches.hear(first.clone(), now_ms);
+        assert_eq!(switches.choose(&trunk("t"), now_ms), Err(NoSwitch::Wait));
+    }
+    switches.hear(first.clone(), 6_501);
+    let chosen = switches.choose(&trunk("t"), 6_501).unwrap();
     assert_eq!(chosen.incarnation, first.incarnation);
 }

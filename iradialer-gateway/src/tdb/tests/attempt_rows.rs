@@ -46,7 +46,7 @@ async fn each_try_leaves_what_was_decided_and_what_came_of_it() {
         try1.not_after_ms
     );
 
-    tdb.requeue(call_uuid, 1, NOW, NOW).await.unwrap();
+    tdb.requeue(LEAD, call_uuid, 1, NOW, NOW).await.unwrap();
     let try2 = assigned(&tdb, call_uuid, 2).await;
     stored(&tdb, event(&try2, 1, started())).await;
     stored(&tdb, event(&try2, 2, answered())).await;
@@ -66,7 +66,7 @@ async fn a_try_that_was_given_up_stays_so() {
     let try1 = assigned(&tdb, call_uuid, 1).await;
     let end = GatewayEnd::Unknown;
     assert!(
-        tdb.end(call_uuid, 1, end, "nobody can say", NOW)
+        tdb.end(LEAD, call_uuid, 1, end, "nobody can say", NOW)
             .await
             .unwrap()
     );

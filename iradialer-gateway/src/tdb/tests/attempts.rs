@@ -3,8 +3,9 @@
 use super::stored;
 use crate::tdb::test_support::*;
 use crate::tdb::*;
-use iradialer_core::call::CallState;
-use iradialer_core::value::TenantId;
+use iradialer_core::call::{CallState, EndedBy};
+use iradialer_core::value::{CallUuid, TenantId};
+use iradialer_core::wire::{EventBody, HeldAttempt};
 
 #[tokio::test]
 async fn a_refused_try_is_queued_again_under_the_next_number() {
@@ -15,11 +16,11 @@ async fn a_refused_try_is_queued_again_under_the_next_number() {
         .unwrap();
     let later = NOW + 500;
     assert_eq!(
-        tdb.requeue(call_uuid, 1, later, NOW).await.unwrap(),
+        tdb.requeue(LEAD, call_uuid, 1, later, NOW).await.unwrap(),
         Requeued::Queued(2)
     );
     assert_eq!(
-        tdb.requeue(call_uuid, 1, later, NOW).await.unwrap(),
+        tdb.requeue(LEAD, call_uuid, 1, later, NOW).await.unwrap(),
         Requeued::Stale
     );
     assert!(
@@ -53,7 +54,7 @@ async fn a_try_that_was_dialled_is_not_queued_again() {
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     stored(&tdb, event(&try1, 1, started())).await;
     assert_eq!(
-        tdb.requeue(call_uuid, 1, NOW, NOW).await.unwrap(),
+        tdb.requeue(LEAD, call_uuid, 1, NOW, NOW).await.unwrap(),
         Requeued::Stale
     );
 }
@@ -87,7 +88,7 @@ async fn cancel_in_the_queue_ends_the_call_and_on_a_switch_notes_the_wish() {
         }
     );
     assert_eq!(
-        tdb.requeue(held, 1, NOW, NOW).await.unwrap(),
+        tdb.requeue(LEAD, held, 1, NOW, NOW).await.unwrap(),
         Requeued::Canceled
     );
     let ended = tdb.call(&tenant(), held).await.unwrap().unwrap();
@@ -101,11 +102,112 @@ async fn a_wish_to_end_a_call_is_told_to_the_switch_that_confirms_it() {
     tdb.assign(REGION, assignment(held, 1), NOW).await.unwrap();
     tdb.request_cancel(&tenant(), held, NOW).await.unwrap();
     assert!(tdb.mark_dialing(held, 1).await.unwrap());
+    // It took it back after all: the wish is kept.
     assert_eq!(
-        tdb.requeue(held, 1, NOW, NOW).await.unwrap(),
-        Requeued::Stale,
-        "what a switch has once confirmed is not taken back"
+        tdb.requeue(LEAD, held, 1, NOW, NOW).await.unwrap(),
+        Requeued::Canceled
     );
+}
+
+#[tokio::test]
+async fn what_was_said_to_be_live_and_then_refused_is_queued_again() {
+    let (tdb, _dir) = open().await;
+    let call_uuid = queued(&tdb).await;
+    let try1 = assignment(call_uuid, 1);
+    tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
+    assert!(!tdb.mark_dialing(call_uuid, 1).await.unwrap());
+    assert_eq!(
+        tdb.requeue(LEAD, call_uuid, 1, NOW, NOW).await.unwrap(),
+        Requeued::Queued(2)
+    );
+    // An event of it, whenever it comes, moves the call no more: not even its end.
+    let mut crash = hangup(false, None);
+    if let EventBody::Hangup(hangup) = &mut crash {
+        hangup.by = EndedBy::Crash;
+    }
+    let applied = stored(&tdb, event(&try1, 1, crash)).await;
+    let Applied::Stored { state, ended, .. } = applied else {
+        panic!("{applied:?}");
+    };
+    assert_eq!((state, ended), (CallState::Queued, false));
+    let picked = tdb.pick(&tenant(), &campaign(), 10, NOW).await.unwrap();
+    assert_eq!(picked[0].attempt, 2);
+
+    let try2 = assignment(call_uuid, 2);
+    tdb.assign(REGION, try2.clone(), NOW).await.unwrap();
+    stored(&tdb, event(&try2, 1, started())).await;
+    stored(&tdb, event(&try2, 2, hangup(false, Some(486)))).await;
+    let events = tdb.events(call_uuid, 0, 10).await.unwrap();
+    let ends: Vec<u32> = events
+        .iter()
+        .filter(|event| event.is_final)
+        .map(|event| event.attempt)
+        .collect();
+    assert_eq!(ends, [2]);
+}
+
+#[tokio::test]
+async fn a_router_that_has_lost_the_lease_moves_no_call() {
+    let (tdb, _dir) = open().await;
+    let call_uuid = queued(&tdb).await;
+    tdb.assign(REGION, assignment(call_uuid, 1), NOW)
+        .await
+        .unwrap();
+    let later = NOW + 60_001;
+    let lease = tdb.take_lease(REGION, "another", 60_000, later).await;
+    let another = Lead {
+        region: REGION,
+        epoch: lease.unwrap().unwrap().epoch,
+    };
+    assert!(another.epoch > LEAD.epoch);
+    let end = GatewayEnd::Unknown;
+    let ended = tdb.end(LEAD, call_uuid, 1, end, "gone", later).await;
+    assert!(!ended.unwrap());
+    let requeued = tdb.requeue(LEAD, call_uuid, 1, later, later).await;
+    assert_eq!(requeued.unwrap(), Requeued::Stale);
+    let requeued = tdb.requeue(another, call_uuid, 1, later, later).await;
+    assert_eq!(requeued.unwrap(), Requeued::Queued(2));
+}
+
+#[tokio::test]
+async fn a_call_that_a_switch_holds_is_taken_up_and_moves_forward_only() {
+    let (tdb, _dir) = open().await;
+    let call_uuid = queued(&tdb).await;
+    let try1 = assignment(call_uuid, 1);
+    tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
+    assert!(tdb.is_open(call_uuid, 1).await.unwrap());
+    let held = |state, attempt_id| HeldAttempt {
+        call_uuid,
+        attempt: 1,
+        attempt_id,
+        state,
+    };
+    let own = try1.attempt_id;
+    for (said, state) in [
+        (CallState::Dialing, CallState::Dialing),
+        (CallState::Answered, CallState::Answered),
+        (CallState::Ringing, CallState::Answered),
+        (CallState::Completed, CallState::Answered),
+    ] {
+        let adopted = tdb.adopt(held(said, own)).await.unwrap();
+        assert_eq!(adopted, Adopted::Live { canceled: false });
+        let holding = tdb.holding(call_uuid).await.unwrap().unwrap();
+        assert_eq!(holding.state, state);
+        assert_eq!(holding.attempt_id, Some(own));
+    }
+    let other = held(CallState::Answered, CallUuid::fresh());
+    assert_eq!(tdb.adopt(other).await.unwrap(), Adopted::Stale);
+    tdb.request_cancel(&tenant(), call_uuid, NOW).await.unwrap();
+    let adopted = tdb.adopt(held(CallState::Answered, own)).await.unwrap();
+    assert_eq!(adopted, Adopted::Live { canceled: true });
+
+    stored(&tdb, event(&try1, 1, hangup(true, Some(200)))).await;
+    let adopted = tdb.adopt(held(CallState::Ringing, own)).await.unwrap();
+    assert_eq!(adopted, Adopted::Stale);
+    assert!(!tdb.is_open(call_uuid, 1).await.unwrap());
+    let holding = tdb.holding(call_uuid).await.unwrap().unwrap();
+    assert!(!holding.ended_by_gateway);
+    assert_eq!(tdb.holding(CallUuid::fresh()).await.unwrap(), None);
 }
 
 #[tokio::test]

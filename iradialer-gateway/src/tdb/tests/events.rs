@@ -124,12 +124,19 @@ async fn nothing_follows_the_final_record() {
     let try1 = assignment(call_uuid, 1);
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     assert!(
-        tdb.end(call_uuid, 1, GatewayEnd::Unknown, "the switch is gone", NOW)
-            .await
-            .unwrap()
+        tdb.end(
+            LEAD,
+            call_uuid,
+            1,
+            GatewayEnd::Unknown,
+            "the switch is gone",
+            NOW
+        )
+        .await
+        .unwrap()
     );
     assert!(
-        !tdb.end(call_uuid, 1, GatewayEnd::Unknown, "again", NOW)
+        !tdb.end(LEAD, call_uuid, 1, GatewayEnd::Unknown, "again", NOW)
             .await
             .unwrap()
     );

@@ -29,12 +29,17 @@ enum Process {
 impl Bench {
     /// A gateway with these lines in its configuration beside [`CAMPAIGNS`].
     pub async fn start(more: &str) -> Bench {
+        Bench::start_with(more, &["--dev"]).await
+    }
+
+    /// The same with these arguments.
+    pub async fn start_with(more: &str, arguments: &[&str]) -> Bench {
         let retries = "[webhooks]\nretry_after_s = [1, 1, 1, 1, 1]\n";
         let web = "[web]\nlisten = \"127.0.0.1:0\"\n";
         let site = Site::new(&format!("{web}{retries}{more}{CAMPAIGNS}"));
         let token = site.token("acme").await;
         Bench {
-            process: Process::Up(Box::new(site.start().await)),
+            process: Process::Up(Box::new(site.start_with(arguments).await)),
             token,
             webhook: Webhook::start().await,
         }
@@ -79,6 +84,11 @@ impl Bench {
 
     /// A second gateway on the same TDB and bus, with every role.
     pub async fn second_gateway(&self) -> Gateway {
+        self.second_gateway_with(&[]).await
+    }
+
+    /// The same with these arguments.
+    pub async fn second_gateway_with(&self, arguments: &[&str]) -> Gateway {
         let first = self.gateway().site();
         let nats = first.nats();
         let config = format!(
@@ -91,7 +101,7 @@ impl Bench {
             nats["gateway_password"],
             first.data().join("iradialer.db").display(),
         );
-        Site::new(&config).start_with(&[]).await
+        Site::new(&config).start_with(arguments).await
     }
 
     /// The bus, for fake switches.
@@ -148,6 +158,26 @@ impl Bench {
             );
             sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Waits until the gateway's log has this.
+    pub async fn wait_for_log(&self, line: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log_text().contains(line) {
+            assert!(
+                Instant::now() < deadline,
+                "no {line:?} in\n{}",
+                self.log_text()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The state that the API shows the call in.
+    pub async fn state(&self, call: &str) -> String {
+        let path = format!("/api/calls/{call}");
+        let shown = self.gateway().get(&self.token, &path).await.body;
+        shown["state"].as_str().unwrap().to_owned()
     }
 
     /// Waits until the webhook has the call's final event, then a little longer, in which nothing may

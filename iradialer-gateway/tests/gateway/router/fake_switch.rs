@@ -1,23 +1,24 @@
 //! A switch that speaks the wire types on NATS and dials nobody: for what a real one can't be made to
 //! do on demand, such as not to answer.
 
-use async_nats::jetstream;
+mod report;
+
 use futures::StreamExt;
-use iradialer_core::call::EndedBy;
+use iradialer_core::call::CallState;
 use iradialer_core::subject;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, ClusterName, DialNumber, NodeId, TenantId,
     TrunkName,
 };
 use iradialer_core::wire::{
-    AttemptFate, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EndedAttempt, EventBody,
-    Hangup, Heartbeat, Query, QueryReply, RefusalReason, SwitchEvent, SwitchState, VERSION,
+    AttemptFate, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EndedAttempt, Heartbeat,
+    HeldAttempt, HeldQuery, HeldReply, Query, QueryReply, RefusalReason, SwitchState, VERSION,
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -36,6 +37,8 @@ pub enum Reaction {
     Refuse(RefusalReason),
     /// Does not answer, and will say that it never dialled.
     Ignore,
+    /// Does not answer, says that it is at it, and once it was asked takes it back.
+    TakeBackLater,
     /// Dials it and does not answer.
     HoldSilently,
     /// Dials it without an answer, and loses every event of it: the call is over, and nobody can say how.
@@ -56,6 +59,21 @@ pub struct FakeSwitch {
     tasks: JoinSet<()>,
 }
 
+/// A switch between two lives.
+pub struct Dead {
+    old: Arc<Shared>,
+    state: State,
+}
+
+impl Dead {
+    /// The next life, with the same journal.
+    pub async fn load(self, client: &async_nats::Client) -> FakeSwitch {
+        let Dead { old, state } = self;
+        let node = old.node.as_str();
+        FakeSwitch::load(client, node, old.max_calls, old.journal_id, state).await
+    }
+}
+
 struct Shared {
     client: async_nats::Client,
     cluster: ClusterName,
@@ -73,7 +91,11 @@ struct State {
     script: VecDeque<Reaction>,
     dialled: Vec<Dialled>,
     fates: HashMap<CallUuid, AttemptFate>,
+    /// Those it takes back once it was asked about them.
+    taken_back: Vec<CallUuid>,
+    held: Vec<HeldAttempt>,
     queries: usize,
+    held_queries: usize,
     dropped: Vec<CallUuid>,
     mute: bool,
     deaf_to_requests: bool,
@@ -88,25 +110,54 @@ impl FakeSwitch {
         max_calls: u32,
         script: &[Reaction],
     ) -> FakeSwitch {
+        let state = State {
+            script: script.iter().cloned().collect(),
+            ..State::default()
+        };
+        FakeSwitch::load(client, node, max_calls, CallUuid::fresh(), state).await
+    }
+
+    /// Ends this life without a word; what it held is over. The next one has its journal.
+    pub fn die(self) -> Dead {
+        let old = Arc::clone(&self.shared);
+        self.kill();
+        let fates = old.state.lock().unwrap().fates.clone();
+        let fates = fates.into_iter().map(|(attempt, fate)| match fate {
+            AttemptFate::Live => (attempt, AttemptFate::Ended),
+            other => (attempt, other),
+        });
+        let state = State {
+            fates: fates.collect(),
+            ..State::default()
+        };
+        Dead { old, state }
+    }
+
+    async fn load(
+        client: &async_nats::Client,
+        node: &str,
+        max_calls: u32,
+        journal_id: CallUuid,
+        state: State,
+    ) -> FakeSwitch {
         let shared = Arc::new(Shared {
             client: client.clone(),
             cluster: ClusterName::parse("cluster", "ira").unwrap(),
             node: NodeId::parse("node_id", node).unwrap(),
             incarnation: CallUuid::fresh(),
-            journal_id: CallUuid::fresh(),
+            journal_id,
             max_calls,
-            state: Mutex::new(State {
-                script: script.iter().cloned().collect(),
-                ..State::default()
-            }),
+            state: Mutex::new(state),
             outbox: tokio::sync::Mutex::default(),
         });
         let (cluster, node) = (&shared.cluster, &shared.node);
         let dials = subject::dial(cluster, node, &shared.incarnation);
         let queries = subject::query(cluster, node, &shared.incarnation);
+        let held = subject::held(cluster, node, &shared.incarnation);
         let requests = subject::switch_request(cluster, node);
         let mut dials = client.subscribe(dials).await.unwrap();
         let mut queries = client.subscribe(queries).await.unwrap();
+        let mut held = client.subscribe(held).await.unwrap();
         let mut requests = client.subscribe(requests).await.unwrap();
         client.flush().await.unwrap();
 
@@ -122,6 +173,12 @@ impl FakeSwitch {
         tasks.spawn(async move {
             while let Some(message) = queries.next().await {
                 of_task.answer_query(message).await;
+            }
+        });
+        let of_task = Arc::clone(&shared);
+        tasks.spawn(async move {
+            while let Some(message) = held.next().await {
+                of_task.answer_held(message).await;
             }
         });
         let of_task = Arc::clone(&shared);
@@ -155,9 +212,35 @@ impl FakeSwitch {
         self.shared.state.lock().unwrap().dropped.clone()
     }
 
+    /// How often it was asked which attempts it holds.
+    pub fn held_queries(&self) -> usize {
+        self.shared.state.lock().unwrap().held_queries
+    }
+
+    /// From now on it says that it holds this attempt, in that state.
+    pub fn hold(&self, command: &DialCommand, state: CallState) {
+        let held = HeldAttempt {
+            call_uuid: command.call_uuid,
+            attempt: command.attempt,
+            attempt_id: command.attempt_id,
+            state,
+        };
+        let mut shared = self.shared.state.lock().unwrap();
+        shared
+            .held
+            .retain(|other| other.attempt_id != held.attempt_id);
+        shared.held.push(held);
+        shared.held.sort_by_key(|held| held.attempt_id);
+    }
+
     /// From now on: no heartbeats and no answers, though its events still come.
     pub fn fall_silent(&self) {
         self.shared.state.lock().unwrap().mute = true;
+    }
+
+    /// It beats and answers again.
+    pub fn speak_again(&self) {
+        self.shared.state.lock().unwrap().mute = false;
     }
 
     /// Whether requests about live calls go unanswered, as if they never came.
@@ -167,6 +250,12 @@ impl FakeSwitch {
 
     /// Ends a call that is held: answered, then hung up by the callee.
     pub async fn complete(&self, command: &DialCommand) {
+        self.shared.report_rest(command, false).await;
+    }
+
+    /// The same of one whose start was not reported either.
+    pub async fn complete_wholly(&self, command: &DialCommand) {
+        self.shared.report_start(command).await;
         self.shared.report_rest(command, false).await;
     }
 
@@ -183,8 +272,15 @@ impl FakeSwitch {
 
     /// Begins a call of its own, as a person at the switch can. Returns once its start is reported.
     pub async fn originate(&self, tenant: &str) -> String {
+        let command = self.own_command(tenant);
+        self.shared.report_start(&command).await;
+        command.call_uuid.to_string()
+    }
+
+    /// What a call of its own would have been asked for with.
+    pub fn own_command(&self, tenant: &str) -> DialCommand {
         let call_uuid = CallUuid::fresh();
-        let command = DialCommand {
+        DialCommand {
             v: VERSION,
             call_uuid,
             attempt: 1,
@@ -201,9 +297,7 @@ impl FakeSwitch {
             max_duration_s: 60,
             channel_vars: ChannelVars::default(),
             flow: None,
-        };
-        self.shared.report_start(&command).await;
-        call_uuid.to_string()
+        }
     }
 
     /// Waits until so many dial commands have come.
@@ -269,6 +363,9 @@ impl Shared {
                 command: command.clone(),
                 reaction: reaction.clone(),
             });
+            if reaction == Reaction::TakeBackLater {
+                state.taken_back.push(command.attempt_id);
+            }
             let fate = match reaction {
                 Reaction::Refuse(_) => Some(AttemptFate::NeverDialled),
                 Reaction::Ignore => None,
@@ -278,6 +375,15 @@ impl Shared {
             if let Some(fate) = fate {
                 state.fates.insert(command.attempt_id, fate);
             }
+            if matches!(reaction, Reaction::Hold | Reaction::HoldSilently) {
+                state.held.push(HeldAttempt {
+                    call_uuid: command.call_uuid,
+                    attempt: command.attempt,
+                    attempt_id: command.attempt_id,
+                    state: CallState::Dialing,
+                });
+                state.held.sort_by_key(|held| held.attempt_id);
+            }
             reaction
         };
         let reply = match reaction {
@@ -285,7 +391,10 @@ impl Shared {
                 reason,
                 detail: "as the test wants it".to_owned(),
             }),
-            Reaction::Ignore | Reaction::HoldSilently | Reaction::Forget => None,
+            Reaction::Ignore
+            | Reaction::TakeBackLater
+            | Reaction::HoldSilently
+            | Reaction::Forget => None,
             _ => Some(DialReply::Accepted),
         };
         if let (Some(reply), Some(to)) = (reply, message.reply) {
@@ -302,7 +411,8 @@ impl Shared {
                 self.report_start(&command).await;
                 self.report_declined(&command, status, phrase).await;
             }
-            Reaction::Refuse(_) | Reaction::Ignore | Reaction::Forget => {}
+            Reaction::Refuse(_) | Reaction::Ignore | Reaction::TakeBackLater | Reaction::Forget => {
+            }
         }
     }
 
@@ -315,13 +425,41 @@ impl Shared {
                 return;
             }
             // An attempt never seen is fenced before it is said so.
-            *state
-                .fates
-                .entry(query.attempt_id)
-                .or_insert(AttemptFate::NeverDialled)
+            let known = state.fates.entry(query.attempt_id);
+            let fate = *known.or_insert(AttemptFate::NeverDialled);
+            if state.taken_back.contains(&query.attempt_id) {
+                let fate = AttemptFate::NeverDialled;
+                state.fates.insert(query.attempt_id, fate);
+            }
+            fate
         };
         let to = message.reply.unwrap().to_string();
         self.publish(to, &QueryReply { fate }).await;
+    }
+
+    async fn answer_held(&self, message: async_nats::Message) {
+        /// Less than a real one's, so that a few calls are several pages.
+        const PAGE: usize = 2;
+        let query: HeldQuery = serde_json::from_slice(&message.payload).unwrap();
+        let (attempts, more) = {
+            let mut state = self.state.lock().unwrap();
+            if state.mute {
+                return;
+            }
+            state.held_queries += 1;
+            let later =
+                |held: &&HeldAttempt| query.after.is_none_or(|after| held.attempt_id > after);
+            let all: Vec<HeldAttempt> = state.held.iter().filter(later).cloned().collect();
+            (all.iter().take(PAGE).cloned().collect(), all.len() > PAGE)
+        };
+        let journal_id = self.journal_id;
+        let reply = HeldReply {
+            journal_id,
+            attempts,
+            more,
+        };
+        let to = message.reply.unwrap().to_string();
+        self.publish(to, &reply).await;
     }
 
     async fn answer_request(&self, message: async_nats::Message) {
@@ -335,113 +473,6 @@ impl Shared {
         self.state.lock().unwrap().dropped.push(call);
         let to = message.reply.unwrap().to_string();
         self.publish(to, &serde_json::json!({"status": "OK"})).await;
-    }
-
-    async fn report_start(&self, command: &DialCommand) {
-        let started = EventBody::Started {
-            to_number: command.to_number.to_string(),
-            from_number: command.from_number.to_string(),
-            trunk: command.trunk.clone(),
-        };
-        self.report(command, 1, started).await;
-    }
-
-    async fn report_rest(&self, command: &DialCommand, untidily: bool) {
-        let ringing = EventBody::Ringing {
-            early_media: false,
-            after_ms: 5,
-        };
-        let answered = EventBody::Answered {
-            after_ms: 10,
-            sip: BTreeMap::from([("network_ip".to_owned(), "192.0.2.7".to_owned())]),
-        };
-        let hangup = EventBody::Hangup(Hangup {
-            hangup_cause: "NORMAL_CLEARING".to_owned(),
-            sip_status: Some(200),
-            sip_phrase: Some("OK".to_owned()),
-            by: EndedBy::Callee,
-            answered: true,
-            rang: true,
-            duration_ms: 30,
-            billsec_ms: 20,
-            variables: BTreeMap::from([("menu".to_owned(), "1".to_owned())]),
-            node: Some("menu".to_owned()),
-            fault: None,
-        });
-        {
-            let mut state = self.state.lock().unwrap();
-            state.fates.insert(command.attempt_id, AttemptFate::Ended);
-        }
-        self.report(command, 2, ringing.clone()).await;
-        if untidily {
-            self.report(command, 2, ringing).await;
-            self.report(command, 4, hangup.clone()).await;
-            self.report(command, 3, answered.clone()).await;
-            self.report(command, 4, hangup).await;
-            self.report(command, 3, answered).await;
-        } else {
-            self.report(command, 3, answered).await;
-            self.report(command, 4, hangup).await;
-        }
-    }
-
-    async fn report_declined(&self, command: &DialCommand, status: u16, phrase: &str) {
-        let hangup = EventBody::Hangup(Hangup {
-            hangup_cause: "NORMAL_TEMPORARY_FAILURE".to_owned(),
-            sip_status: Some(status),
-            sip_phrase: Some(phrase.to_owned()),
-            by: EndedBy::Callee,
-            answered: false,
-            rang: false,
-            duration_ms: 5,
-            billsec_ms: 0,
-            variables: BTreeMap::new(),
-            node: None,
-            fault: None,
-        });
-        self.state
-            .lock()
-            .unwrap()
-            .fates
-            .insert(command.attempt_id, AttemptFate::Ended);
-        self.report(command, 2, hangup).await;
-    }
-
-    /// Returns once the stream has the event.
-    async fn report(&self, command: &DialCommand, seq: u32, body: EventBody) {
-        let event = SwitchEvent {
-            v: VERSION,
-            call_uuid: command.call_uuid,
-            attempt: command.attempt,
-            attempt_id: command.attempt_id,
-            seq,
-            tenant_id: command.tenant_id.clone(),
-            node_id: self.node.clone(),
-            incarnation: self.incarnation,
-            at_ms: now_ms(),
-            body,
-        };
-        let subject = subject::events(
-            &self.cluster,
-            &self.node,
-            &command.tenant_id,
-            &command.call_uuid,
-        );
-        let payload = serde_json::to_vec(&event).unwrap();
-        let context = jetstream::new(self.client.clone());
-        let _turn = self.outbox.lock().await;
-        // As a switch does: again until the stream has it.
-        for _ in 0..50 {
-            let stored = async {
-                let sent = context.publish(subject.clone(), payload.clone().into());
-                sent.await?.await
-            };
-            if let Ok(Ok(_)) = timeout(Duration::from_millis(500), stored).await {
-                return;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-        panic!("an event could not be published");
     }
 
     async fn publish(&self, subject: String, message: &impl serde::Serialize) {
