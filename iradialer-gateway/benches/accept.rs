@@ -6,7 +6,7 @@
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId,
 };
-use iradialer_gateway::tdb::{Accepted, CallRequest, NewCall, Tdb};
+use iradialer_gateway::tdb::{Accepted, CallRequest, NewCall, OnUnknown, Tdb};
 use serde_json::Map;
 use std::error::Error;
 use std::time::Duration;
@@ -104,6 +104,7 @@ fn new_call() -> Result<NewCall, Failure> {
             max_duration_s: 3_600,
             flow: None,
             timezone: None,
+            on_unknown: OnUnknown::End,
             metadata: Map::new(),
         },
         event_url: Some("https://hooks.example/x".to_owned()),

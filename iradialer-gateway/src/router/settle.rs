@@ -4,7 +4,7 @@ use super::collected::all_collected;
 use super::dispatch::{confirm, requeue};
 use super::shared::Shared;
 use super::switches::Standing;
-use crate::tdb::{Assignment, GatewayEnd, Requeued, TdbError};
+use crate::tdb::{Assignment, GivenUp, Requeued, TdbError};
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{self, AttemptFate, Query, QueryReply};
@@ -207,20 +207,25 @@ impl Waiting {
     }
 }
 
-/// Ends the call as unknown, if it has not ended and is still at that attempt.
+/// Ends the call as unknown, or has it dialled again where its request asked for that, if it has not ended
+/// and is still at that attempt.
 pub(super) async fn end_as_unknown(
     shared: &Shared,
     call: CallUuid,
     attempt: u32,
     reason: &str,
 ) -> Result<(), TdbError> {
-    let end = GatewayEnd::Unknown;
     let (lead, now_ms) = (shared.lead(), shared.now_ms());
-    let tdb = &shared.app.tdb;
-    if tdb.end(lead, call, attempt, end, reason, now_ms).await? {
-        tracing::warn!(%call, attempt, reason, "a call ends as unknown");
-        shared.app.wake.dispatcher.notify_one();
-        shared.app.wake.router.notify_one();
+    let given_up = shared.app.tdb.give_up(lead, call, attempt, reason, now_ms);
+    match given_up.await? {
+        GivenUp::Stale => return Ok(()),
+        GivenUp::Ended => tracing::warn!(%call, attempt, reason, "a call ends as unknown"),
+        GivenUp::Queued => tracing::warn!(
+            %call, attempt, reason,
+            "it is not known what became of a call: it is dialled again, as its request asked"
+        ),
     }
+    shared.app.wake.dispatcher.notify_one();
+    shared.app.wake.router.notify_one();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::row::{
     get, json, number, optional_json, optional_number, optional_parsed, parsed, sql_ms,
 };
-use super::{Row, Tdb, TdbError};
+use super::{OnUnknown, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, EndedBy};
 use iradialer_core::flow::Flow;
 use iradialer_core::value::{CallUuid, ChannelVars, NodeId, TenantId, TrunkName};
@@ -29,6 +29,9 @@ pub struct CallRequest {
     /// The callee's time zone, an IANA name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// What to do where nobody can say what became of the call.
+    #[serde(default, skip_serializing_if = "OnUnknown::is_end")]
+    pub on_unknown: OnUnknown,
     /// The client's own, given back with the call.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,

@@ -7,6 +7,7 @@ pub(super) use store::{NewEvent, store};
 use super::attempt::record::{AttemptOutcome, set_outcome};
 use super::call::uuid;
 use super::failover::{TrunksOf, queue_again, try_again_from};
+use super::redial::may_redial;
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
 use super::{Connection, Origin, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, Ending, final_state};
@@ -147,10 +148,17 @@ async fn apply(
     let next = next_state(&event.body).filter(|next| current && call.state.may_become(*next));
     let ended = next.is_some_and(CallState::is_final);
     // Only with nothing missing before it: what is missing may say that it rang.
-    if ended
-        && event.seq == last + 1
-        && let Some(from_ms) = try_again_from(connection, &call, &event, &trunks_of, now_ms).await?
-    {
+    let again_from_ms = match ended && event.seq == last + 1 {
+        true => match try_again_from(connection, &call, &event, &trunks_of, now_ms).await? {
+            None if next == Some(CallState::Unknown) && !was_answered(&event.body) => {
+                let redial = may_redial(connection, event.call_uuid, event.attempt, now_ms);
+                redial.await?.then_some(now_ms)
+            }
+            from_ms => from_ms,
+        },
+        false => None,
+    };
+    if let Some(from_ms) = again_from_ms {
         let (seq, webhook) = store(connection, NewEvent::of_switch(&event, false, now_ms)?).await?;
         queue_again(connection, event.call_uuid, from_ms).await?;
         let said = last_words(&event.body);
@@ -179,6 +187,10 @@ async fn apply(
         ended,
         webhook,
     })
+}
+
+fn was_answered(body: &EventBody) -> bool {
+    matches!(body, EventBody::Hangup(hangup) if hangup.answered)
 }
 
 /// What the far end said of a call that it did not take, or else why the switch could not place it.

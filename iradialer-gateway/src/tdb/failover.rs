@@ -15,7 +15,7 @@ pub type TrunksOf = Arc<dyn Fn(&TenantId, &CampaignName) -> Vec<TrunkName> + Sen
 
 /// The most tries that carriers and switches may refuse of one call, so that a refusal that stays does
 /// not go on for ever.
-const MAX_TRIES: u32 = 20;
+pub(super) const MAX_TRIES: u32 = 20;
 /// How long a call waits that a carrier found one too many in a second, and as much again at random, so
 /// that those refused together don't come back together.
 const SLOW_DOWN_MS: u64 = 1_000;
@@ -79,7 +79,7 @@ pub(super) async fn queue_again(
     sqlx::query(
         "UPDATE calls SET state = 'queued', attempt = attempt + 1, attempt_id = NULL, trunk = NULL,
              node_id = NULL, incarnation = NULL, journal_id = NULL, epoch = NULL, assigned_ms = NULL,
-             started_ms = NULL,
+             started_ms = NULL, ringing_ms = NULL,
              not_before_ms = CASE WHEN not_before_ms > $2 THEN not_before_ms ELSE $2 END
          WHERE call_uuid = $1",
     )

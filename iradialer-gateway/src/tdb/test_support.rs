@@ -1,6 +1,6 @@
 //! A database of a test's own, and the things tests put into it.
 
-use super::{Accepted, Assignment, CallRequest, Lead, NewCall, Tdb, TrunksOf};
+use super::{Accepted, Assignment, CallRequest, Lead, NewCall, OnUnknown, Tdb, TrunksOf};
 use iradialer_core::call::EndedBy;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, TenantId, TrunkName,
@@ -58,6 +58,7 @@ pub fn new_call() -> NewCall {
             max_duration_s: 3_600,
             flow: None,
             timezone: None,
+            on_unknown: OnUnknown::End,
             metadata: serde_json::Map::new(),
         },
         event_url: Some("https://hooks.example/x".to_owned()),

@@ -7,6 +7,7 @@ mod deliveries;
 mod events;
 mod failover;
 mod plans;
+mod redial;
 mod requests;
 mod start;
 

@@ -89,6 +89,7 @@ pub(super) async fn makecall(
             channel_vars: asked.channel_vars,
             dial_timeout_s: asked.dial_timeout_s,
             max_duration_s: asked.max_duration_s,
+            on_unknown: asked.on_unknown,
             flow,
             timezone: asked.timezone,
             metadata: asked.metadata,

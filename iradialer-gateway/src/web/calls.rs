@@ -37,7 +37,13 @@ pub(super) async fn one(
     Path(call_uuid): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
-    Ok(Json(show_call(&call)))
+    let mut shown = show_call(&call);
+    if call.state.is_final() {
+        let late = state.app.tdb.late_end(call.call_uuid).await?;
+        let prefix = &state.app.config.webhooks.event_prefix;
+        shown["late_end"] = late.map_or(Value::Null, |event| show_event(&event, prefix));
+    }
+    Ok(Json(shown))
 }
 
 /// `GET /api/calls/{call_uuid}/events?after_seq=&limit=`
@@ -151,6 +157,7 @@ fn show_call(call: &Call) -> Value {
         "dial_timeout": call.request.dial_timeout_s,
         "max_duration": call.request.max_duration_s,
         "timezone": call.request.timezone,
+        "on_unknown": call.request.on_unknown,
         "call_params": call_params,
         "channel_vars": call.request.channel_vars,
         "metadata": call.request.metadata,

@@ -2,6 +2,7 @@
 //! against a switch that does what real ones do at the worst moment.
 
 mod bench;
+mod cancel;
 mod failover;
 pub mod fake_switch;
 mod reconcile;

@@ -1,5 +1,6 @@
 //! The body of `makecall`, checked field by field.
 
+use crate::tdb::OnUnknown;
 use crate::web::fields::Fields;
 use crate::web::{check_event_url, timestamp};
 use axum::http::{HeaderMap, HeaderValue};
@@ -24,7 +25,7 @@ const DEFAULT_MAX_DURATION_S: u32 = 3_600;
 /// Every field, as a refusal of another lists them.
 const KNOWN: &str = "campaign_name, campaign, to_number, from_number, call_params, channel_vars, cpa_config, \
     dial_timeout, tenant_id, call_uuid, idempotency_key, ivr, not_before, expires_at, timezone, priority, \
-    max_duration, metadata";
+    max_duration, on_unknown, metadata";
 
 /// What the call is to do once it is answered.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(super) struct MakeCall {
     pub timezone: Option<String>,
     pub priority: u8,
     pub max_duration_s: u32,
+    pub on_unknown: OnUnknown,
     pub metadata: Map<String, Value>,
 }
 
@@ -100,6 +102,9 @@ pub(super) fn read(
     let timezone = timezone(&mut fields);
     let priority = fields.number("priority", 0..=9, 5);
     let max_duration_s = fields.number("max_duration", 1..=86_400, DEFAULT_MAX_DURATION_S);
+    let on_unknown = fields.parsed("on_unknown", |field, text| {
+        OnUnknown::parse(text).ok_or_else(|| FieldError::new(field, "end or redial", text))
+    });
     let metadata = fields.object("metadata", MAX_PARAMS_BYTES);
     fields.finish(KNOWN)?;
     match (campaign_name, to_number) {
@@ -117,6 +122,7 @@ pub(super) fn read(
             timezone,
             priority: priority as u8,
             max_duration_s,
+            on_unknown: on_unknown.unwrap_or_default(),
             metadata,
         }),
         // Both have been noted as missing, so finish() has said so.

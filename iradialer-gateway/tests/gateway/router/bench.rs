@@ -131,6 +131,13 @@ impl Bench {
         answer.body
     }
 
+    /// Asks for the end of a call that may end by itself meanwhile; the HTTP status.
+    pub async fn try_to_drop(&self, call: &str) -> StatusCode {
+        let body = json!({ "call_uuid": call });
+        let answer = self.gateway().post(&self.token, "/api/dropcall", &body);
+        answer.await.status
+    }
+
     /// The names of the call's events, without the prefix.
     pub async fn events(&self, call: &str) -> Vec<String> {
         let path = format!("/api/calls/{call}/events");

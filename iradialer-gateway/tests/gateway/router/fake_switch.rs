@@ -31,6 +31,8 @@ pub enum Reaction {
     CompleteUntidily,
     /// Accepts it and reports that it started; nothing more until told.
     Hold,
+    /// The same, so long after it came.
+    HoldAfter(Duration),
     /// Accepts it, and the carrier refuses the call with this status and phrase before it rang.
     Declined(u16, &'static str),
     /// Refuses it.
@@ -99,6 +101,7 @@ struct State {
     dropped: Vec<CallUuid>,
     mute: bool,
     deaf_to_requests: bool,
+    hangs_up_when_asked: bool,
 }
 
 impl FakeSwitch {
@@ -184,7 +187,8 @@ impl FakeSwitch {
         let of_task = Arc::clone(&shared);
         tasks.spawn(async move {
             while let Some(message) = requests.next().await {
-                of_task.answer_request(message).await;
+                let shared = Arc::clone(&of_task);
+                tokio::spawn(async move { shared.answer_request(message).await });
             }
         });
         let of_task = Arc::clone(&shared);
@@ -243,9 +247,20 @@ impl FakeSwitch {
         self.shared.state.lock().unwrap().mute = false;
     }
 
+    /// From now on a call that it is asked to drop ends, and one it does not have is refused.
+    pub fn hangs_up_when_asked(&self) {
+        self.shared.state.lock().unwrap().hangs_up_when_asked = true;
+    }
+
     /// Whether requests about live calls go unanswered, as if they never came.
     pub fn deaf_to_requests(&self, deaf: bool) {
         self.shared.state.lock().unwrap().deaf_to_requests = deaf;
+    }
+
+    /// A call that is held is answered, and stays so until it is dropped.
+    pub async fn answer(&self, command: &DialCommand) {
+        self.hold(command, CallState::Answered);
+        self.shared.report_answer(command).await;
     }
 
     /// Ends a call that is held: answered, then hung up by the callee.
@@ -351,6 +366,10 @@ impl Shared {
 
     async fn dial(&self, message: async_nats::Message) {
         let command: DialCommand = serde_json::from_slice(&message.payload).unwrap();
+        let next = self.state.lock().unwrap().script.front().cloned();
+        if let Some(Reaction::HoldAfter(time)) = next {
+            sleep(time).await;
+        }
         assert!(now_ms() <= command.not_after_ms, "came too late");
         assert_eq!(command.journal_id, self.journal_id);
         let reaction = {
@@ -375,7 +394,11 @@ impl Shared {
             if let Some(fate) = fate {
                 state.fates.insert(command.attempt_id, fate);
             }
-            if matches!(reaction, Reaction::Hold | Reaction::HoldSilently) {
+            let held = matches!(
+                reaction,
+                Reaction::Hold | Reaction::HoldAfter(_) | Reaction::HoldSilently
+            );
+            if held {
                 state.held.push(HeldAttempt {
                     call_uuid: command.call_uuid,
                     attempt: command.attempt,
@@ -406,7 +429,9 @@ impl Shared {
                 let untidily = reaction == Reaction::CompleteUntidily;
                 self.report_rest(&command, untidily).await;
             }
-            Reaction::Hold | Reaction::HoldSilently => self.report_start(&command).await,
+            Reaction::Hold | Reaction::HoldAfter(_) | Reaction::HoldSilently => {
+                self.report_start(&command).await
+            }
             Reaction::Declined(status, phrase) => {
                 self.report_start(&command).await;
                 self.report_declined(&command, status, phrase).await;
@@ -470,9 +495,25 @@ impl Shared {
         assert_eq!(request["event_name"], "request_drop_call");
         let call = request["event_data"]["call_uuid"].as_str().unwrap();
         let call = CallUuid::parse("call_uuid", call).unwrap();
-        self.state.lock().unwrap().dropped.push(call);
+        let (hangs_up, held) = {
+            let mut state = self.state.lock().unwrap();
+            state.dropped.push(call);
+            let mut held = state.held.iter();
+            let held = held.find(|held| held.call_uuid == call).cloned();
+            (state.hangs_up_when_asked, held)
+        };
         let to = message.reply.unwrap().to_string();
-        self.publish(to, &serde_json::json!({"status": "OK"})).await;
+        let answer = match hangs_up && held.is_none() {
+            true => serde_json::json!({"status": "ERR", "message": "no such call"}),
+            false => serde_json::json!({"status": "OK"}),
+        };
+        self.publish(to, &answer).await;
+        if let Some(held) = held.filter(|_| hangs_up) {
+            let mut dialled = self.state.lock().unwrap().dialled.clone().into_iter();
+            let of_it = |dialled: &Dialled| dialled.command.attempt_id == held.attempt_id;
+            let command = dialled.find(of_it).unwrap().command;
+            self.report_dropped(&command).await;
+        }
     }
 
     async fn publish(&self, subject: String, message: &impl serde::Serialize) {

@@ -90,7 +90,14 @@ async fn what_rings_on_for_a_call_that_was_given_up_is_dropped_and_told() {
     assert_eq!(bench.webhook_until_final(&calls[1]).await, told);
     let kept = bench.events(&calls[1]).await;
     assert_eq!(kept[3..], ["ringing", "answered", "hangup"]);
-    assert_eq!(bench.state(&calls[1]).await, "unknown");
+    let record = bench.wait_for_state(&calls[1], CallState::Unknown).await;
+    assert_eq!(
+        record["late_end"]["data"]["hangup_cause"],
+        "NORMAL_CLEARING"
+    );
+    assert_eq!(record["result"]["hangup_cause"], json!(null));
+    let record = bench.wait_for_state(&calls[0], CallState::Unknown).await;
+    assert_eq!(record["late_end"], json!(null));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,6 +94,40 @@ async fn a_collector_that_is_away_makes_no_call_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_which_nothing_is_known_is_dialled_again_where_its_request_asked_for_it() {
+    let bench = Bench::start(IMPATIENT).await;
+    let bus = bench.bus().await;
+    let lost = FakeSwitch::start(&bus, "sw1", 10, &[Reaction::Hold]).await;
+    let call = bench
+        .make_call("reminders", json!({"on_unknown": "redial"}))
+        .await;
+    bench.wait_for_state(&call, CallState::Dialing).await;
+    lost.fall_silent();
+    let other = FakeSwitch::start(&bus, "sw2", 10, &[Reaction::Hold]).await;
+    let dialled = other.wait_for_dials(1).await;
+    assert_eq!(dialled[0].command.attempt, 2);
+
+    // The first one rings on: it is dropped, and what is told of it moves the call no more.
+    let first = lost.dialled()[0].command.clone();
+    lost.hold(&first, CallState::Ringing);
+    lost.speak_again();
+    let deadline = Instant::now() + PATIENCE;
+    while lost.dropped().is_empty() {
+        assert!(Instant::now() < deadline, "{}", bench.log_text());
+        sleep(Duration::from_millis(20)).await;
+    }
+    lost.complete(&first).await;
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(bench.state(&call).await, "dialing");
+    other.complete(&dialled[0].command).await;
+    let told = bench.webhook_until_final(&call).await;
+    assert_eq!(told[..4], ["queued", "started", "unknown", "started"]);
+    let record = bench.wait_for_state(&call, CallState::Completed).await;
+    assert_eq!(record["on_unknown"], "redial");
+    assert!(other.dropped().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_to_be_live_and_taken_back_then_is_dialled_again() {
     let bench = Bench::start(FORGIVING).await;
     let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &[Reaction::TakeBackLater]).await;

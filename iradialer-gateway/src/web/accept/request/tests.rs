@@ -111,6 +111,8 @@ fn each_mistake_names_its_field() {
         ("not_before", json!("2030-01-01T00:00:00Z"), "not_before"),
         ("expires_at", json!("2026-09-21T14:13:20Z"), "expires_at"),
         ("timezone", json!("Mars/Olympus"), "timezone"),
+        ("on_unknown", json!("again"), "on_unknown"),
+        ("on_unknown", json!(true), "on_unknown"),
         ("metadata", json!("x"), "metadata"),
         ("colour", json!("red"), "colour"),
     ] {

@@ -2,7 +2,7 @@
 
 use super::{Shared, now_ms};
 use async_nats::jetstream;
-use iradialer_core::call::EndedBy;
+use iradialer_core::call::{CallState, EndedBy};
 use iradialer_core::subject;
 use iradialer_core::wire::{AttemptFate, DialCommand, EventBody, Hangup, SwitchEvent, VERSION};
 use std::collections::BTreeMap;
@@ -81,6 +81,42 @@ impl Shared {
             .fates
             .insert(command.attempt_id, AttemptFate::Ended);
         self.report(command, 2, hangup).await;
+    }
+
+    pub(super) async fn report_answer(&self, command: &DialCommand) {
+        let answered = EventBody::Answered {
+            after_ms: 10,
+            sip: BTreeMap::new(),
+        };
+        self.report(command, 2, answered).await;
+    }
+
+    /// A call that is held ends on request, once.
+    pub(super) async fn report_dropped(&self, command: &DialCommand) {
+        let held = {
+            let mut state = self.state.lock().unwrap();
+            state.fates.insert(command.attempt_id, AttemptFate::Ended);
+            let mut held = state.held.iter();
+            let at = held.position(|held| held.attempt_id == command.attempt_id);
+            at.map(|at| state.held.remove(at))
+        };
+        let Some(held) = held else { return };
+        let answered = held.state == CallState::Answered;
+        let hangup = EventBody::Hangup(Hangup {
+            hangup_cause: "ORIGINATOR_CANCEL".to_owned(),
+            sip_status: Some(if answered { 200 } else { 487 }),
+            sip_phrase: None,
+            by: EndedBy::Request,
+            answered,
+            rang: false,
+            duration_ms: 5,
+            billsec_ms: 0,
+            variables: BTreeMap::new(),
+            node: None,
+            fault: None,
+        });
+        let seq = if answered { 3 } else { 2 };
+        self.report(command, seq, hangup).await;
     }
 
     /// Returns once the stream has the event.
