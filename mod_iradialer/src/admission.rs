@@ -40,6 +40,7 @@ struct State {
     calls: u32,
     max_calls: u32,
     closed: Closed,
+    second: bool,
 }
 
 /// Whether the door is open.
@@ -68,6 +69,8 @@ pub struct Load {
     pub max_cps: f64,
     /// Whether the door is open.
     pub closed: Closed,
+    /// Whether another switch has this one's node id, and began before it.
+    pub second: bool,
 }
 
 impl Admission {
@@ -87,6 +90,7 @@ impl Admission {
             calls: 0,
             max_calls,
             closed: Closed::No,
+            second: false,
         };
         Admission {
             journal_id,
@@ -153,6 +157,10 @@ impl Admission {
                 RefusalReason::Draining,
                 format!("the switch is {:?}", state.closed).to_lowercase(),
             );
+        }
+        if state.second {
+            let detail = "another switch has this node id, and began before this one";
+            return refuse(RefusalReason::Draining, detail.to_owned());
         }
         if self.outbox.journal().is_faulty() {
             return refuse(
@@ -265,6 +273,12 @@ impl Admission {
         may
     }
 
+    /// Whether another switch has this one's node id and began before it: then this one takes no calls, as
+    /// nobody can tell the two apart who asks a switch by its name.
+    pub fn set_second(&self, second: bool) {
+        self.state.lock().second = second;
+    }
+
     /// Changes the limits.
     pub fn set_limits(&self, max_calls: u32, max_cps: f64, now_us: u64) {
         let mut state = self.state.lock();
@@ -282,6 +296,7 @@ impl Admission {
             max_calls: state.max_calls,
             max_cps: state.rate.per_second(),
             closed: state.closed,
+            second: state.second,
         }
     }
 }

@@ -123,6 +123,9 @@ fn status(engine: &Engine, link: &Link) -> String {
                 "FAULTY: the journal can't be written, no new call starts; see iradialer journal"
                     .into()
             }
+            Closed::No if load.second => {
+                "SECOND SWITCH of this node id, and began later: no new call starts".to_owned()
+            }
             Closed::No => "active".to_owned(),
             Closed::Draining => "draining: live calls go on, no new call starts".to_owned(),
             Closed::Leaving => "leaving: an unload has begun".to_owned(),

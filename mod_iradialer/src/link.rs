@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How many different refusals of the server are remembered.
 const MOST_REFUSED: usize = 16;
+/// How long the routers are given to hear that this life leaves: what they have sent until then is
+/// refused, which it would not be by nobody.
+const LAST_COMMANDS: Duration = Duration::from_millis(100);
 /// How long the runtime's threads are given to end.
 const RUNTIME_END: Duration = Duration::from_secs(2);
 
@@ -178,7 +181,7 @@ impl Link {
                     confirm::confirm(&engine, &client),
                     delivery::deliver(&engine, &client, deliveries),
                     heartbeat::beat(&engine, &client, &beat_now, &last_beat),
-                    heartbeat::watch_for_twin(&engine, &client, &status),
+                    heartbeat::watch_for_twin(&engine, &client, &status, &beat_now),
                 );
             };
             stopping.run_until_cancelled(work).await;
@@ -209,6 +212,7 @@ impl Link {
             runtime
                 .block_on(async { tokio::time::timeout(LAST_WORDS, said.notified()).await })
                 .ok();
+            std::thread::sleep(LAST_COMMANDS);
         }
         self.stopping.cancel();
         runtime.shutdown_timeout(RUNTIME_END);

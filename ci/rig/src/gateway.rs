@@ -172,18 +172,7 @@ impl Gateway {
         std::fs::write(&file, toml::to_string(&config)?)?;
         let data = dir.path().join("data");
         std::fs::create_dir(&data)?;
-        let mut serve = Program::new("gateway", program)
-            .args(["serve", "--config"])
-            .arg(file.to_string_lossy())
-            .arg("--data-dir")
-            .arg(data.to_string_lossy());
-        if nats.is_none() {
-            serve = serve.arg("--dev");
-        }
-        let mut process = serve.start(dir.path())?;
-        let ready: Ready = process
-            .until("ready", START_TIME, || read_json(&data.join("ready.json")))
-            .await?;
+        let (process, ready) = launch(program, dir.path(), nats.is_none()).await?;
         let login = match nats {
             Some(nats) => nats.switch_login(),
             None => read_json::<OwnBus>(&data.join("nats.json"))
@@ -197,6 +186,16 @@ impl Gateway {
             ready,
             login,
         })
+    }
+
+    /// Kills it (SIGKILL) with whatever it is doing, and starts it again on what it left behind. Its address
+    /// is another one then.
+    pub async fn crash_and_start(&mut self, dev: bool) -> Result<()> {
+        self.process.signal(rustix::process::Signal::KILL)?;
+        self.process.stop(STOP_TIME).await?;
+        std::fs::remove_file(self.data_dir().join("ready.json")).context("removing ready.json")?;
+        (self.process, self.ready) = launch(&self.program, self.dir.path(), dev).await?;
+        Ok(())
     }
 
     /// A client with a fresh token of `tenant`.
@@ -262,6 +261,24 @@ impl Gateway {
     pub async fn stop(mut self) -> Result<ExitStatus> {
         self.process.stop(STOP_TIME).await
     }
+}
+
+/// Starts the program on what is in `dir` and waits until it is ready. `dev`: with a bus of its own.
+async fn launch(program: &Path, dir: &Path, dev: bool) -> Result<(Process, Ready)> {
+    let data = dir.join("data");
+    let mut serve = Program::new("gateway", program)
+        .args(["serve", "--config"])
+        .arg(dir.join("gateway.toml").to_string_lossy())
+        .arg("--data-dir")
+        .arg(data.to_string_lossy());
+    if dev {
+        serve = serve.arg("--dev");
+    }
+    let mut process = serve.start(dir)?;
+    let ready = process
+        .until("ready", START_TIME, || read_json(&data.join("ready.json")))
+        .await?;
+    Ok((process, ready))
 }
 
 fn read_json<T: for<'a> Deserialize<'a>>(file: &Path) -> Option<T> {

@@ -147,6 +147,12 @@ impl System {
         Ok(system)
     }
 
+    /// A second sandbox with the node id, and the NATS user, of the first switch.
+    pub async fn start_namesake(&self, built: &Built, prompts: &Path) -> Result<Sandbox> {
+        let engine = engine(built, &self.gateway, prompts);
+        Sandbox::start(&built.sandbox, &engine, 1).await
+    }
+
     /// Waits until the module is on the bus; the router takes calls before that and keeps them queued.
     async fn wait_for_switch(&self) -> Result<()> {
         let deadline = Instant::now() + JOIN_TIME;

@@ -41,9 +41,10 @@ pub async fn beat(engine: &Engine, client: &Client, now: &Notify, last: &Notify)
     }
 }
 
-/// Listens to this switch's own heartbeats until the link ends: those of another life mean that a second
-/// switch has the same node id.
-pub async fn watch_for_twin(engine: &Engine, client: &Client, status: &LinkStatus) {
+/// Listens to this switch's own heartbeats until the link ends. Those of another life between ours mean that
+/// a second switch has the same node id; one alone may be a late one of a life before this. The one that
+/// began later takes no more calls.
+pub async fn watch_for_twin(engine: &Engine, client: &Client, status: &LinkStatus, now: &Notify) {
     let config = engine.config();
     let subject = subject::switch_heartbeat(&config.cluster, &config.node_id);
     let mut beats = match client.subscribe(subject.clone()).await {
@@ -54,26 +55,44 @@ pub async fn watch_for_twin(engine: &Engine, client: &Client, status: &LinkStatu
             return;
         }
     };
+    let mut heard_before = false;
     loop {
         let heard = tokio::time::timeout(TWIN_GONE, next_of_another(engine, &mut beats)).await;
-        let twin = match heard {
+        let other = match heard {
             Ok(None) => return,
-            Ok(Some(_)) => true,
-            Err(_) => false,
+            Ok(Some(beat)) => Some(beat.incarnation),
+            Err(_) => None,
         };
-        if status.set_twin(twin) {
-            let line = match twin {
-                true => format!(
-                    "another switch beats as {}: give each its own node-id in iradialer.conf.xml",
-                    config.node_id
-                ),
-                false => format!("no other switch beats as {} any more", config.node_id),
-            };
-            engine
-                .host
-                .log(if twin { Level::Error } else { Level::Info }, &line);
+        let twin = other.is_some() && heard_before;
+        heard_before = other.is_some();
+        if other.is_some() && !twin {
+            continue;
+        }
+        let was_second = engine.admission.load().second;
+        let is_later = other.is_some_and(|other| other < engine.identity.incarnation);
+        let second = twin && (was_second || is_later);
+        if status.set_twin(twin) || second != was_second {
+            engine.admission.set_second(second);
+            tell_of_twin(engine, twin, second);
+            now.notify_one();
         }
     }
+}
+
+fn tell_of_twin(engine: &Engine, twin: bool, second: bool) {
+    let node = &engine.identity.node_id;
+    if !twin {
+        let line = format!("no other switch beats as {node} any more");
+        return engine.host.log(Level::Info, &line);
+    }
+    let what = match second {
+        true => "and began before this one, which takes no more calls",
+        false => "and began after this one",
+    };
+    let line = format!(
+        "another switch beats as {node}, {what}: give each its own node-id in iradialer.conf.xml"
+    );
+    engine.host.log(Level::Error, &line);
 }
 
 /// The next heartbeat that is not our own, nor the last of one that leaves.
@@ -100,6 +119,7 @@ fn heartbeat(engine: &Engine) -> Heartbeat {
             Closed::No | Closed::Draining if engine.outbox.journal().is_faulty() => {
                 SwitchState::Faulty
             }
+            Closed::No if load.second => SwitchState::Draining,
             Closed::No => SwitchState::Active,
             Closed::Draining => SwitchState::Draining,
             Closed::Leaving => SwitchState::Leaving,

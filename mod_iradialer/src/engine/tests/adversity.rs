@@ -105,3 +105,14 @@ fn a_call_that_waited_past_its_time_is_not_begun() {
     assert!(bench.host.launched.lock().is_empty() && bench.events().is_empty());
     assert_eq!(bench.refusal(&command), RefusalReason::Duplicate);
 }
+
+#[test]
+fn the_later_of_two_switches_of_one_name_takes_no_more() {
+    let bench = Bench::new();
+    bench.live();
+    bench.engine.admission.set_second(true);
+    assert_eq!(bench.refusal(&bench.command()), RefusalReason::Draining);
+    assert_eq!(bench.engine.registry.len(), 1);
+    bench.engine.admission.set_second(false);
+    bench.live();
+}

@@ -1,0 +1,158 @@
+//! A gateway that is killed with calls up takes them up again, and two switches with one node id are named.
+#![forbid(unsafe_code)]
+
+use anyhow::{Context, Result, ensure};
+use iradialer_rig::api::Api;
+use iradialer_rig::gateway::{Campaign, Config, Trunk};
+use iradialer_rig::repository::Built;
+use iradialer_rig::system::{Bus, Host, Switch, System};
+use iradialer_rig::webhook::Delivery;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const TENANT: &str = "acme";
+const TRUNK: &str = "loopback";
+/// Answers and stays: the call is held in silence until somebody ends it.
+const STAYS: &str = "+15005550002";
+/// Rings until it is cancelled.
+const RINGS: &str = "+15005550004";
+const BUSY: &str = "+15005550003";
+/// Longer than anything here takes with every core busy.
+const LONG: Duration = Duration::from_secs(60);
+
+struct Site {
+    built: Built,
+    system: System,
+    api: Api,
+    prompts: TempDir,
+}
+
+impl Site {
+    async fn start() -> Result<Self> {
+        let built = Built::now(false)?;
+        let prompts = iradialer_rig::prompts::in_temp_dir()?;
+        let config = Config {
+            trunks: vec![Trunk {
+                name: TRUNK.into(),
+                max_cps: 100.0,
+                max_calls: 1_000,
+            }],
+            campaigns: vec![Campaign {
+                name: "test".into(),
+                tenant_id: TENANT.into(),
+                trunks: vec![TRUNK.into()],
+                from_number: "+15005550100".into(),
+                event_url: String::new(),
+                flow: String::new(),
+                max_calls: 1_000,
+            }],
+            ..Config::default()
+        };
+        let host = Host::Sandbox { clock_rate: 1 };
+        let system = System::start(&built, host, Bus::Named, config, prompts.path()).await?;
+        let api = system.gateway.api(TENANT)?;
+        Ok(Site {
+            built,
+            system,
+            api,
+            prompts,
+        })
+    }
+
+    async fn call(&self, number: &str) -> Result<String> {
+        let request = json!({"campaign_name": "test", "to_number": number, "dial_timeout": 60});
+        self.api.make_call(&request).await
+    }
+
+    async fn wait_for(&self, call: &str, name: &str) -> Result<Vec<Delivery>> {
+        let came = |events: &[Delivery]| events.iter().any(|event| event.name == name);
+        let events = self.system.webhooks.wait_for(call, name, LONG, came).await;
+        events.with_context(|| self.system.logs())
+    }
+
+    /// Waits until the command's answer on the switch `exec` fits.
+    async fn wait_until(
+        &self,
+        what: &str,
+        exec: impl Fn() -> Result<String>,
+        fits: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + LONG;
+        loop {
+            let answer = exec()?;
+            if fits(&answer) {
+                return Ok(());
+            }
+            let logs = || self.system.logs();
+            ensure!(Instant::now() < deadline, "{what}: {answer}\n{}", logs());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_gateway_killed_with_calls_up() -> Result<()> {
+    let mut site = Site::start().await?;
+    let (answered, ringing) = (site.call(STAYS).await?, site.call(RINGS).await?);
+    site.wait_for(&answered, "answered").await?;
+    site.wait_for(&ringing, "ringing").await?;
+    site.system.gateway.crash_and_start(false).await?;
+    site.api = site.system.gateway.api(TENANT)?;
+
+    for (call, state) in [(&answered, "completed"), (&ringing, "canceled")] {
+        let record = site.api.call(call).await?;
+        ensure!(record.body["final"] == false, "{record:?}");
+        let dropped = site.api.drop_call(call).await?;
+        ensure!(dropped.status == 200, "{dropped:?}");
+        let events = site.system.webhooks.wait_for_end(call, LONG).await;
+        let events = events.with_context(|| site.system.logs())?;
+        let starts = events
+            .iter()
+            .filter(|event| event.name == "started")
+            .count();
+        let last = events.last().context("no events")?;
+        ensure!(starts == 1 && last.data["by"] == "request", "{events:?}");
+        let record = site.api.call(call).await?;
+        ensure!(record.text("/state") == state, "{record:?}");
+    }
+    // And it gives out calls.
+    let next = site.call(BUSY).await?;
+    site.wait_for(&next, "hangup").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_two_switches_of_one_name() -> Result<()> {
+    let site = Site::start().await?;
+    let second = site.system.start_namesake(&site.built, site.prompts.path());
+    let second = second.await?;
+    let Switch::Sandbox(first) = &site.system.switch else {
+        unreachable!("a sandbox was asked for")
+    };
+    let status = "iradialer status";
+    let later = "began later: no new call starts";
+    let named = |text: &str| text.contains("SECOND SWITCH");
+    let stopped = |text: &str| text.contains(later);
+    let of_second = || second.exec(status);
+    site.wait_until("the second", of_second, stopped).await?;
+    let of_first = || first.exec(status);
+    site.wait_until("the first", of_first, named).await?;
+    ensure!(!first.exec(status)?.contains(later), "both stopped");
+    ensure!(
+        site.system
+            .logs()
+            .contains("two switches have this node-id"),
+        "{}",
+        site.system.logs()
+    );
+
+    let call = site.call(BUSY).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let record = site.api.call(&call).await?;
+    ensure!(record.text("/state") == "queued", "{record:?}");
+    second.stop().await?;
+    site.wait_for(&call, "hangup").await?;
+    let gone = |text: &str| !text.contains("SECOND SWITCH");
+    site.wait_until("the first", of_first, gone).await
+}
