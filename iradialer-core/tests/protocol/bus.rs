@@ -4,7 +4,7 @@
 use crate::world::{Pid, What, World};
 use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{
-    ConfirmQuery, ConfirmReply, DialCommand, DialReply, Query, QueryReply, SwitchEvent,
+    ConfirmQuery, ConfirmReply, DialCommand, DialReply, EventBody, Query, QueryReply, SwitchEvent,
 };
 
 /// How long the event stream waits for an acknowledgement.
@@ -89,6 +89,21 @@ impl Bus {
             stored.acknowledged = true;
             stored.deliveries = u32::MAX;
         }
+    }
+
+    /// Whether the collector has all that is in the event stream.
+    pub fn all_collected(&self) -> bool {
+        let mut waiting = self.stream.iter();
+        waiting.all(|stored| stored.acknowledged)
+    }
+
+    /// The end of that attempt, if it waits in the event stream.
+    pub fn waiting_end_of(&self, attempt_id: CallUuid) -> Option<&SwitchEvent> {
+        let waiting = self.stream.iter().filter(|stored| !stored.acknowledged);
+        let mut events = waiting.map(|stored| &stored.event);
+        events.find(|event| {
+            event.attempt_id == attempt_id && matches!(event.body, EventBody::Hangup(_))
+        })
     }
 
     /// The event, and how often it was handed out.

@@ -4,7 +4,7 @@
 use crate::bus::{Payload, short};
 use crate::router::UNKNOWN_AFTER_MS;
 use crate::switch::{Record, Switch};
-use crate::tdb::{Call, Tdb};
+use crate::tdb::{Assignment, Call, Tdb};
 use crate::world::{Pid, World};
 use iradialer_core::call::CallState;
 use iradialer_core::value::CallUuid;
@@ -188,6 +188,17 @@ pub fn invited(world: &mut World, n: usize, command: &DialCommand, alerts: bool)
         attempt_id: id,
         alerts,
     });
+}
+
+/// A router has ended a call as unknown.
+pub fn given_up(world: &mut World, assignment: &Assignment) {
+    let (call, id) = (assignment.call, assignment.attempt_id);
+    if world.bus.waiting_end_of(id).is_some() {
+        let (call, id) = (short(call), short(id));
+        let wrong =
+            || format!("call {call} is unknown, though the end of {id} waits to be collected");
+        world.checks.wrong(wrong);
+    }
 }
 
 /// A switch answers: what it says must be on its disk.

@@ -139,5 +139,6 @@ missed! {
     taking_back_what_was_live: TakeBackWhatWasLive,
     the_deafness_of_a_router_that_stood_still: MindDeafness,
     patience_with_what_has_ended: EndedIsWaitedFor,
+    patience_with_a_collector: AllIsCollectedFirst,
     memory_while_a_command_can_come: RememberWhileItCanCome,
 }

@@ -329,10 +329,12 @@ fn standing(world: &World, n: usize, assignment: &Assignment) -> Standing {
             for_ms: listening_ms,
         };
     };
-    // To hear an earlier life says nothing of a later one, to which another router has given it.
-    if seen.incarnation > assignment.incarnation {
+    // Whichever has the journal now can answer. Without it, to hear an earlier life says nothing of a later
+    // one, to which another router has given the attempt.
+    let other = seen.incarnation != assignment.incarnation;
+    let same_journal = seen.journal_id == assignment.journal_id;
+    if other && (same_journal || seen.incarnation > assignment.incarnation) {
         let since_ms = now_ms.saturating_sub(seen.since_ms);
-        let same_journal = seen.journal_id == assignment.journal_id;
         let by = same_journal.then_some(seen.incarnation);
         return Standing::Replaced { since_ms, by };
     }

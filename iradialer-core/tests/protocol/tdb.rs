@@ -161,14 +161,23 @@ impl Tdb {
         !call.state.is_final() && call.cancel_requested
     }
 
+    /// As `tdb::lead::Lead::holds`.
+    fn is_led_by(&self, epoch: u64) -> bool {
+        self.lease.epoch == epoch
+    }
+
     /// As `tdb::attempt::requeue`; `live_too`: also an attempt that was said to be live.
     pub fn requeue(
         &mut self,
+        epoch: u64,
         uuid: CallUuid,
         attempt: u32,
         not_before_ms: u64,
         live_too: bool,
     ) -> Requeued {
+        if !self.is_led_by(epoch) {
+            return Requeued::Stale;
+        }
         let Some(call) = self.call(uuid) else {
             return Requeued::Stale;
         };
@@ -189,15 +198,19 @@ impl Tdb {
         Requeued::Canceled
     }
 
-    /// As `tdb::ending::end`.
+    /// As `tdb::redial::give_up` for a request that did not ask for more.
     pub fn end(
         &mut self,
+        epoch: u64,
         uuid: CallUuid,
         attempt: u32,
         state: CallState,
         name: &'static str,
         final_stays: bool,
     ) -> bool {
+        if !self.is_led_by(epoch) {
+            return false;
+        }
         let Some(call) = self.call(uuid) else {
             return false;
         };

@@ -72,6 +72,8 @@ pub enum Protection {
     TakeBackWhatWasLive,
     /// A router that stood still takes the silence for its own.
     MindDeafness,
+    /// A call ends as unknown once all that was published is collected.
+    AllIsCollectedFirst,
     /// An attempt that has ended is waited for as long as its switch is there.
     EndedIsWaitedFor,
     /// An attempt that ended and was confirmed is remembered while a command for it can still come.

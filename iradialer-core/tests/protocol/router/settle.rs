@@ -168,7 +168,10 @@ pub(super) fn take_back(world: &mut World, n: usize, assignment: Assignment) {
     };
     let live_too = world.has(Protection::TakeBackWhatWasLive);
     let not_before_ms = now_ms + wait_ms;
-    let requeued = world.tdb.requeue(call, attempt, not_before_ms, live_too);
+    let epoch = world.routers[n].epoch;
+    let requeued = world
+        .tdb
+        .requeue(epoch, call, attempt, not_before_ms, live_too);
     world.note(|| {
         format!(
             "Router({n}) takes back call {}, attempt {attempt}: {requeued:?}",
@@ -194,14 +197,19 @@ pub(super) fn confirm(world: &mut World, n: usize, assignment: &Assignment) {
     }
 }
 
-/// As `router::settle::end_as_unknown`.
+/// As `router::settle::end_as_unknown`, and `is_all_told` just before it.
 pub(super) fn give_up(world: &mut World, n: usize, assignment: &Assignment, why: &str) {
     let (call, attempt) = (assignment.call, assignment.attempt);
+    if world.has(Protection::AllIsCollectedFirst) && !world.bus.all_collected() {
+        return ask_again(world, n, assignment.attempt_id);
+    }
     let stays = world.has(Protection::FinalStays);
+    let epoch = world.routers[n].epoch;
     let ended = world
         .tdb
-        .end(call, attempt, CallState::Unknown, "unknown", stays);
+        .end(epoch, call, attempt, CallState::Unknown, "unknown", stays);
     if ended {
+        crate::checks::given_up(world, assignment);
         world.note(|| format!("Router({n}) ends call {} as unknown: {why}", short(call)));
     }
     end(world, n, assignment.attempt_id);
