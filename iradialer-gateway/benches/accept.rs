@@ -6,7 +6,7 @@
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId,
 };
-use iradialer_gateway::tdb::{Accepted, CallRequest, NewCall, OnUnknown, Tdb};
+use iradialer_gateway::tdb::{Accepted, CallRequest, DatabaseUrl, NewCall, OnUnknown, Tdb};
 use serde_json::Map;
 use std::error::Error;
 use std::time::Duration;
@@ -25,7 +25,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Failure> {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let tdb = Tdb::open(&dir.path().join("iradialer.db")).await?;
+    let tdb = Tdb::open(&DatabaseUrl::file(dir.path().join("iradialer.db"))).await?;
     let mut full = at_full_speed(&tdb).await?;
     let rate = full.len() as f64 / LASTS.as_secs_f64();
     println!(

@@ -47,9 +47,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), RoleEr
     make_data_dir(&config.data_dir)?;
     ReadyFile::forget(&config.data_dir);
     let secret = webhook_secret(&config)?;
-    let tdb = Tdb::open(&config.tdb.path)
+    let tdb = Tdb::open(&config.database)
         .await
-        .map_err(|error| RoleError::new(format_args!("{}: {error}", config.tdb.path.display())))?;
+        .map_err(|error| RoleError::new(format_args!("{}: {error}", config.database)))?;
     let dev_server = match config.dev {
         true => Some(
             DevServer::start(&config.data_dir, &config.cluster, &config.dev_nodes())

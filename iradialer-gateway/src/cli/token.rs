@@ -75,7 +75,7 @@ async fn revoke(common: Common, token_id: &str) -> Result<(), Failure> {
 async fn open(common: Common) -> Result<Tdb, Failure> {
     let config = common.load()?;
     roles::make_data_dir(&config.data_dir)?;
-    Ok(Tdb::open(&config.tdb.path).await?)
+    Ok(Tdb::open(&config.database).await?)
 }
 
 fn line(token: &TokenInfo) -> String {

@@ -7,7 +7,7 @@ use super::mistake::Mistakes;
 use super::nodes;
 use super::{
     AddressRange, Campaign, Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret,
-    TdbConfig, TlsFiles, Trunk, WebConfig, WebhookConfig, webhook_secret,
+    TlsFiles, Trunk, WebConfig, WebhookConfig, webhook_secret,
 };
 use iradialer_core::flow::Flow;
 use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
@@ -29,7 +29,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
         sources.uses_bus && !sources.dev,
         &mut mistakes,
     );
-    let tdb = tdb(&document.tdb, &data_dir, &mut mistakes);
+    let database = database(&document.database_url, &data_dir, &mut mistakes);
     let webhooks = webhooks(document.webhooks, sources.dev, &mut mistakes);
     let router = router(&document.router, &mut mistakes);
     let queue = queue(&document.queue, &mut mistakes);
@@ -37,15 +37,15 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
     let nodes = nodes::check(&document.nodes, &mut mistakes);
     let trunks = trunks(&document.trunks, &mut mistakes);
     let campaigns = campaigns(&document.campaigns, &trunks, &flows, &mut mistakes);
-    match (cluster, web, tdb) {
-        (Some(cluster), Some(web), Some(tdb)) if mistakes.is_empty() => Ok(Config {
+    match (cluster, web, database) {
+        (Some(cluster), Some(web), Some(database)) if mistakes.is_empty() => Ok(Config {
             cluster,
             data_dir,
             dev: sources.dev,
             roles: roles(&sources.roles),
             web,
             nats,
-            tdb,
+            database,
             webhooks,
             router,
             queue,
@@ -138,16 +138,14 @@ fn nats(nats: file::Nats, is_needed: bool, mistakes: &mut Mistakes) -> NatsConfi
     }
 }
 
-fn tdb(tdb: &file::Tdb, data_dir: &Path, mistakes: &mut Mistakes) -> Option<TdbConfig> {
-    if tdb.url.is_empty() {
-        return Some(TdbConfig {
-            path: data_dir.join("iradialer.db"),
-        });
+fn database(url: &str, data_dir: &Path, mistakes: &mut Mistakes) -> Option<DatabaseUrl> {
+    if url.is_empty() {
+        return Some(DatabaseUrl::file(data_dir.join("iradialer.db")));
     }
-    match tdb.url.strip_prefix("sqlite://") {
-        Some(path) if path.starts_with('/') => Some(TdbConfig { path: path.into() }),
-        _ => {
-            mistakes.refuse("tdb.url", "sqlite:///absolute/path, or nothing", &tdb.url);
+    match DatabaseUrl::parse(url) {
+        Ok(url) => Some(url),
+        Err(mistake) => {
+            mistakes.note(format!("database_url: {mistake}"));
             None
         }
     }

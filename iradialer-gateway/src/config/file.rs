@@ -6,10 +6,10 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
     pub data_dir: String,
+    pub database_url: String,
     pub cluster: Cluster,
     pub web: Web,
     pub nats: Nats,
-    pub tdb: Tdb,
     pub webhooks: Webhooks,
     pub router: Router,
     pub queue: Queue,
@@ -43,12 +43,6 @@ pub(super) struct Nats {
     pub url: String,
     pub user: String,
     pub password: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Tdb {
-    pub url: String,
 }
 
 #[derive(Deserialize)]

@@ -43,8 +43,8 @@ pub struct Config {
     pub web: WebConfig,
     /// The bus. Without meaning in development mode.
     pub nats: NatsConfig,
-    /// The TDB.
-    pub tdb: TdbConfig,
+    /// Where the TDB is.
+    pub database: DatabaseUrl,
     /// Webhooks.
     pub webhooks: WebhookConfig,
     /// The router.
@@ -125,13 +125,6 @@ pub struct NatsConfig {
     pub user: String,
     /// Its password.
     pub password: Secret,
-}
-
-/// `[tdb]`
-#[derive(Debug, Clone)]
-pub struct TdbConfig {
-    /// The SQLite file.
-    pub path: PathBuf,
 }
 
 /// `[webhooks]`

@@ -41,7 +41,8 @@ fn the_defaults_and_a_file_of_few_lines() {
     assert_eq!(config.cluster.as_str(), "ira");
     assert_eq!(config.roles, Role::ALL);
     assert_eq!(config.webhooks.retry_after.len(), 8);
-    assert_eq!(config.tdb.path, config.data_dir.join("iradialer.db"));
+    let file = config.data_dir.join("iradialer.db");
+    assert_eq!(config.database, DatabaseUrl::file(file));
     let tenant = TenantId::parse("t", "acme").unwrap();
     let name = CampaignName::parse("c", "reminders").unwrap();
     let campaign = config.campaign(&tenant, &name).unwrap();
@@ -67,7 +68,7 @@ fn every_mistake_is_named_by_its_key() {
         ("[cluster]\nname = \"a.b\"", "cluster.name:"),
         ("[nats]\nurl = \"http://x\"", "nats.url:"),
         ("[nats]\npassword = \"x\"", "nats.user:"),
-        ("[tdb]\nurl = \"postgres://x\"", "tdb.url:"),
+        ("database_url = \"mysql://x\"", "database_url:"),
         ("[webhooks]\nsecret = \"hunter2\"", "webhooks.secret:"),
         (
             "[webhooks]\nallow_addresses = [\"10.0.0.1/8\"]",

@@ -66,14 +66,15 @@ impl Tdb {
         call_uuid: Option<CallUuid>,
         body_hash: &str,
     ) -> Result<Option<Accepted>, TdbError> {
-        let mut reader = self.readers.acquire().await?;
         let asked = Asked {
             tenant,
             idempotency_key,
             call_uuid,
             body_hash,
         };
-        earlier(&mut reader, asked).await
+        self.readers
+            .read(async |reader| earlier(reader, asked).await)
+            .await
     }
 
     /// Forgets the idempotency keys of calls accepted before that time (ms since the Unix epoch), the

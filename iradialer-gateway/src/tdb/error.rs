@@ -1,5 +1,6 @@
 //! What can go wrong in the TDB.
 
+use super::kind::Fault;
 use sqlx::migrate::MigrateError;
 use std::sync::Arc;
 
@@ -7,9 +8,35 @@ use std::sync::Arc;
 /// answer to everyone who waited for it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TdbError {
-    /// The database failed.
+    /// The database refused a statement.
     #[error("database: {0}")]
     Sql(Arc<sqlx::Error>),
+    /// The server can't be reached, or the connection to it broke before the commit was sent.
+    #[error("database: it is away: {0}")]
+    Away(String),
+    /// The commit was sent and its answer never came: the writes are either all there or none is. Who
+    /// repeats them under the same idempotency key learns which.
+    #[error("database: whether a commit was done is not known: {0}")]
+    CommitUnknown(String),
+    /// It may not be written.
+    #[error(
+        "database: it is read-only: {0}: it must be writable, and the folder of a file as well"
+    )]
+    ReadOnly(String),
+    /// There is no room left on its disk.
+    #[error("database: its disk is full: {0}")]
+    Full(String),
+    /// Its file can't be opened or made.
+    #[error("database: the file can't be opened: {0}")]
+    File(String),
+    /// The file is none, or is damaged.
+    #[error(
+        "database: the file is no database, or damaged ({0}): keep it, and put a backup in its place"
+    )]
+    NotADatabase(String),
+    /// A server's database that can't hold every text.
+    #[error("database: expected one in the encoding UTF8, got {0}: create it with ENCODING 'UTF8'")]
+    Encoding(String),
     /// The schema could not be brought up to date.
     #[error("database schema: {0}")]
     Migrate(Arc<MigrateError>),
@@ -46,12 +73,63 @@ pub enum TdbError {
 }
 
 impl TdbError {
+    /// Whether the database as a whole can't be used for now, so that it is named once in the log and
+    /// not again with each thing that fails.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            TdbError::Away(_)
+                | TdbError::CommitUnknown(_)
+                | TdbError::ReadOnly(_)
+                | TdbError::Full(_)
+                | TdbError::File(_)
+                | TdbError::NotADatabase(_)
+        )
+    }
+
+    /// The outage that this error of the driver is a sign of, if it is.
+    pub(super) fn outage_of(error: &sqlx::Error) -> Option<Self> {
+        use sqlx::Error as E;
+        match error {
+            E::Database(database) => {
+                let said = database.message().to_owned();
+                match Fault::of(&**database) {
+                    Fault::Away => Some(TdbError::Away(said)),
+                    Fault::ReadOnly => Some(TdbError::ReadOnly(said)),
+                    Fault::Full => Some(TdbError::Full(said)),
+                    Fault::NotADatabase => Some(TdbError::NotADatabase(said)),
+                    Fault::Disk | Fault::Other => None,
+                }
+            }
+            E::Io(_) | E::Tls(_) | E::Protocol(_) | E::PoolTimedOut | E::WorkerCrashed => {
+                Some(TdbError::Away(error.to_string()))
+            }
+            _ => None,
+        }
+    }
+
     /// Why the schema could not be brought up to version `known`.
     pub(super) fn of_schema(error: MigrateError, known: i64) -> Self {
         match error {
             MigrateError::VersionMissing(found) => TdbError::Newer { found, known },
             MigrateError::Dirty(version) => TdbError::HalfApplied(version),
+            MigrateError::Execute(error) => error.into(),
             other => TdbError::Migrate(Arc::new(other)),
+        }
+    }
+
+    /// What the answer to a commit means, or that there was none. Only an answer that says so is a
+    /// refusal.
+    pub(super) fn of_commit(error: sqlx::Error) -> Self {
+        let refused = match &error {
+            sqlx::Error::Database(database) => {
+                !matches!(Fault::of(&**database), Fault::Away | Fault::Disk)
+            }
+            _ => false,
+        };
+        match refused {
+            true => error.into(),
+            false => TdbError::CommitUnknown(error.to_string()),
         }
     }
 
@@ -67,6 +145,9 @@ impl TdbError {
 
 impl From<sqlx::Error> for TdbError {
     fn from(error: sqlx::Error) -> Self {
-        TdbError::Sql(Arc::new(error))
+        match &error {
+            sqlx::Error::PoolClosed => TdbError::Stopped,
+            other => Self::outage_of(other).unwrap_or_else(|| TdbError::Sql(Arc::new(error))),
+        }
     }
 }

@@ -27,8 +27,9 @@ const NOT_PLACED_MS: u64 = 200;
 impl Tdb {
     /// The trunks that could not place the call, so that it is to be tried through others.
     pub async fn refused_trunks(&self, call_uuid: CallUuid) -> Result<Vec<TrunkName>, TdbError> {
-        let mut connection = self.readers.acquire().await?;
-        refused_trunks(&mut connection, call_uuid).await
+        self.readers
+            .read(async |reader| refused_trunks(reader, call_uuid).await)
+            .await
     }
 }
 

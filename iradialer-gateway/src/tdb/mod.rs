@@ -2,9 +2,11 @@
 //!
 //! One connection writes, and everything that waits for it goes into one transaction
 //! ([`writer`](self)): many calls are accepted with one flush to disk, and each answer is given only
-//! after its commit. A few connections read. Queries are written to run on SQLite and PostgreSQL alike.
+//! after its commit. A few connections read. Queries are written to run on SQLite and PostgreSQL alike:
+//! TEXT and BIGINT columns, `$1` for parameters, a CAST where PostgreSQL would answer NUMERIC (a SUM).
 
 mod accept;
+mod address;
 mod attempt;
 mod call;
 mod confirm;
@@ -18,6 +20,7 @@ mod lead;
 mod lease;
 mod open;
 mod queue;
+mod readers;
 mod receiver;
 mod redial;
 mod row;
@@ -26,6 +29,7 @@ mod token;
 mod writer;
 
 pub use accept::{Accepted, NewCall};
+pub use address::DatabaseUrl;
 pub use attempt::{Assignment, OpenAttempt, Requeued};
 pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
 pub use delivery::{Delivery, DueOrigin, Tried};
@@ -41,65 +45,71 @@ pub use redial::{GivenUp, OnUnknown};
 pub use switch_call::SwitchCall;
 pub use token::{TokenInfo, hash_token};
 
+use kind::{Kind, Target};
+use readers::Readers;
+use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, SqlSafeStr};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 use writer::Writer;
 
-/// The kind of database. Nothing but this file names it.
-type Database = sqlx::Sqlite;
-/// A connection that may write.
-type Connection = sqlx::SqliteConnection;
+/// How the driver is used: for whichever database the URL names.
+type Database = sqlx::Any;
+/// A connection, of the writer or of a reader.
+type Connection = sqlx::AnyConnection;
 /// A row of a result.
-type Row = sqlx::sqlite::SqliteRow;
+type Row = sqlx::any::AnyRow;
 
-/// How many connections read.
-const READERS: u32 = 4;
-/// How long to wait for another process that writes (the `token` command beside `serve`).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server may be away when a gateway starts; they may well start together.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is tried meanwhile.
+const START_PAUSE: Duration = Duration::from_millis(500);
 
 /// The TDB. Cheap to clone.
 #[derive(Clone)]
 pub struct Tdb {
     writer: Writer,
-    readers: SqlitePool,
+    readers: Readers,
 }
 
 impl Tdb {
-    /// Opens the database file, creates it where there is none, and brings its schema up to date.
+    /// Opens the database, creates its file where there is none, and brings its schema up to date. A
+    /// server that can't be reached is waited for, 30 s at the most.
     ///
     /// # Errors
-    /// Where the file can't be opened or written, or its schema is of a newer version.
-    pub async fn open(path: &Path) -> Result<Self, TdbError> {
-        make_private(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // FULL: a commit is on the disk before it is answered. NORMAL would lose the last
-            // accepted calls in a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let mut connection = options.clone().connect().await?;
+    /// Where it can't be opened or written, or its schema is of a newer version.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self, TdbError> {
+        Self::open_within(url, START_PATIENCE).await
+    }
+
+    /// The same, with another patience.
+    async fn open_within(url: &DatabaseUrl, patience: Duration) -> Result<Self, TdbError> {
+        if let DatabaseUrl::File(path) = url {
+            kind::make_private(path)?;
+        }
+        let target = Target::new(url)?;
+        let mut connection = connect(&target, url, patience).await?;
+        if target.kind == Kind::Sqlite {
+            target.make_writer(&mut connection).await?;
+        }
         let migrator = migrator();
         let known = migrator.iter().map(|migration| migration.version).max();
+        // Two gateways that start together take turns: the migrator holds a lock of its own.
         let migrated = migrator.run(&mut connection).await;
         migrated.map_err(|error| TdbError::of_schema(error, known.unwrap_or(0)))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await?;
-        Ok(Tdb {
-            writer: Writer::start(connection),
-            readers,
-        })
+        // Only now, since a migration may take longer than a write.
+        target.make_writer(&mut connection).await?;
+        let tdb = Tdb {
+            readers: Readers::new(&target),
+            writer: Writer::start(target, connection),
+        };
+        match tdb.check().await {
+            Ok(()) => Ok(tdb),
+            Err(error) => {
+                tdb.close().await;
+                Err(error)
+            }
+        }
     }
 
     /// Commits what is waiting, then closes every connection. Later calls fail with [`TdbError::Stopped`].
@@ -110,12 +120,22 @@ impl Tdb {
         self.writer.stop().await;
     }
 
-    /// Whether the database can be read and written.
+    /// Whether the database can be read and written: writes something, and leaves nothing.
     pub async fn check(&self) -> Result<(), TdbError> {
+        sqlx::query("SELECT 1").execute(&self.readers).await?;
         self.writer
             .write(|connection| {
                 Box::pin(async move {
-                    sqlx::query("SELECT 1").execute(connection).await?;
+                    // A transaction without a change would not reach the disk.
+                    sqlx::query(
+                        "INSERT INTO router_leases (region, holder, epoch, expires_ms)
+                         VALUES ('', '', 0, 0) ON CONFLICT (region) DO NOTHING",
+                    )
+                    .execute(&mut *connection)
+                    .await?;
+                    sqlx::query("DELETE FROM router_leases WHERE region = ''")
+                        .execute(connection)
+                        .await?;
                     Ok(())
                 })
             })
@@ -123,15 +143,29 @@ impl Tdb {
     }
 }
 
-/// There are telephone numbers in it. SQLite gives its other files the mode of this one.
-fn make_private(path: &Path) -> Result<(), TdbError> {
-    let made = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path);
-    made.map(drop)
-        .map_err(|error| TdbError::from(sqlx::Error::Io(error)))
+/// Connects, and waits for a server that is away.
+async fn connect(
+    target: &Target,
+    url: &DatabaseUrl,
+    patience: Duration,
+) -> Result<Connection, TdbError> {
+    let deadline = Instant::now() + patience;
+    let mut waits = false;
+    loop {
+        match target.connect().await {
+            Err(error @ TdbError::Away(_)) if target.kind == Kind::Postgres => {
+                if Instant::now() >= deadline {
+                    return Err(error);
+                }
+                if !waits {
+                    tracing::warn!(%url, %error, "the database is away, waiting for it");
+                }
+                waits = true;
+                sleep(START_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 fn migrator() -> Migrator {

@@ -1,11 +1,12 @@
 //! The one connection that writes. Whatever waits for it goes into one transaction: under load, many
-//! writes share one flush to disk. Each write runs below a savepoint of its own, so one that fails takes
-//! nothing of the others with it, and each is answered only after the commit.
+//! writes share one flush to disk. Each write runs below a savepoint, so one that fails takes nothing of
+//! the others with it, and each is answered only after the commit.
 
+use super::kind::Target;
+use super::link::Link;
 use super::{Connection, TdbError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sqlx::Connection as _;
 use std::panic::AssertUnwindSafe;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,10 +27,10 @@ enum Request {
 }
 
 impl Writer {
-    /// Starts the task that owns `connection`.
-    pub(super) fn start(connection: Connection) -> Self {
+    /// Starts the task that owns `connection`, and makes another to `target` should it break.
+    pub(super) fn start(target: Target, connection: Connection) -> Self {
         let (requests, waiting) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(run(connection, waiting));
+        tokio::spawn(run(Link::new(target, connection), waiting));
         Writer { requests }
     }
 
@@ -64,9 +65,12 @@ impl Writer {
 }
 
 /// A write, with its types hidden.
-trait Job: Send {
-    /// Runs it; whether it succeeded.
-    fn run<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, bool>;
+pub(super) trait Job: Send {
+    /// Runs it. Its error is its own, and is returned only to be looked at.
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut Connection,
+    ) -> BoxFuture<'c, Result<(), TdbError>>;
     /// Answers: with its own result, or with why the transaction failed.
     fn answer(self: Box<Self>, commit: Result<(), TdbError>);
 }
@@ -82,19 +86,22 @@ where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, TdbError>> + Send + 'static,
 {
-    fn run<'c>(&'c mut self, connection: &'c mut Connection) -> BoxFuture<'c, bool> {
+    fn run<'c>(
+        &'c mut self,
+        connection: &'c mut Connection,
+    ) -> BoxFuture<'c, Result<(), TdbError>> {
         Box::pin(async move {
             let Some(work) = self.work.take() else {
-                return false;
+                return Err(TdbError::Stopped);
             };
             // A panic is that write's fault alone; the task must outlive it.
             let result = AssertUnwindSafe(async { work(connection).await })
                 .catch_unwind()
                 .await
                 .unwrap_or(Err(TdbError::Stopped));
-            let succeeded = result.is_ok();
+            let done = result.as_ref().map(|_| ()).map_err(TdbError::clone);
             self.result = Some(result);
-            succeeded
+            done
         })
     }
 
@@ -105,7 +112,7 @@ where
     }
 }
 
-async fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Request>) {
+async fn run(mut link: Link, mut waiting: mpsc::Receiver<Request>) {
     let mut requests = Vec::with_capacity(MAX_BATCH);
     loop {
         requests.clear();
@@ -121,60 +128,18 @@ async fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Request>) {
             }
         }
         if !jobs.is_empty() {
-            let commit = transaction(&mut connection, &mut jobs).await;
+            let commit = link.transaction(&mut jobs).await;
             for job in jobs {
                 job.answer(commit.clone());
             }
         }
         if !stops.is_empty() {
             waiting.close();
-            if let Err(error) = connection.close().await {
-                tracing::warn!(%error, "the database did not close cleanly");
-            }
+            link.close().await;
             for done in stops {
                 let _ = done.send(());
             }
             return;
         }
     }
-}
-
-async fn transaction(
-    connection: &mut Connection,
-    jobs: &mut [Box<dyn Job>],
-) -> Result<(), TdbError> {
-    // IMMEDIATE takes the write lock at once: a transaction that began as a reader could be refused it later.
-    execute(connection, "BEGIN IMMEDIATE").await?;
-    let ran = run_jobs(connection, jobs).await;
-    let ended = match ran {
-        Ok(()) => {
-            iradialer_core::failpoint::hit("tdb.commit.before");
-            let committed = execute(connection, "COMMIT").await;
-            iradialer_core::failpoint::hit("tdb.commit.after");
-            committed
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = &ended {
-        tracing::error!(%error, writes = jobs.len(), "a transaction failed");
-        // Fails where the database has rolled back by itself.
-        let _ = execute(connection, "ROLLBACK").await;
-    }
-    ended
-}
-
-async fn run_jobs(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), TdbError> {
-    for job in jobs {
-        execute(connection, "SAVEPOINT job").await?;
-        if !job.run(connection).await {
-            execute(connection, "ROLLBACK TO SAVEPOINT job").await?;
-        }
-        execute(connection, "RELEASE SAVEPOINT job").await?;
-    }
-    Ok(())
-}
-
-async fn execute(connection: &mut Connection, sql: &'static str) -> Result<(), TdbError> {
-    sqlx::query(sql).execute(connection).await?;
-    Ok(())
 }

@@ -360,7 +360,7 @@ impl Node {
                     .args(["--data-dir", &dir, "--roles", self.target.role()])
                     .env("IRADIALER_NATS_URL", url);
                 if let Some(sql) = sql {
-                    program = program.env("IRADIALER_TDB_URL", &*sql);
+                    program = program.env("IRADIALER_DATABASE_URL", &*sql);
                 }
                 program
             }
@@ -476,9 +476,9 @@ pub fn has_journal() -> Result<bool> {
 fn gateway_config(nats: &Nats, webhooks: &Receiver, secret: &str, tdb: &str) -> Result<String> {
     let login = nats.gateway_login();
     let mut text = format!(
-        "[web]\nlisten = \"127.0.0.1:{port}\"\n\
+        "database_url = \"{tdb}\"\n\
+         [web]\nlisten = \"127.0.0.1:{port}\"\n\
          [nats]\nurl = \"{url}\"\nuser = \"{user}\"\npassword = \"{password}\"\n\
-         [tdb]\nurl = \"{tdb}\"\n\
          [webhooks]\nsecret = \"{secret}\"\nallow_addresses = [\"127.0.0.0/8\"]\n\
          retry_after_s = [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 5, 5, 5, 5, 5]\n\
          [router]\nswitch_unknown_after_ms = 30000\n",

@@ -149,7 +149,7 @@ async fn what_was_answered_survives_reopening_and_a_closed_database_says_so() {
         tdb.accept(new_call()).await,
         Err(TdbError::Stopped)
     ));
-    let tdb = Tdb::open(&dir.path().join("iradialer.db")).await.unwrap();
+    let tdb = Tdb::open(&DatabaseUrl::file(dir.path().join("iradialer.db"))).await.unwrap();
     tdb.check().await.unwrap();
     assert!(tdb.call(&tenant(), call_uuid).await.unwrap().is_some());
 }
