@@ -9,6 +9,7 @@ use super::{
     AddressRange, Campaign, Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret,
     TlsFiles, Trunk, WebConfig, WebhookConfig, webhook_secret,
 };
+use crate::tdb::DatabaseUrl;
 use iradialer_core::flow::Flow;
 use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
 use jiff::tz::TimeZone;

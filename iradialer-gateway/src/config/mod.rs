@@ -18,6 +18,7 @@ pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
 pub use secret::Secret;
 
+use crate::tdb::DatabaseUrl;
 use iradialer_core::flow::Flow;
 use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, NodeId, TenantId, TrunkName};
 use jiff::Timestamp;

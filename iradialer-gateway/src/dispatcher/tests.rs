@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
 use iradialer_core::value::NodeId;
 use serde_json::Value;
-use sqlx::Row;
+use sqlx::{Connection as _, Row};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -215,16 +215,13 @@ impl Bench {
 
     /// `(state, tries, last_status, last_error)` of each delivery of the call.
     async fn deliveries(&self, call: CallUuid) -> Vec<(String, i64, Option<i64>, Option<String>)> {
-        let options = sqlx::sqlite::SqliteConnectOptions::new()
-            .filename(self.dir.path().join("iradialer.db"))
-            .read_only(true);
-        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let mut connection = test_support::connected(&self.dir).await;
         let rows = sqlx::query("SELECT * FROM webhooks WHERE call_uuid = $1 ORDER BY seq")
             .bind(call.to_string())
-            .fetch_all(&pool)
+            .fetch_all(&mut connection)
             .await
             .unwrap();
-        pool.close().await;
+        connection.close().await.unwrap();
         rows.iter()
             .map(|row| {
                 (

@@ -41,7 +41,7 @@ impl Link {
     pub(super) async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), TdbError> {
         let result = match self.connect().await {
             Ok(mut connection) => {
-                let result = self.attempt(&mut connection, jobs).await;
+                let result = attempt(self.target.kind, &mut connection, jobs).await;
                 self.keep(connection, &result).await;
                 result
             }
@@ -89,21 +89,6 @@ impl Link {
         connected
     }
 
-    async fn attempt(
-        &self,
-        connection: &mut Connection,
-        jobs: &mut [Box<dyn Job>],
-    ) -> Result<Done, TdbError> {
-        let kind = self.target.kind;
-        let committing = AtomicBool::new(false);
-        let all = run_and_commit(kind, connection, jobs, &committing);
-        match timeout(kind.answer_timeout(), all).await {
-            Ok(result) => result,
-            Err(_) if committing.load(Ordering::Relaxed) => Err(TdbError::of_commit(timed_out())),
-            Err(_) => Err(timed_out().into()),
-        }
-    }
-
     /// Keeps the connection where no transaction is left open on it.
     async fn keep(&mut self, mut connection: Connection, result: &Result<Done, TdbError>) {
         let kept = match result {
@@ -135,6 +120,21 @@ struct Done {
     outage: Option<TdbError>,
 }
 
+/// Runs a transaction within the time the database has for it.
+async fn attempt(
+    kind: Kind,
+    connection: &mut Connection,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<Done, TdbError> {
+    let committing = AtomicBool::new(false);
+    let all = run_and_commit(kind, connection, jobs, &committing);
+    match timeout(kind.answer_timeout(), all).await {
+        Ok(result) => result,
+        Err(_) if committing.load(Ordering::Relaxed) => Err(TdbError::of_commit(timed_out())),
+        Err(_) => Err(timed_out().into()),
+    }
+}
+
 async fn run_and_commit(
     kind: Kind,
     connection: &mut Connection,
@@ -161,7 +161,8 @@ async fn run_and_commit(
                     done.outage = Some(error);
                 }
                 // The savepoint stays and serves the next one.
-                kind.execute(connection, "ROLLBACK TO SAVEPOINT job").await?;
+                kind.execute(connection, "ROLLBACK TO SAVEPOINT job")
+                    .await?;
             }
         }
     }

@@ -78,10 +78,7 @@ impl Readers {
         error
     }
 
-    async fn fetch<'q, E>(
-        self,
-        query: E,
-    ) -> Result<Vec<Either<AnyQueryResult, Row>>, sqlx::Error>
+    async fn fetch<'q, E>(self, query: E) -> Result<Vec<Either<AnyQueryResult, Row>>, sqlx::Error>
     where
         E: Execute<'q, Database> + 'q,
     {

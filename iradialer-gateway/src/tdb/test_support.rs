@@ -1,11 +1,18 @@
 //! A database of a test's own, and the things tests put into it.
 
-use super::{Accepted, Assignment, CallRequest, Lead, NewCall, OnUnknown, Tdb, TrunksOf};
+#[allow(dead_code)] // Tests of the binary use the rest.
+#[path = "../../tests/support/postgres.rs"]
+pub mod postgres;
+
+use super::{
+    Accepted, Assignment, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb, TrunksOf,
+};
 use iradialer_core::call::EndedBy;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, TenantId, TrunkName,
 };
 use iradialer_core::wire::{EventBody, Hangup, SwitchEvent, VERSION};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -22,10 +29,51 @@ pub const LEAD: Lead = Lead {
     epoch: NOW / 1_000,
 };
 
+/// Says that the tests of this process are to take place on PostgreSQL: its URL, without a database.
+pub const POSTGRES: &str = "IRADIALER_TEST_POSTGRES";
+
+/// Where the database of the test with that directory is.
+pub fn url_of(dir: &TempDir) -> DatabaseUrl {
+    match std::env::var(POSTGRES) {
+        Ok(server) => DatabaseUrl::parse(&format!("{server}{}", name_of(dir))).unwrap(),
+        Err(_) => DatabaseUrl::file(dir.path().join("iradialer.db")),
+    }
+}
+
+fn name_of(dir: &TempDir) -> &str {
+    let name = dir.path().file_name().unwrap().to_str().unwrap();
+    name.trim_start_matches('.')
+}
+
+/// A directory, and the database that goes with it.
+pub async fn site() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    if let Ok(server) = std::env::var(POSTGRES) {
+        sqlx::any::install_default_drivers();
+        let mut owner = AnyConnection::connect(&format!("{server}postgres"))
+            .await
+            .unwrap();
+        let create = format!("CREATE DATABASE \"{}\" TEMPLATE template0", name_of(&dir));
+        let created = sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut owner);
+        created.await.unwrap();
+    }
+    dir
+}
+
+/// A connection of the test's own to its database.
+pub async fn connected(dir: &TempDir) -> AnyConnection {
+    sqlx::any::install_default_drivers();
+    let url = match url_of(dir) {
+        DatabaseUrl::File(path) => format!("sqlite://{}", path.display()),
+        DatabaseUrl::Server(url) => url.reveal().to_owned(),
+    };
+    AnyConnection::connect(&url).await.unwrap()
+}
+
 /// A fresh database and the directory that goes with it.
 pub async fn open() -> (Tdb, TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let tdb = Tdb::open(&dir.path().join("iradialer.db")).await.unwrap();
+    let dir = site().await;
+    let tdb = Tdb::open(&url_of(&dir)).await.unwrap();
     let lease = tdb.take_lease(REGION, "the test", 60_000, NOW).await;
     assert_eq!(
         lease.unwrap().unwrap().epoch,

@@ -6,6 +6,7 @@ mod confirm;
 mod deliveries;
 mod events;
 mod failover;
+mod on_postgresql;
 mod plans;
 mod redial;
 mod requests;

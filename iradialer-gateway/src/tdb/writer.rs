@@ -67,10 +67,8 @@ impl Writer {
 /// A write, with its types hidden.
 pub(super) trait Job: Send {
     /// Runs it. Its error is its own, and is returned only to be looked at.
-    fn run<'c>(
-        &'c mut self,
-        connection: &'c mut Connection,
-    ) -> BoxFuture<'c, Result<(), TdbError>>;
+    fn run<'c>(&'c mut self, connection: &'c mut Connection)
+    -> BoxFuture<'c, Result<(), TdbError>>;
     /// Answers: with its own result, or with why the transaction failed.
     fn answer(self: Box<Self>, commit: Result<(), TdbError>);
 }

@@ -45,7 +45,9 @@ impl Postgres {
         let parent = match what_for {
             For::Tests => std::env::temp_dir(),
             // On the disk that the build is on; the other may be memory.
-            For::Measuring => PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
+            For::Measuring => {
+                option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from)
+            }
         };
         let dir = tempfile::Builder::new()
             .prefix("pg-")
@@ -59,9 +61,7 @@ impl Postgres {
         run(as_its_user(&initdb)
             .arg("-D")
             .arg(dir.path().join("data"))
-            .args([
-                "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N",
-            ])
+            .args(["-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])
             .current_dir(dir.path()));
         // One user has to say a password.
         let hba = dir.path().join("data/pg_hba.conf");
@@ -234,9 +234,7 @@ fn programs() -> Option<PathBuf> {
 
 fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    status
-        .lines()
-        .any(|line| line.starts_with("Uid:\t0\t"))
+    status.lines().any(|line| line.starts_with("Uid:\t0\t"))
 }
 
 fn run(command: &mut Command) {

@@ -92,14 +92,14 @@ impl Bench {
         let first = self.gateway().site();
         let nats = first.nats();
         let config = format!(
-            "[web]\nlisten = \"127.0.0.1:0\"\n\
+            "database_url = \"sqlite://{}\"\n\
+             [web]\nlisten = \"127.0.0.1:0\"\n\
              [nats]\nurl = {}\nuser = {}\npassword = {}\n\
-             [tdb]\nurl = \"sqlite://{}\"\n\
              [webhooks]\nallow_addresses = [\"127.0.0.0/8\"]\n{CAMPAIGNS}",
+            first.data().join("iradialer.db").display(),
             nats["url"],
             nats["gateway_user"],
             nats["gateway_password"],
-            first.data().join("iradialer.db").display(),
         );
         Site::new(&config).start_with(arguments).await
     }
