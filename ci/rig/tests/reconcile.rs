@@ -122,6 +122,37 @@ async fn sandbox_gateway_killed_with_calls_up() -> Result<()> {
     Ok(())
 }
 
+/// More calls than the trunk takes at once: the wish comes before the assignment, while the switch takes the call, and while it rings.
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_calls_dropped_at_any_moment() -> Result<()> {
+    let site = Site::start().await?;
+    let canceling = (0..60u64).map(async |n| {
+        let call = site.call(RINGS).await?;
+        tokio::time::sleep(Duration::from_millis(n % 4 * n * 3)).await;
+        let dropped = site.api.drop_call(&call).await?;
+        ensure!([200, 409].contains(&dropped.status), "{dropped:?}");
+        Ok(call)
+    });
+    let calls: Vec<String> = futures::future::try_join_all(canceling).await?;
+    let mut dialled = 0;
+    for call in &calls {
+        let events = site.system.webhooks.wait_for_end(call, LONG).await;
+        let events = events.with_context(|| site.system.logs())?;
+        let starts = events
+            .iter()
+            .filter(|event| event.name == "started")
+            .count();
+        ensure!(starts <= 1, "{events:?}");
+        dialled += starts;
+        let finals = events.iter().filter(|event| event.data["final"] == true);
+        ensure!(finals.count() == 1, "{events:?}");
+        let record = site.api.call(call).await?;
+        ensure!(record.text("/state") == "canceled", "{record:?}");
+    }
+    println!("{dialled} of {} had been dialled", calls.len());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sandbox_two_switches_of_one_name() -> Result<()> {
     let site = Site::start().await?;

@@ -76,6 +76,9 @@ impl Sweeper {
         let under = (shared.epoch.load(Ordering::Relaxed), shared.connects());
         let all = under != self.reconciled_under
             || now_ms.saturating_sub(self.reconciled_ms) >= RECONCILE_INTERVAL_MS;
+        if !all && wanted.is_empty() {
+            return;
+        }
         if all {
             self.reconciled_ms = now_ms;
             self.reconciled_under = under;

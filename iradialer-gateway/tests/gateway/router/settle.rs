@@ -94,6 +94,32 @@ async fn a_collector_that_is_away_makes_no_call_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_stood_still_takes_no_switch_for_gone() {
+    let bench = Bench::start(IMPATIENT).await;
+    let script = vec![Reaction::HoldSilently; 5];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
+    let mut calls = Vec::new();
+    for _ in 0..5 {
+        calls.push(bench.make_call("reminders", json!({})).await);
+    }
+    let dialled = switch.wait_for_dials(5).await;
+    switch.fall_silent();
+    bench.wait_for_log("a switch did not answer").await;
+    bench.gateway().signal("STOP").await;
+    sleep(Duration::from_secs(5)).await;
+    switch.speak_again();
+    bench.gateway().signal("CONT").await;
+    sleep(Duration::from_secs(1)).await;
+    for dialled in &dialled {
+        switch.complete(&dialled.command).await;
+    }
+    for call in &calls {
+        bench.wait_for_state(call, CallState::Completed).await;
+        assert_eq!(bench.webhook_until_final(call).await, COMPLETE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_of_which_nothing_is_known_is_dialled_again_where_its_request_asked_for_it() {
     let bench = Bench::start(IMPATIENT).await;
     let bus = bench.bus().await;
