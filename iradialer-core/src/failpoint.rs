@@ -6,7 +6,10 @@
 //! out: the first). `ACTION` is `kill` (SIGKILL to the process itself), `pause(MS)` (its thread stands
 //! still) or `error(MS)` (calls of [`fails`] are true for so long).
 //!
-//! Names are `PART.STEP.before` and `PART.STEP.after`, such as `tdb.commit.after`.
+//! Names are `PART.STEP.before` and `PART.STEP.after`, such as `tdb.commit.after`. Each that strikes adds its
+//! name as a line to the file `IRADIALER_FAILPOINT_LOG`, if that is set.
+//!
+//! Beside them, a clock that can be moved while a process runs: [`clock_offset_us`].
 
 /// The place `name` is reached. A `kill` or a `pause` that is armed there happens now.
 #[cfg(not(debug_assertions))]
@@ -27,16 +30,73 @@ pub fn armed() -> Result<Vec<String>, String> {
     Ok(Vec::new())
 }
 
+/// How far the clock of this process is made to be off, µs: what stands in the file
+/// `IRADIALER_CLOCK_FILE`, in ms, looked at every 20 ms. 0 without one. To be added to the wall's clock.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn clock_offset_us() -> i64 {
+    0
+}
+
 #[cfg(debug_assertions)]
 pub use armable::{armed, fails, hit};
+#[cfg(debug_assertions)]
+pub use clock::clock_offset_us;
+
+#[cfg(debug_assertions)]
+mod clock {
+    use std::path::{Path, PathBuf};
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+    use std::time::Instant;
+
+    const VARIABLE: &str = "IRADIALER_CLOCK_FILE";
+    /// How old what was read may be, ms.
+    const KEPT_MS: u64 = 20;
+
+    static FILE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os(VARIABLE).map(PathBuf::from));
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    /// When the file is to be looked at again, ms after [`BEGUN`].
+    static DUE_MS: AtomicU64 = AtomicU64::new(0);
+    static OFFSET_US: AtomicI64 = AtomicI64::new(0);
+
+    /// How far the clock of this process is made to be off, µs: what stands in the file
+    /// `IRADIALER_CLOCK_FILE`, in ms, looked at every 20 ms. 0 without one. To be added to the wall's clock.
+    pub fn clock_offset_us() -> i64 {
+        let Some(file) = &*FILE else { return 0 };
+        let since_ms = u64::try_from(BEGUN.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if since_ms >= DUE_MS.load(Ordering::Relaxed) {
+            DUE_MS.store(since_ms + KEPT_MS, Ordering::Relaxed);
+            OFFSET_US.store(read(file), Ordering::Relaxed);
+        }
+        OFFSET_US.load(Ordering::Relaxed)
+    }
+
+    /// What is no number of ms is no offset.
+    pub(super) fn read(file: &Path) -> i64 {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        text.trim()
+            .parse::<i64>()
+            .unwrap_or(0)
+            .saturating_mul(1_000)
+    }
+}
 
 #[cfg(debug_assertions)]
 mod armable {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{LazyLock, OnceLock};
     use std::time::{Duration, Instant};
 
     const VARIABLE: &str = "IRADIALER_FAILPOINTS";
+    const LOG_VARIABLE: &str = "IRADIALER_FAILPOINT_LOG";
+
+    static LOG: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os(LOG_VARIABLE).map(PathBuf::from));
 
     static POINTS: LazyLock<Result<Vec<Point>, String>> =
         LazyLock::new(|| parse(&std::env::var(VARIABLE).unwrap_or_default()));
@@ -84,6 +144,9 @@ mod armable {
     impl Point {
         fn reach(&self) -> bool {
             let hit = self.hits.fetch_add(1, Ordering::SeqCst) + 1;
+            if hit == self.at {
+                self.tell();
+            }
             match self.action {
                 Action::Kill if hit == self.at => kill(),
                 Action::Pause(pause) if hit == self.at => std::thread::sleep(pause),
@@ -93,6 +156,17 @@ mod armable {
                 _ => {}
             }
             false
+        }
+    }
+
+    impl Point {
+        /// Notes that it strikes. Whoever counts has to see the file; nobody here can do anything about it.
+        fn tell(&self) {
+            let Some(path) = &*LOG else { return };
+            let file = OpenOptions::new().append(true).create(true).open(path);
+            if let Err(error) = file.and_then(|mut file| writeln!(file, "{}", self.name)) {
+                eprintln!("{LOG_VARIABLE} {}: {error}", path.display());
+            }
         }
     }
 
@@ -190,6 +264,18 @@ mod armable {
                 [point.reach(), point.reach(), point.reach()],
                 [false, true, true]
             );
+        }
+
+        #[test]
+        fn a_moved_clock_is_read() {
+            let file = std::env::temp_dir().join(format!("ira-clock-{}", std::process::id()));
+            for (text, us) in [("180000\n", 180_000_000), ("-5", -5_000), ("noon", 0)] {
+                std::fs::write(&file, text).unwrap();
+                assert_eq!(super::super::clock::read(&file), us);
+            }
+            std::fs::remove_file(&file).unwrap();
+            assert_eq!(super::super::clock::read(&file), 0);
+            assert_eq!(super::super::clock_offset_us(), 0);
         }
 
         #[test]

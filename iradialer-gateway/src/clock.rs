@@ -1,5 +1,6 @@
 //! The time, injected: production reads the system's clock, tests set it.
 
+use iradialer_core::failpoint::clock_offset_us;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,7 +32,8 @@ impl Clock {
             // A system clock before 1970 is not a case worth an error at every caller.
             None => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_millis() as u64),
+                .map_or(0, |since| since.as_millis() as u64)
+                .saturating_add_signed(clock_offset_us() / 1_000),
         }
     }
 

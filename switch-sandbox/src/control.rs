@@ -62,7 +62,7 @@ fn install(options: Options) -> Result<(), String> {
     let conf = options.conf.ok_or("--conf is missing")?;
     let invite_log = match &options.invite_log {
         Some(path) => Some(
-            InviteLog::open(path, &options.name)
+            InviteLog::open(path, &options.name, options.journal.clone())
                 .map_err(|error| format!("--invite-log {}: {error}", path.display()))?,
         ),
         None => None,

@@ -35,10 +35,13 @@ pub struct Options {
     /// How many calls there may be at once
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub max_sessions: usize,
-    /// A file that gets a line for each INVITE: when (µs since 1970), channel, call, number, trunk, and
-    /// the name of this sandbox, parted by tabs
+    /// A file that gets a line for each INVITE: when (µs since 1970), channel, call, number, trunk, the
+    /// name of this sandbox, and whether the channel stood in the journal, parted by tabs
     #[arg(long, value_name = "FILE")]
     pub invite_log: Option<PathBuf>,
+    /// The module's journal, for the INVITE log to look into
+    #[arg(long, value_name = "DIR", requires = "invite_log")]
+    pub journal: Option<PathBuf>,
     /// This sandbox's name in the INVITE log, which several may share
     #[arg(long, value_name = "NAME", default_value = "sandbox")]
     pub name: String,

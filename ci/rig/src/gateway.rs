@@ -36,6 +36,9 @@ pub struct Config {
     /// The bus; without one the gateway starts its own in development mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nats: Option<Bus>,
+    /// Variables of its environment.
+    #[serde(skip)]
+    pub env: Vec<(String, String)>,
 }
 
 /// `[[trunks]]`
@@ -102,7 +105,7 @@ impl Default for Web {
 }
 
 /// `[nats]`
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Bus {
     /// The server.
     pub url: String,
@@ -161,6 +164,7 @@ pub struct Gateway {
     program: PathBuf,
     ready: Ready,
     login: SwitchLogin,
+    env: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -172,9 +176,9 @@ impl Gateway {
         std::fs::write(&file, toml::to_string(&config)?)?;
         let data = dir.path().join("data");
         std::fs::create_dir(&data)?;
-        let (process, ready) = launch(program, dir.path(), nats.is_none()).await?;
+        let (process, ready) = launch(program, dir.path(), nats.is_none(), &config.env).await?;
         let login = match nats {
-            Some(nats) => nats.switch_login(),
+            Some(nats) => nats.switch_login(NODE)?,
             None => read_json::<OwnBus>(&data.join("nats.json"))
                 .and_then(|bus| bus.switch_login(NODE))
                 .context("the gateway left no nats.json with a user for the switch")?,
@@ -185,6 +189,7 @@ impl Gateway {
             program: program.to_owned(),
             ready,
             login,
+            env: config.env,
         })
     }
 
@@ -194,7 +199,7 @@ impl Gateway {
         self.process.signal(rustix::process::Signal::KILL)?;
         self.process.stop(STOP_TIME).await?;
         std::fs::remove_file(self.data_dir().join("ready.json")).context("removing ready.json")?;
-        (self.process, self.ready) = launch(&self.program, self.dir.path(), dev).await?;
+        (self.process, self.ready) = launch(&self.program, self.dir.path(), dev, &self.env).await?;
         Ok(())
     }
 
@@ -264,13 +269,21 @@ impl Gateway {
 }
 
 /// Starts the program on what is in `dir` and waits until it is ready. `dev`: with a bus of its own.
-async fn launch(program: &Path, dir: &Path, dev: bool) -> Result<(Process, Ready)> {
+async fn launch(
+    program: &Path,
+    dir: &Path,
+    dev: bool,
+    env: &[(String, String)],
+) -> Result<(Process, Ready)> {
     let data = dir.join("data");
     let mut serve = Program::new("gateway", program)
         .args(["serve", "--config"])
         .arg(dir.join("gateway.toml").to_string_lossy())
         .arg("--data-dir")
         .arg(data.to_string_lossy());
+    for (name, value) in env {
+        serve = serve.env(name, value);
+    }
     if dev {
         serve = serve.arg("--dev");
     }

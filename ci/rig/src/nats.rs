@@ -1,11 +1,16 @@
-//! A `nats-server` of our own, as an operator would run one: users for gateway and switch, JetStream.
+//! A `nats-server` of our own, as an operator would run one: with the users that `nats-config` makes, each
+//! of which may touch its own subjects only, and JetStream.
 
+use crate::engine_config::value_of;
 use crate::gateway::{Bus, SwitchLogin};
 use crate::ports::free_port;
 use crate::process::{Process, Program};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -19,29 +24,43 @@ pub struct Nats {
     process: Process,
     dir: TempDir,
     port: u16,
-    password: String,
+    gateway: Bus,
+    switches: BTreeMap<String, SwitchLogin>,
 }
 
 impl Nats {
-    /// Starts one on a free port of loopback.
-    pub async fn start() -> Result<Self> {
+    /// Starts one on a free port of loopback, with a user for the gateway and one for each of the switches
+    /// `nodes`; `gateway` is the program that makes them.
+    pub async fn start(gateway: &Path, nodes: &[&str]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("ira-nats-").tempdir()?;
         let port = free_port()?;
-        let password = uuid::Uuid::new_v4().simple().to_string();
-        let config = format!(
-            "listen: 127.0.0.1:{port}\n\
-             jetstream {{ store_dir: \"{}\", max_memory_store: 64MB, max_file_store: 1GB }}\n\
-             authorization {{ users = [\n\
-             \x20 {{ user: gateway, password: \"{password}\" }}\n\
-             \x20 {{ user: switch, password: \"{password}\" }}\n\
-             ] }}\n",
-            dir.path().join("store").display()
-        );
+        let users = dir.path().join("users");
+        make_users(gateway, nodes, port, &users)?;
+        let config = std::fs::read_to_string(users.join("nats-server.conf"))?;
+        let config = config
+            .replace("127.0.0.1:4222", &format!("127.0.0.1:{port}"))
+            .replace(
+                "/var/lib/nats",
+                &dir.path().join("store").display().to_string(),
+            );
+        let logins = nodes.iter().map(|node| {
+            let text = std::fs::read_to_string(users.join(format!("{node}.xml")))?;
+            let value = |name| value_of(&text, name).map(str::to_owned);
+            let login = SwitchLogin {
+                url: value("nats-url")?,
+                user: value("nats-user")?,
+                password: value("nats-password")?,
+            };
+            Ok(((*node).to_owned(), login))
+        });
+        let of_gateway: OfGateway =
+            toml::from_str(&std::fs::read_to_string(users.join("gateway.toml"))?)?;
         let mut nats = Nats {
             process: Self::spawn(&dir, &config)?,
+            gateway: of_gateway.nats,
+            switches: logins.collect::<Result<_>>()?,
             dir,
             port,
-            password,
         };
         nats.wait_until_ready().await?;
         Ok(nats)
@@ -103,26 +122,37 @@ impl Nats {
 
     /// How a gateway logs on.
     pub fn gateway_login(&self) -> Bus {
-        Bus {
-            url: self.url(),
-            user: "gateway".into(),
-            password: self.password.clone(),
-        }
+        self.gateway.clone()
     }
 
-    /// How a switch logs on.
-    pub fn switch_login(&self) -> SwitchLogin {
-        SwitchLogin {
-            url: self.url(),
-            user: "switch".into(),
-            password: self.password.clone(),
-        }
+    /// How the switch `node` logs on.
+    pub fn switch_login(&self, node: &str) -> Result<SwitchLogin> {
+        let login = self.switches.get(node).cloned();
+        login.with_context(|| format!("the bus was started without a user for {node}"))
     }
+}
 
-    /// Where it listens.
-    pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+/// What `nats-config` leaves for the gateway.
+#[derive(Deserialize)]
+struct OfGateway {
+    nats: Bus,
+}
+
+/// Has the gateway's own command make the users, as an operator does.
+fn make_users(gateway: &Path, nodes: &[&str], port: u16, out: &Path) -> Result<()> {
+    let mut command = Command::new(gateway);
+    command.arg("nats-config");
+    for node in nodes {
+        command.args(["--node", node]);
     }
+    let output = command
+        .args(["--url", &format!("nats://127.0.0.1:{port}"), "--out"])
+        .arg(out)
+        .output()
+        .context("running the gateway's nats-config")?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "nats-config: {told}");
+    Ok(())
 }
 
 /// Debian puts it where only root's `PATH` looks.

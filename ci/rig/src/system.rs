@@ -120,7 +120,7 @@ impl System {
                 // Only the development mode lets webhooks go to loopback unasked.
                 let webhooks = config.webhooks.get_or_insert_default();
                 webhooks.allow_addresses.push("127.0.0.0/8".into());
-                Some(Nats::start().await?)
+                Some(Nats::start(&built.gateway, &[NODE]).await?)
             }
         };
         let gateway = Gateway::start(&built.gateway, config, nats.as_ref()).await?;

@@ -17,7 +17,7 @@ async fn nothing_is_lost_and_nobody_is_dialled_twice() -> Result<()> {
         database: Database::Sqlite,
         switches: Switches::Sandbox,
         gap: Duration::from_millis(250),
-        settle: Duration::from_secs(60),
+        settle: Duration::from_secs(240),
         aloud: false,
     };
     let outcome = run(&built, options).await?;

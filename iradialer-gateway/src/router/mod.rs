@@ -30,7 +30,7 @@ use plan::{Room, Sought};
 use shared::{Hand, Shared};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use sweep::Sweeper;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -166,6 +166,7 @@ impl Router {
         now_ms: u64,
     ) -> Result<Option<u64>, TdbError> {
         let shared = Arc::clone(&self.shared);
+        let picked = Instant::now();
         // In this order: a call that is assigned in between is counted twice, not missed.
         let in_hand = shared.in_hand();
         let live = shared.app.tdb.live_counts().await?;
@@ -213,6 +214,7 @@ impl Router {
                         trunk,
                         switch,
                         epoch,
+                        picked,
                     };
                     shared
                         .tasks

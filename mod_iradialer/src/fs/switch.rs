@@ -35,7 +35,8 @@ impl Host for Switch {
 
     fn now_us(&self) -> u64 {
         // SAFETY: H1: callable from any thread while the module is loaded.
-        u64::try_from(unsafe { sys::switch_time_now() }).unwrap_or(0)
+        let us = u64::try_from(unsafe { sys::switch_time_now() }).unwrap_or(0);
+        us.saturating_add_signed(iradialer_core::failpoint::clock_offset_us())
     }
 
     fn clock_rate(&self) -> f64 {

@@ -1,7 +1,7 @@
 //! Calls through the module: dial commands over NATS, as the router sends them.
 
 use super::{Offer, Outcome, Site};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use async_nats::{Client, Subscriber, jetstream};
 use futures::StreamExt;
 use iradialer_core::flow::{self, Flow};
@@ -12,6 +12,7 @@ use iradialer_core::value::{
 use iradialer_core::wire::{self, DialCommand, DialReply, EventBody, Heartbeat, SwitchEvent};
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
 
 /// How long after the last call was offered its end may take, beyond its ringing.
 const SETTLE: Duration = Duration::from_secs(20);
@@ -35,8 +36,12 @@ struct Offered {
 impl Module {
     /// Waits for the module's heartbeat. Its calls hang up as soon as they are answered.
     pub async fn of(site: &Site) -> Result<Self> {
+        Module::on(async_nats::connect(&site.nats_url).await?).await
+    }
+
+    /// The same for the one module on a bus.
+    pub async fn on(client: Client) -> Result<Self> {
         let cluster = ClusterName::parse("cluster", "ira")?;
-        let client = async_nats::connect(&site.nats_url).await?;
         let stream = jetstream::stream::Config {
             name: subject::event_stream(&cluster),
             subjects: vec![subject::all_events(&cluster)],
@@ -149,6 +154,39 @@ impl Module {
             }
         }
         Ok(accepted)
+    }
+
+    /// Offers calls, to one number if it is given, and returns how long each answer took, ms, shortest
+    /// first. All must be taken.
+    pub async fn admit(&self, trunk: &str, number: Option<&str>, offer: Offer) -> Result<Vec<f64>> {
+        let dial = subject::dial(
+            &self.cluster,
+            &self.heartbeat.node_id,
+            &self.heartbeat.incarnation,
+        );
+        let started = Instant::now();
+        let mut answers = JoinSet::new();
+        for index in 0..offer.calls {
+            tokio::time::sleep_until((started + offer.due(index)).into()).await;
+            let mut command = self.command(trunk, index)?;
+            if let Some(number) = number {
+                command.to_number = DialNumber::parse("number", number)?;
+            }
+            let command = serde_json::to_vec(&command)?;
+            let (client, dial) = (self.client.clone(), dial.clone());
+            answers.spawn(async move {
+                let sent = Instant::now();
+                let reply = client.request(dial, command.into()).await?;
+                let took = sent.elapsed();
+                let reply: DialReply = serde_json::from_slice(&reply.payload)?;
+                ensure!(reply == DialReply::Accepted, "not taken: {reply:?}");
+                Ok(took.as_secs_f64() * 1e3)
+            });
+        }
+        let answers = answers.join_all().await.into_iter();
+        let mut took = answers.collect::<Result<Vec<f64>>>()?;
+        took.sort_by(f64::total_cmp);
+        Ok(took)
     }
 
     fn command(&self, trunk: &str, index: u32) -> Result<DialCommand> {

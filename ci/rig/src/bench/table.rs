@@ -27,6 +27,20 @@ impl Table {
         );
     }
 
+    /// A figure of ours beside another's, if there is one; it is ours that has to be so.
+    pub fn beside(&mut self, what: &str, ours: f64, peer: Option<f64>, bound: &str, holds: bool) {
+        let text = |figure: Option<f64>| figure.map_or("-".to_owned(), |f| format!("{f:.2}"));
+        let ratio = peer.map(|peer| ours / peer);
+        self.row(
+            what,
+            format!("{ours:.2}"),
+            text(peer),
+            text(ratio),
+            bound,
+            holds,
+        );
+    }
+
     /// A figure that stands alone.
     pub fn alone(&mut self, what: &str, figure: f64, bound: &str, holds: bool) {
         self.row(

@@ -4,8 +4,8 @@
 use anyhow::Result;
 use clap::Parser;
 use iradialer_rig::bench::{
-    AT_ONCE, Module, Offer, Originate, Outcome, RING, RINGS_8_S, Site, Table, load_and_unload,
-    post_to_invite, quantile,
+    AT_ONCE, Module, Offer, Originate, Outcome, RING, RINGS_8_S, Site, Table, accepts, admission,
+    dispatch, load_and_unload, post_to_invite, quantile, takeover,
 };
 use iradialer_rig::freeswitch::Installation;
 use iradialer_rig::repository::Built;
@@ -30,7 +30,14 @@ struct Args {
     /// Loads and unloads with calls up.
     #[arg(long, default_value_t = 100)]
     cycles: usize,
-    /// Only these: `latency`, `at-once`, `ringing`, `saturation`, `cycles`.
+    /// Calls in the long queue.
+    #[arg(long, default_value_t = 10_000_000)]
+    queued: u64,
+    /// Times a router is killed.
+    #[arg(long, default_value_t = 7)]
+    kills: usize,
+    /// Only these: `accept`, `dispatch`, `admission`, `takeover`, which need no FreeSWITCH; `latency`,
+    /// `at-once`, `ringing`, `saturation`, `cycles`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -44,41 +51,64 @@ impl Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let Some(installation) = Installation::find()? else {
-        println!(
-            "SKIPPED: {}. The benchmarks of the switch need one.",
-            Installation::NOT_FOUND
-        );
-        return Ok(());
-    };
+    let found = Installation::find()?;
     let built = Built::now(true)?;
     let mut table = Table::default();
+    if args.wants("accept") {
+        tokio::task::block_in_place(|| accepts(&mut table))?;
+    }
+    if args.wants("dispatch") {
+        dispatch(&mut table, &built, 10_000, args.queued).await?;
+    }
+    if args.wants("admission") {
+        admission(&mut table, &built, found.as_ref()).await?;
+    }
+    if args.wants("takeover") {
+        takeover(&mut table, &built, args.kills).await?;
+    }
+    match found {
+        Some(installation) => of_the_switch(&args, &mut table, &built, installation).await?,
+        None => println!(
+            "SKIPPED: {}. The benchmarks of the switch need one.",
+            Installation::NOT_FOUND
+        ),
+    }
+    println!();
+    table.print();
+    Ok(())
+}
+
+/// What needs a real switch.
+async fn of_the_switch(
+    args: &Args,
+    table: &mut Table,
+    built: &Built,
+    installation: Installation,
+) -> Result<()> {
     if args.wants("latency") {
-        latency(&mut table, &installation, &built).await?;
+        latency(table, &installation, built).await?;
     }
     println!(
         "FreeSWITCH {}, sipp, nats-server, and both loads on this machine's cores",
         installation.version
     );
-    let fresh = || Site::start(&installation, &built);
+    let fresh = || Site::start(&installation, built);
     if args.wants("at-once") {
         let offer = Offer::lasting(200.0, 15.0);
-        cpu_per_call(&mut table, &args, fresh, AT_ONCE, offer, Duration::ZERO).await?;
+        cpu_per_call(table, args, fresh, AT_ONCE, offer, Duration::ZERO).await?;
     }
     if args.wants("ringing") {
         let offer = Offer::lasting(80.0, 16.0);
-        cpu_per_call(&mut table, &args, fresh, RINGS_8_S, offer, RING).await?;
+        cpu_per_call(table, args, fresh, RINGS_8_S, offer, RING).await?;
     }
     if args.wants("saturation") {
         let site = fresh().await?;
         let module = Module::of(&site).await?;
-        saturation(&mut table, &args, &site, &module).await?;
+        saturation(table, args, &site, &module).await?;
     }
     if args.wants("cycles") {
-        cycles(&mut table, &args, &fresh().await?).await?;
+        cycles(table, args, &fresh().await?).await?;
     }
-    println!();
-    table.print();
     Ok(())
 }
 

@@ -29,8 +29,9 @@ struct Arguments {
     /// Calls asked for in a second.
     #[arg(long, default_value_t = 4.0)]
     rate: f64,
-    /// Seconds after the last fault in which everything must have come to its end.
-    #[arg(long, default_value_t = 120)]
+    /// Seconds after the last fault in which everything must have come to its end. A router whose clock
+    /// was ahead by minutes has put calls off by as much.
+    #[arg(long, default_value_t = 300)]
     settle: u64,
     /// Shows no faults as they strike.
     #[arg(long)]
@@ -64,7 +65,10 @@ async fn main() -> Result<ExitCode> {
     };
     println!("seed {}", options.seed);
     let outcome = run(&built, options).await?;
-    println!("\n{}\n{}", outcome.findings, outcome.summary);
+    println!(
+        "\n{}\n{}\n{}",
+        outcome.tally, outcome.findings, outcome.summary
+    );
     match outcome.logs {
         None => Ok(ExitCode::SUCCESS),
         Some(logs) => {

@@ -10,6 +10,7 @@ pub use findings::{Findings, Verdict};
 use super::chronicle::{Entry, What};
 use super::facts::Facts;
 use super::load::Asked;
+use super::plan::UNKNOWN_AFTER;
 use crate::webhook::Delivery;
 
 /// Everything there is to judge by.
@@ -28,7 +29,14 @@ pub struct Evidence {
     pub durable_journal: bool,
     /// Whether everything had come to its end in time.
     pub settled: bool,
+    /// Which faults and failpoints there should have been and were not.
+    pub not_struck: Vec<String>,
 }
+
+/// Whose clock the TDB's times of assignments are of.
+const ROUTERS: &[&str] = &["router-a", "router-b"];
+/// How much later than we a process may see that its clock was moved, ms.
+const CLOCK_SLACK_MS: i64 = 1_000;
 
 impl Evidence {
     /// Whether the switch `node` died between the two times (ms since the Unix epoch).
@@ -55,6 +63,52 @@ impl Evidence {
         })
     }
 
+    /// Whether the process stood still or was cut off so long that a router may give it up.
+    fn given_up(&self, node: &str, from_ms: i64, to_ms: i64) -> bool {
+        self.entries.iter().any(|entry| {
+            let What::Hindered { until_ms } = entry.what else {
+                return false;
+            };
+            let lasted_ms = until_ms.saturating_sub(entry.at_ms);
+            u128::from(lasted_ms) >= UNKNOWN_AFTER.as_millis()
+                && entry.target.name() == node
+                && entry.at_ms as i64 <= to_ms
+                && until_ms as i64 >= from_ms
+        })
+    }
+
+    /// How far the clock of the process may have been off at a moment, ms: not at all, or as it was moved.
+    fn clock_off(&self, node: &str, at_ms: i64) -> impl Iterator<Item = i64> {
+        let moved = self.moves(node).filter(move |(_, from_ms, until_ms)| {
+            (from_ms - CLOCK_SLACK_MS..=until_ms + CLOCK_SLACK_MS).contains(&at_ms)
+        });
+        std::iter::once(0).chain(moved.map(|(off_ms, ..)| off_ms))
+    }
+
+    /// The earliest and the latest moment that it may have been when the clock of one of `nodes` showed
+    /// `shown_ms`.
+    fn wall(&self, nodes: &[&str], shown_ms: i64) -> (i64, i64) {
+        let moves = nodes.iter().flat_map(|node| self.moves(node));
+        let mut may_be = (shown_ms, shown_ms);
+        for (off_ms, from_ms, until_ms) in moves {
+            let at_ms = shown_ms - off_ms;
+            if (from_ms - CLOCK_SLACK_MS..=until_ms + CLOCK_SLACK_MS).contains(&at_ms) {
+                may_be = (may_be.0.min(at_ms), may_be.1.max(at_ms));
+            }
+        }
+        may_be
+    }
+
+    /// Each move of the clock of `node`: by how much, from when and until when, ms.
+    fn moves(&self, node: &str) -> impl Iterator<Item = (i64, i64, i64)> {
+        self.entries.iter().filter_map(move |entry| {
+            let What::ClockMoved { off_ms, until_ms } = entry.what else {
+                return None;
+            };
+            (entry.target.name() == node).then_some((off_ms, entry.at_ms as i64, until_ms as i64))
+        })
+    }
+
     fn happened(&self, node: &str, from_ms: i64, to_ms: i64, is: impl Fn(&What) -> bool) -> bool {
         let during = |entry: &&Entry| (from_ms..=to_ms).contains(&(entry.at_ms as i64));
         self.entries
@@ -70,6 +124,11 @@ pub fn check(evidence: &Evidence) -> Findings {
     calls::check(evidence, &mut findings);
     dialling::check(evidence, &mut findings);
     bounds::check(evidence, &mut findings);
+    findings.rule(
+        "a long run has every kind of fault and every failpoint",
+        evidence.not_struck.len(),
+        evidence.not_struck.clone(),
+    );
     findings
 }
 

@@ -1,7 +1,7 @@
 //! What was done to whom and when, by the wall's clock: the checks need it to know whose fault something
 //! may be, and a report shows it.
 
-use super::plan::Target;
+use super::target::Target;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,6 +27,15 @@ pub enum What {
         /// Until when, ms since the Unix epoch.
         until_ms: u64,
     },
+    /// Its clock was off, up to a time.
+    ClockMoved {
+        /// By how many ms, and which way.
+        off_ms: i64,
+        /// Until when, ms since the Unix epoch.
+        until_ms: u64,
+    },
+    /// A fault of this kind struck it.
+    Struck(&'static str),
     /// It ended though nobody had a hand in it, with the end of its log.
     Broke(String),
     /// For a person.

@@ -66,6 +66,8 @@ pub struct Invite {
     pub trunk: String,
     /// The switch.
     pub node: String,
+    /// Whether its attempt stood in the switch's journal by then, where the far end could look.
+    pub journalled: Option<bool>,
 }
 
 impl Invite {
@@ -260,7 +262,7 @@ pub fn invites(path: &Path) -> Result<Vec<Invite>> {
 
 fn invite(line: &str) -> Result<Invite> {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [at_us, attempt_id, call, number, trunk, node] = fields[..] else {
+    let [at_us, attempt_id, call, number, trunk, node, journalled] = fields[..] else {
         bail!("the INVITE log has a line that is none: {line:?}");
     };
     Ok(Invite {
@@ -270,5 +272,10 @@ fn invite(line: &str) -> Result<Invite> {
         number: number.to_owned(),
         trunk: trunk.to_owned(),
         node: node.to_owned(),
+        journalled: match journalled {
+            "journalled" => Some(true),
+            "missing" => Some(false),
+            _ => None,
+        },
     })
 }

@@ -1,117 +1,11 @@
 //! The faults of a seed.
 
+use super::target::Target;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use std::fmt;
 use std::time::Duration;
-
-/// A process of the system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
-    /// The gateway's role `web`.
-    Web,
-    /// One of the two routers.
-    RouterA,
-    /// The other.
-    RouterB,
-    /// The gateway's role `collector`.
-    Collector,
-    /// The gateway's role `dispatcher`.
-    Dispatcher,
-    /// One of the two switches.
-    SwitchA,
-    /// The other.
-    SwitchB,
-    /// The bus.
-    Nats,
-    /// The database server, where there is one.
-    Postgres,
-}
-
-impl Target {
-    /// The processes of the gateway.
-    pub const GATEWAY: [Target; 5] = [
-        Target::Web,
-        Target::RouterA,
-        Target::RouterB,
-        Target::Collector,
-        Target::Dispatcher,
-    ];
-    /// The switches.
-    pub const SWITCHES: [Target; 2] = [Target::SwitchA, Target::SwitchB];
-
-    /// Its name in logs, and on the bus if it is a switch.
-    pub fn name(self) -> &'static str {
-        match self {
-            Target::Web => "web",
-            Target::RouterA => "router-a",
-            Target::RouterB => "router-b",
-            Target::Collector => "collector",
-            Target::Dispatcher => "dispatcher",
-            Target::SwitchA => "switch-a",
-            Target::SwitchB => "switch-b",
-            Target::Nats => "nats",
-            Target::Postgres => "postgres",
-        }
-    }
-
-    /// The `--roles` of a gateway process.
-    pub fn role(self) -> &'static str {
-        match self {
-            Target::RouterA | Target::RouterB => "router",
-            other => other.name(),
-        }
-    }
-
-    /// Whether it is a switch.
-    pub fn is_switch(self) -> bool {
-        Target::SWITCHES.contains(&self)
-    }
-
-    /// Where a failpoint can be armed in it.
-    fn failpoints(self) -> &'static [&'static str] {
-        match self {
-            Target::Web => &[
-                "web.accept.commit.before",
-                "web.accept.commit.after",
-                "tdb.commit.before",
-                "tdb.commit.after",
-            ],
-            Target::RouterA | Target::RouterB => &[
-                "router.assign.before",
-                "router.assign.after",
-                "router.dispatch.send.before",
-                "router.dispatch.send.after",
-                "tdb.commit.before",
-                "tdb.commit.after",
-            ],
-            Target::Collector => &[
-                "collector.ack.before",
-                "collector.ack.after",
-                "tdb.commit.before",
-                "tdb.commit.after",
-            ],
-            Target::Dispatcher => &[
-                "dispatcher.send.before",
-                "dispatcher.send.after",
-                "tdb.commit.before",
-                "tdb.commit.after",
-            ],
-            Target::SwitchA | Target::SwitchB => &[
-                "journal.append.before",
-                "journal.append.after",
-                "journal.sync.before",
-                "journal.sync.after",
-                "module.reply.before",
-                "module.reply.after",
-                "module.publish.before",
-                "module.publish.after",
-            ],
-            Target::Nats | Target::Postgres => &[],
-        }
-    }
-}
 
 /// Which of a process's connections is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +25,12 @@ pub enum Trouble {
     Stall,
     /// Everything passes so much later.
     Delay(Duration),
+    /// So many of a hundred messages are lost.
+    Lose(u8),
+    /// So many of a hundred messages pass twice.
+    Double(u8),
+    /// Every message passes, and comes again so much later.
+    Haunt(Duration),
 }
 
 /// What is done to a process.
@@ -152,9 +52,44 @@ pub enum Blow {
     DieAt(&'static str, u64),
     /// A restart with a failpoint at which it stands still so long, and later one without.
     PauseAt(&'static str, u64, Duration),
-    /// A restart with a disk that fills up: journal writes fail for so long.
+    /// The disk of a switch's journal or of the TDB has no room for so long.
     DiskFull(Duration),
+    /// SIGKILL, what was written to the disk and not synced is gone, and a start.
+    PowerCut,
+    /// Its clock is off by so many ms for so long, and then right again.
+    Clock(i64, Duration),
 }
+
+impl Blow {
+    /// Its kind, for a table.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Blow::Kill(_) => "kill -9",
+            Blow::Stop(lasts) if *lasts >= LONG_STOP => "SIGSTOP, until it is given up",
+            Blow::Stop(_) => "SIGSTOP, and CONT",
+            Blow::Restart => "graceful restart",
+            Blow::Wipe => "state wiped",
+            Blow::Tear(_) => "torn journal",
+            Blow::Partition(_, Trouble::Cut, _) => "connection cut",
+            Blow::Partition(_, Trouble::Stall, _) => "connection stalled",
+            Blow::Partition(_, Trouble::Delay(_), _) => "connection slow",
+            Blow::Partition(_, Trouble::Lose(_), _) => "messages lost",
+            Blow::Partition(_, Trouble::Double(_), _) => "messages doubled",
+            Blow::Partition(_, Trouble::Haunt(_), _) => "messages that come again",
+            Blow::DieAt(..) => "kill -9 at a failpoint",
+            Blow::PauseAt(..) => "standstill at a failpoint",
+            Blow::DiskFull(_) => "full disk",
+            Blow::PowerCut => "power cut",
+            Blow::Clock(ms, _) if *ms > 0 => "clock ahead",
+            Blow::Clock(..) => "clock behind",
+        }
+    }
+}
+
+/// Longer than what makes the router give a switch up ([`UNKNOWN_AFTER`]).
+pub const LONG_STOP: Duration = Duration::from_secs(33);
+/// What `router.switch_unknown_after_ms` is in a run.
+pub const UNKNOWN_AFTER: Duration = Duration::from_secs(30);
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +125,8 @@ pub struct Terms {
     pub faults: usize,
     /// Whether there is a PostgreSQL to strike, and connections to it.
     pub postgres: bool,
+    /// Whether journals, and the TDB if it is a file, are on disks of their own.
+    pub disks: bool,
 }
 
 /// The faults, in order. The same terms give the same plan.
@@ -197,68 +134,85 @@ pub fn plan(terms: Terms) -> Vec<Fault> {
     let mut rng = StdRng::seed_from_u64(terms.seed);
     (1..=terms.faults)
         .map(|number| {
-            let target = target(&mut rng, terms.postgres);
+            let target = target(&mut rng, terms);
             Fault {
                 number,
-                after: ms(&mut rng, 300, 1_500),
+                after: ms(&mut rng, 200, 1_000),
                 target,
-                blow: blow(&mut rng, target, terms.postgres),
+                blow: blow(&mut rng, target, terms),
             }
         })
         .collect()
 }
 
-fn target(rng: &mut StdRng, postgres: bool) -> Target {
+fn target(rng: &mut StdRng, terms: Terms) -> Target {
+    let if_there = |is_there: bool, weight: u32| if is_there { weight } else { 0 };
     let weights = [
-        (Target::Web, 2),
-        (Target::RouterA, 4),
-        (Target::RouterB, 4),
-        (Target::Collector, 3),
-        (Target::Dispatcher, 2),
-        (Target::SwitchA, 5),
-        (Target::SwitchB, 5),
-        (Target::Nats, 3),
-        (Target::Postgres, if postgres { 2 } else { 0 }),
+        (Target::Web, 4),
+        (Target::RouterA, 8),
+        (Target::RouterB, 8),
+        (Target::Collector, 6),
+        (Target::Dispatcher, 4),
+        (Target::SwitchA, 10),
+        (Target::SwitchB, 10),
+        (Target::Nats, 6),
+        (Target::Postgres, if_there(terms.postgres, 4)),
+        (Target::TdbDisk, if_there(terms.disks && !terms.postgres, 2)),
     ];
     let chosen = weights.choose_weighted(rng, |(_, weight)| *weight);
     chosen.map_or(Target::RouterA, |(target, _)| *target)
 }
 
-fn blow(rng: &mut StdRng, target: Target, postgres: bool) -> Blow {
-    // Longer than every lease; shorter than what makes the router give a switch up.
+fn blow(rng: &mut StdRng, target: Target, terms: Terms) -> Blow {
+    // Longer than every lease, and, but for a few, shorter than what makes the router give a switch up.
     let stop = ms(rng, 500, 8_000);
     let down = ms(rng, 0, 3_000);
+    let pause = ms(rng, 200, 5_000);
     match (target, rng.random_range(0..100)) {
         (Target::Nats, 0..50) => Blow::Kill(down),
         (Target::Nats, 50..75) => Blow::Restart,
-        (Target::Nats, 75..85) => Blow::Stop(stop),
+        (Target::Nats, 75..84) => Blow::Stop(stop),
         (Target::Nats, _) => Blow::Wipe,
         (Target::Postgres, 0..60) => Blow::Kill(down),
         (Target::Postgres, _) => Blow::Restart,
-        (_, 0..22) => Blow::Kill(down),
-        (_, 22..40) => Blow::Stop(stop),
-        (_, 40..50) => Blow::Restart,
-        (_, 50..68) => partition(rng, target, postgres),
-        (_, 68..88) => Blow::DieAt(point(rng, target), rng.random_range(1..12)),
-        (switch, 88..92) if switch.is_switch() => Blow::Wipe,
-        (switch, 92..96) if switch.is_switch() => Blow::Tear(rng.random_range(1..200)),
-        (switch, 96..) if switch.is_switch() => Blow::DiskFull(ms(rng, 500, 4_000)),
-        _ => {
-            let pause = ms(rng, 200, 5_000);
-            Blow::PauseAt(point(rng, target), rng.random_range(1..12), pause)
-        }
+        (Target::TdbDisk, 0..50) => Blow::PowerCut,
+        (Target::TdbDisk, _) => Blow::DiskFull(ms(rng, 500, 4_000)),
+        (_, 0..16) => Blow::Kill(down),
+        (_, 16..30) => Blow::Stop(stop),
+        (_, 30..38) => Blow::Restart,
+        (_, 38..62) => partition(rng, target, terms.postgres),
+        (_, 62..78) => Blow::DieAt(point(rng, target), rng.random_range(1..12)),
+        (_, 78..85) => Blow::PauseAt(point(rng, target), rng.random_range(1..12), pause),
+        (switch, 85..87) if switch.is_switch() => Blow::Wipe,
+        (switch, 87..90) if switch.is_switch() => Blow::Tear(rng.random_range(1..200)),
+        (switch, 90..93) if switch.is_switch() => Blow::DiskFull(ms(rng, 500, 4_000)),
+        (switch, 93..96) if switch.is_switch() && terms.disks => Blow::PowerCut,
+        (switch, 99..) if switch.is_switch() => Blow::Stop(LONG_STOP),
+        (it, 85..) if it.is_switch() || it.is_router() => clock(rng),
+        _ => Blow::Kill(down),
     }
 }
 
+/// Off by ten seconds to three minutes, either way.
+fn clock(rng: &mut StdRng) -> Blow {
+    let off_ms = rng.random_range(10_000..180_000);
+    let sign = if rng.random_bool(0.5) { 1 } else { -1 };
+    Blow::Clock(sign * off_ms, ms(rng, 500, 6_000))
+}
+
 fn partition(rng: &mut StdRng, target: Target, postgres: bool) -> Blow {
-    let trouble = match rng.random_range(0..3) {
-        0 => Trouble::Cut,
-        1 => Trouble::Stall,
-        _ => Trouble::Delay(ms(rng, 20, 400)),
-    };
-    let link = match postgres && !target.is_switch() && rng.random_bool(0.5) {
+    let link = match postgres && !target.is_switch() && rng.random_bool(0.4) {
         true => Link::Sql,
         false => Link::Nats,
+    };
+    let kinds = if link == Link::Nats { 6 } else { 3 };
+    let trouble = match rng.random_range(0..kinds) {
+        0 => Trouble::Cut,
+        1 => Trouble::Stall,
+        2 => Trouble::Delay(ms(rng, 20, 400)),
+        3 => Trouble::Lose(rng.random_range(5..60)),
+        4 => Trouble::Double(rng.random_range(20..=100)),
+        _ => Trouble::Haunt(ms(rng, 100, 7_000)),
     };
     Blow::Partition(link, trouble, ms(rng, 500, 6_000))
 }
@@ -279,6 +233,7 @@ mod tests {
         seed: 7,
         faults: 500,
         postgres: true,
+        disks: true,
     };
 
     #[test]
@@ -298,32 +253,53 @@ mod tests {
 
     #[test]
     fn no_blow_is_dealt_to_one_who_can_not_take_it() {
-        let plans = [
-            plan(TERMS),
-            plan(Terms {
-                postgres: false,
-                ..TERMS
-            }),
-        ];
+        let sqlite = Terms {
+            postgres: false,
+            ..TERMS
+        };
+        let bare = Terms {
+            disks: false,
+            ..sqlite
+        };
+        let plans = [plan(TERMS), plan(sqlite), plan(bare)];
         for fault in plans.iter().flatten() {
             let Fault { target, blow, .. } = fault;
+            let is_switch = target.is_switch();
             match blow {
-                Blow::Wipe => assert!(target.is_switch() || *target == Target::Nats, "{fault}"),
-                Blow::Tear(_) | Blow::DiskFull(_) => assert!(target.is_switch(), "{fault}"),
+                Blow::Wipe => assert!(is_switch || *target == Target::Nats, "{fault}"),
+                Blow::Tear(_) => assert!(is_switch, "{fault}"),
+                Blow::DiskFull(_) | Blow::PowerCut => {
+                    assert!(is_switch || *target == Target::TdbDisk, "{fault}");
+                }
+                Blow::Clock(..) => assert!(is_switch || target.is_router(), "{fault}"),
                 Blow::DieAt(point, _) | Blow::PauseAt(point, ..) => {
                     assert!(target.failpoints().contains(point), "{fault}");
                 }
-                Blow::Partition(link, ..) => {
+                Blow::Partition(link, trouble, _) => {
                     assert!(
                         *target != Target::Nats && *target != Target::Postgres,
                         "{fault}"
                     );
-                    assert!(*link == Link::Nats || !target.is_switch(), "{fault}");
+                    assert!(*link == Link::Nats || !is_switch, "{fault}");
+                    let of_messages = matches!(
+                        trouble,
+                        Trouble::Lose(_) | Trouble::Double(_) | Trouble::Haunt(_)
+                    );
+                    assert!(*link == Link::Nats || !of_messages, "{fault}");
                 }
                 _ => {}
             }
         }
-        let strikes_sql = |fault: &Fault| fault.target == Target::Postgres;
-        assert!(plans[0].iter().any(strikes_sql) && !plans[1].iter().any(strikes_sql));
+        let strikes = |plan: &[Fault], target| plan.iter().any(|fault| fault.target == target);
+        for (plan, postgres, tdb_disk) in [
+            (&plans[0], true, false),
+            (&plans[1], false, true),
+            (&plans[2], false, false),
+        ] {
+            assert_eq!(strikes(plan, Target::Postgres), postgres);
+            assert_eq!(strikes(plan, Target::TdbDisk), tdb_disk);
+        }
+        let cuts_power = |fault: &Fault| fault.blow == Blow::PowerCut;
+        assert!(!plans[2].iter().any(cuts_power));
     }
 }

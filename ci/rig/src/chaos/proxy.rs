@@ -1,15 +1,26 @@
 //! A TCP proxy between one process and one server, which can be told to misbehave.
 
+use super::frames::Frames;
 use super::plan::Trouble;
 use crate::ports::free_port;
 use anyhow::{Context, Result};
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
+
+/// What is spoken on the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// NATS, whose messages can be lost, doubled and held back.
+    Nats,
+    /// Whatever it is, it can be held up or cut only.
+    Any,
+}
 
 /// A proxy. Dropping it closes every connection through it.
 pub struct Proxy {
@@ -20,7 +31,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// Starts one on a free port of loopback, to `server`.
-    pub async fn start(server: SocketAddr) -> Result<Self> {
+    pub async fn start(server: SocketAddr, speech: Speech) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let listener = TcpListener::bind(address)
             .await
@@ -28,7 +39,7 @@ impl Proxy {
         let (trouble, seen) = watch::channel(None);
         let serving = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, server, seen.clone()));
+                tokio::spawn(serve(client, server, speech, seen.clone()));
             }
         });
         Ok(Proxy {
@@ -49,7 +60,12 @@ impl Proxy {
     }
 }
 
-async fn serve(client: TcpStream, server: SocketAddr, trouble: watch::Receiver<Option<Trouble>>) {
+async fn serve(
+    client: TcpStream,
+    server: SocketAddr,
+    speech: Speech,
+    trouble: watch::Receiver<Option<Trouble>>,
+) {
     let mut cut = trouble.clone();
     let pass = async {
         let Ok(upstream) = TcpStream::connect(server).await else {
@@ -60,8 +76,8 @@ async fn serve(client: TcpStream, server: SocketAddr, trouble: watch::Receiver<O
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = upstream.into_split();
         tokio::select! {
-            () = copy(from_client, to_server, trouble.clone()) => {}
-            () = copy(from_server, to_client, trouble.clone()) => {}
+            () = Way::new(to_server, speech, &trouble).copy(from_client) => {}
+            () = Way::new(to_client, speech, &trouble).copy(from_server) => {}
         }
     };
     tokio::select! {
@@ -71,26 +87,80 @@ async fn serve(client: TcpStream, server: SocketAddr, trouble: watch::Receiver<O
     }
 }
 
-async fn copy(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut trouble: watch::Receiver<Option<Trouble>>,
-) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(len) = from.read(&mut buffer).await
-        && len > 0
-    {
-        let passable = trouble.wait_for(|trouble| *trouble != Some(Trouble::Stall));
-        let Ok(now) = passable.await.map(|now| *now) else {
-            return;
-        };
+/// One direction of a connection.
+struct Way {
+    to: OwnedWriteHalf,
+    speech: Speech,
+    trouble: watch::Receiver<Option<Trouble>>,
+    frames: Frames,
+    /// Copies of messages that come again, and when.
+    late: VecDeque<(Instant, Vec<u8>)>,
+}
+
+impl Way {
+    fn new(to: OwnedWriteHalf, speech: Speech, trouble: &watch::Receiver<Option<Trouble>>) -> Self {
+        Way {
+            to,
+            speech,
+            trouble: trouble.clone(),
+            frames: Frames::default(),
+            late: VecDeque::new(),
+        }
+    }
+
+    async fn copy(mut self, mut from: OwnedReadHalf) {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let due = self.late.front().map(|(due, _)| *due);
+            let far = || Instant::now() + std::time::Duration::from_secs(3_600);
+            let written = tokio::select! {
+                read = from.read(&mut buffer) => match read {
+                    Ok(len) if len > 0 => self.pass(&buffer[..len]).await,
+                    _ => return,
+                },
+                () = sleep_until(due.unwrap_or_else(far)), if due.is_some() => {
+                    let (_, copy) = self.late.pop_front().unwrap_or_else(|| (far(), Vec::new()));
+                    self.to.write_all(&copy).await
+                }
+            };
+            if written.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn pass(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let gone = |_| std::io::Error::other("the proxy is gone");
+        let passable = self.trouble.wait_for(|now| *now != Some(Trouble::Stall));
+        let now = passable.await.map(|now| *now).map_err(gone)?;
         if let Some(Trouble::Delay(delay)) = now {
             sleep(delay).await;
         }
-        if to.write_all(&buffer[..len]).await.is_err() {
-            return;
+        if self.speech == Speech::Any {
+            return self.to.write_all(bytes).await;
         }
+        self.frames.push(bytes);
+        for frame in self.frames.by_ref() {
+            let times = match now {
+                Some(Trouble::Lose(percent)) if frame.is_message && hits(percent) => 0,
+                Some(Trouble::Double(percent)) if frame.is_message && hits(percent) => 2,
+                Some(Trouble::Haunt(after)) if frame.is_message => {
+                    let copy = frame.bytes.clone();
+                    self.late.push_back((Instant::now() + after, copy));
+                    1
+                }
+                _ => 1,
+            };
+            for _ in 0..times {
+                self.to.write_all(&frame.bytes).await?;
+            }
+        }
+        Ok(())
     }
+}
+
+fn hits(percent: u8) -> bool {
+    rand::random_range(0..100) < percent
 }
 
 #[cfg(test)]
@@ -120,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_passes_and_what_does_not() {
-        let proxy = Proxy::start(echo().await).await.unwrap();
+        let proxy = Proxy::start(echo().await, Speech::Any).await.unwrap();
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert!(exchange(&mut stream).await);
 
@@ -139,5 +209,33 @@ mod tests {
         proxy.suffer(None);
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert!(exchange(&mut stream).await);
+    }
+
+    #[tokio::test]
+    async fn messages_are_lost_doubled_and_come_again() {
+        let proxy = Proxy::start(echo().await, Speech::Nats).await.unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        // What passes both ways: a line, and a message that is lost or comes in fours (doubled there and
+        // doubled back), or comes back at once and again.
+        let after = Duration::from_millis(150);
+        for (trouble, times) in [
+            (None, 1),
+            (Some(Trouble::Lose(100)), 0),
+            (Some(Trouble::Double(100)), 4),
+            (Some(Trouble::Haunt(after)), 4),
+            (None, 1),
+        ] {
+            proxy.suffer(trouble);
+            stream.write_all(b"PUB a 2\r\nhi\r\n").await.unwrap();
+            tokio::time::sleep(after * 3).await;
+            stream.write_all(b"PING\r\n").await.unwrap();
+            let mut said = Vec::new();
+            while !said.ends_with(b"PING\r\n") {
+                let read = timeout(Duration::from_secs(5), stream.read_buf(&mut said));
+                assert!(read.await.unwrap().unwrap() > 0, "it was closed");
+            }
+            let expected = "PUB a 2\r\nhi\r\n".repeat(times) + "PING\r\n";
+            assert_eq!(String::from_utf8(said).unwrap(), expected, "{trouble:?}");
+        }
     }
 }

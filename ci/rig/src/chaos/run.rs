@@ -6,6 +6,7 @@ use super::facts::Reader;
 use super::load::{Load, Manner};
 use super::plan::{Terms, plan};
 use super::strike::strike;
+use super::tally::Tally;
 use super::world::{CAMPAIGNS, Database, Switches, World, has_journal};
 use crate::repository::Built;
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 /// How many faults are under way at once.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 /// The patience of a client with one request.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long clients may still repeat their requests when the faults have ceased.
@@ -46,6 +47,8 @@ pub struct Options {
 pub struct Outcome {
     /// The verdicts, as a table.
     pub findings: Findings,
+    /// What struck, as a table.
+    pub tally: Tally,
     /// What a person wants to know besides.
     pub summary: String,
     /// Where the logs are, kept only where something is wrong.
@@ -71,7 +74,13 @@ pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
         on_the_wire: world.wire.is_some(),
     };
     let load = Load::start(api, manner);
-    let struck = strike_all(&world, &options).await;
+    let terms = Terms {
+        seed: options.seed,
+        faults: options.faults,
+        postgres: options.database == Database::Postgres,
+        disks: world.has_disks,
+    };
+    let struck = strike_all(&world, terms).await;
     let ceased = Instant::now();
     let asked = load.finish(ANSWERED_WITHIN).await;
     let settled = settle(&world, options.settle).await?;
@@ -80,6 +89,8 @@ pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
     world.stop().await;
     let reader = Reader::connect(world.url_of_tdb()).await?;
     let facts = reader.facts(world.invites()?).await?;
+    let reached = world.failpoints_struck().await;
+    let tally = Tally::new(terms, &world.chronicle.entries(), &reached);
     let mut evidence = Evidence {
         asked,
         facts,
@@ -88,14 +99,19 @@ pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
         refused: world.webhooks.refused(),
         durable_journal: has_journal()?,
         settled,
+        not_struck: tally.missing(),
     };
     evidence.entries.sort_by_key(|entry| entry.at_ms);
     let findings = check(&evidence);
     let summary = format!(
-        "seed {}, {} faults, {:?}: {} calls accepted, {} INVITEs, {:.0} s in all, of which {:.0} s to settle",
+        "seed {}, {} faults, {:?}, full disks {}: {} calls accepted, {} INVITEs, {:.0} s in all, of which {:.0} s to settle",
         options.seed,
         options.faults,
         options.database,
+        match world.has_disks {
+            true => "are real",
+            false => "are failpoints, for want of the right to mount",
+        },
         evidence
             .asked
             .iter()
@@ -110,6 +126,7 @@ pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
     let logs = (!findings.are_clean()).then(|| world.keep());
     Ok(Outcome {
         findings,
+        tally,
         summary,
         logs,
     })
@@ -129,12 +146,7 @@ fn copied(built: &Built, to: &Path) -> Result<Built> {
 }
 
 /// Strikes every fault of the plan, in its order, few at a time.
-async fn strike_all(world: &Arc<World>, options: &Options) -> Result<()> {
-    let terms = Terms {
-        seed: options.seed,
-        faults: options.faults,
-        postgres: options.database == Database::Postgres,
-    };
+async fn strike_all(world: &Arc<World>, terms: Terms) -> Result<()> {
     let hands = Arc::new(Semaphore::new(AT_ONCE));
     let mut striking = JoinSet::new();
     for fault in plan(terms) {

@@ -1,9 +1,12 @@
 //! Deals one blow and mends what it broke.
 
 use super::chronicle::{What, now_ms};
+use super::disk::Disk;
 use super::life::Life;
-use super::plan::{Blow, Fault, Target};
-use super::world::{Node, World};
+use super::node::Node;
+use super::plan::{Blow, Fault};
+use super::target::Target;
+use super::world::World;
 use crate::process::Process;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
@@ -21,6 +24,7 @@ pub(super) async fn strike(world: &World, fault: &Fault) -> Result<()> {
     match fault.target {
         Target::Nats => nats(world, fault).await,
         Target::Postgres => postgres(world, fault).await,
+        Target::TdbDisk => tdb_disk(world, fault).await,
         target => {
             let node = world.node(target).context("no such process")?;
             let mut node = node.lock().await;
@@ -34,6 +38,8 @@ pub(super) async fn strike(world: &World, fault: &Fault) -> Result<()> {
 fn note(world: &World, fault: &Fault) {
     let text = fault.to_string();
     world.chronicle.note(fault.target, What::Note(text));
+    let kind = fault.blow.kind();
+    world.chronicle.note(fault.target, What::Struck(kind));
 }
 
 async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
@@ -74,12 +80,7 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
             node.start(chronicle, Some(&format!("{point}=kill@{hit}")))
                 .await?;
             hand_over_lease(world, fault.target).await?;
-            let died = dies(node).await;
-            let told = if died { "reached" } else { "not reached" };
-            chronicle.note(
-                fault.target,
-                What::Note(format!("{point}@{hit} was {told}")),
-            );
+            dies(node).await;
             node.kill(chronicle).await?;
         }
         Blow::PauseAt(point, hit, pause) => {
@@ -93,6 +94,12 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
             node.stop(chronicle).await;
         }
         Blow::DiskFull(lasts) => {
+            let began_ms = now_ms();
+            if let Some(disk) = &node.disk {
+                full(disk, lasts).await?;
+                hindered(world, fault.target, began_ms);
+                return Ok(());
+            }
             node.stop(chronicle).await;
             let ms = lasts.as_millis();
             let armed =
@@ -100,6 +107,22 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
             node.start(chronicle, Some(&armed)).await?;
             sleep(FAILPOINT_TIME + lasts).await;
             node.stop(chronicle).await;
+        }
+        Blow::PowerCut => {
+            node.kill(chronicle).await?;
+            if let Some(disk) = &mut node.disk {
+                disk.cut_power()?;
+            }
+        }
+        Blow::Clock(off_ms, lasts) => {
+            let began_ms = now_ms();
+            node.move_clock(off_ms)?;
+            sleep(lasts).await;
+            node.move_clock(0)?;
+            let until_ms = now_ms();
+            let what = What::ClockMoved { off_ms, until_ms };
+            chronicle.note_at(began_ms, fault.target, what);
+            return Ok(());
         }
     }
     node.start(chronicle, None).await?;
@@ -133,19 +156,22 @@ async fn stand_still(process: &mut Process, stop: Duration) -> Result<()> {
     process.signal(Signal::CONT)
 }
 
-/// Whether it ends by itself while a failpoint is armed.
-async fn dies(node: &mut Node) -> bool {
+/// Waits until it ends by itself while a failpoint is armed, but not for long.
+async fn dies(node: &mut Node) {
     let deadline = Instant::now() + FAILPOINT_TIME;
     while Instant::now() < deadline {
-        let Some(process) = node.life.as_mut().map(Life::process) else {
-            return true;
-        };
-        if process.ended().is_some() {
-            return true;
+        let process = node.life.as_mut().map(Life::process);
+        if process.is_none_or(|process| process.ended().is_some()) {
+            return;
         }
         sleep(Duration::from_millis(20)).await;
     }
-    false
+}
+
+async fn full(disk: &Disk, lasts: Duration) -> Result<()> {
+    disk.fill()?;
+    sleep(lasts).await;
+    disk.free()
 }
 
 fn remove(journal: &Path) -> Result<()> {
@@ -211,4 +237,32 @@ async fn postgres(world: &World, fault: &Fault) -> Result<()> {
         _ => postgres.stop().await?,
     }
     postgres.start_again().await
+}
+
+/// Nobody of the gateway is started or ended meanwhile: one that starts without its TDB ends, as it should.
+async fn tdb_disk(world: &World, fault: &Fault) -> Result<()> {
+    let Some(disk) = &world.tdb_disk else {
+        return Ok(());
+    };
+    let mut nodes = world.gateway().await;
+    let mut disk = disk.lock().await;
+    note(world, fault);
+    let began_ms = now_ms();
+    match fault.blow {
+        Blow::DiskFull(lasts) => full(&disk, lasts).await?,
+        _ => {
+            for node in &mut nodes {
+                node.kill(&world.chronicle).await?;
+            }
+            disk.cut_power()?;
+            for node in &mut nodes {
+                node.start(&world.chronicle, None).await?;
+            }
+            for node in &mut nodes {
+                node.wait_until_ready().await?;
+            }
+        }
+    }
+    hindered(world, fault.target, began_ms);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use super::facts::Invite;
 use super::load::KEY_HEADER;
-use super::plan::Target;
+use super::target::Target;
 use crate::freeswitch::Trunk;
 use crate::sipp::{Received, Sipp};
 use anyhow::{Context, Result};
@@ -93,6 +93,7 @@ impl Wire {
             node: self
                 .ports
                 .name(port(message.header("Via")).unwrap_or_default()),
+            journalled: None,
         })
     }
 }

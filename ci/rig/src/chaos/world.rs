@@ -2,26 +2,27 @@
 //! switches, the bus, and a proxy between each process and what it depends on.
 
 use super::chronicle::{Chronicle, What};
+use super::disk::Disk;
 use super::facts::{self, Invite};
 use super::life::Life;
-use super::plan::{Link, Target, Trouble};
+use super::node::{Node, Start};
+use super::plan::UNKNOWN_AFTER;
 use super::postgres::Postgres;
-use super::proxy::Proxy;
-use super::wire::{Ports, Wire};
+use super::proxy::{Proxy, Speech};
+use super::target::Target;
+use super::wire::Wire;
 use crate::api::Api;
-use crate::freeswitch::{self, Engine, FreeSwitch, Installation};
+use crate::freeswitch::{self, Engine, Installation};
 use crate::nats::Nats;
 use crate::ports::free_port;
-use crate::process::Program;
 use crate::repository::{self, Built};
 use crate::webhook::Receiver;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The tenant of every call.
 pub const TENANT: &str = "acme";
@@ -30,10 +31,10 @@ pub const CAMPAIGNS: [&str; 2] = ["north", "south"];
 /// The trunks: name, calls a second, calls at once.
 pub const TRUNKS: [(&str, u32, u32); 2] = [("alpha", 6, 12), ("beta", 4, 8)];
 
-/// How long a start may take, with every core busy.
-const START_TIME: Duration = Duration::from_secs(60);
-/// How long a graceful end may take: a switch hangs up its calls, a router waits for answers.
-const STOP_TIME: Duration = Duration::from_secs(30);
+/// How big the disk of a switch's journal is, MiB.
+const JOURNAL_DISK: u64 = 64;
+/// How big the TDB's disk is, MiB; it takes up only what is written to it.
+const TDB_DISK: u64 = 2_048;
 
 /// Where the TDB is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,39 +67,12 @@ pub struct World {
     pub wire: Option<Wire>,
     /// What happened.
     pub chronicle: Chronicle,
+    /// The disk with the TDB's file, if that is on one of its own.
+    pub tdb_disk: Option<Mutex<Disk>>,
+    /// Whether what must not be lost is on disks that can be filled and whose power can be cut.
+    pub has_disks: bool,
     url_of_tdb: String,
     dir: TempDir,
-}
-
-/// A process of ours: it can be started again and again on the same data.
-pub struct Node {
-    target: Target,
-    plan: Start,
-    /// The life that runs, if one does.
-    pub life: Option<Life>,
-    lives: u32,
-    dir: PathBuf,
-    nats: Proxy,
-    sql: Option<Proxy>,
-}
-
-/// How a node is started.
-enum Start {
-    Gateway {
-        program: PathBuf,
-        config: PathBuf,
-        sql: Option<String>,
-    },
-    Switch {
-        program: PathBuf,
-        engine: Engine,
-        invites: PathBuf,
-    },
-    FreeSwitch {
-        installation: Installation,
-        config: freeswitch::Config,
-        ports: Ports,
-    },
 }
 
 impl World {
@@ -110,15 +84,20 @@ impl World {
         chronicle: Chronicle,
     ) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("ira-chaos-").tempdir()?;
-        let nats = Nats::start().await?;
+        let nats = Nats::start(&built.gateway, &Target::SWITCHES.map(Target::name)).await?;
         let webhooks = Receiver::start().await?;
         let postgres = match database {
             Database::Sqlite => None,
             Database::Postgres => Some(Postgres::start().await?),
         };
+        let tdb_disk = match &postgres {
+            None => Disk::make(&dir.path().join("tdb"), TDB_DISK)?,
+            Some(_) => None,
+        };
+        let tdb = tdb_disk.as_ref().map_or(dir.path(), Disk::path);
         let url_of_tdb = match &postgres {
             Some(postgres) => postgres.url(postgres.address()),
-            None => format!("sqlite://{}", dir.path().join("tdb.db").display()),
+            None => format!("sqlite://{}", tdb.join("tdb.db").display()),
         };
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         webhooks.trust(secret)?;
@@ -139,6 +118,8 @@ impl World {
             postgres: postgres.map(Mutex::new),
             wire,
             chronicle,
+            has_disks: false,
+            tdb_disk: tdb_disk.map(Mutex::new),
             url_of_tdb,
             dir,
         };
@@ -177,8 +158,9 @@ impl World {
         for (target, node) in &world.nodes {
             let mut node = node.lock().await;
             let node = &mut *node;
+            let journal = node.journal();
             if let Some(engine) = node.plan.engine() {
-                engine.params = world.switch_params(*target, &node.dir, &node.nats).await?;
+                engine.params = world.switch_params(*target, &journal, &node.nats).await?;
             }
             node.start(&world.chronicle, None).await?;
             node.wait_until_ready().await?;
@@ -191,7 +173,7 @@ impl World {
             return Ok(None);
         };
         let postgres = postgres.lock().await;
-        let proxy = Proxy::start(postgres.address()).await?;
+        let proxy = Proxy::start(postgres.address(), Speech::Any).await?;
         let url = postgres.url(proxy.address());
         Ok(Some((proxy, url)))
     }
@@ -199,14 +181,20 @@ impl World {
     async fn add(&mut self, target: Target, plan: Start, sql: Option<Proxy>) -> Result<()> {
         let dir = self.dir.path().join(target.name());
         std::fs::create_dir(&dir)?;
+        let disk = match target.is_switch() {
+            true => Disk::make(&dir.join("disk"), JOURNAL_DISK)?,
+            false => None,
+        };
+        self.has_disks |= disk.is_some();
         let node = Node {
             target,
             plan,
             life: None,
             lives: 0,
             dir,
-            nats: Proxy::start(self.nats.lock().await.address()).await?,
+            nats: Proxy::start(self.nats.lock().await.address(), Speech::Nats).await?,
             sql,
+            disk,
         };
         self.nodes.insert(target, Mutex::new(node));
         Ok(())
@@ -215,10 +203,10 @@ impl World {
     async fn switch_params(
         &self,
         target: Target,
-        dir: &Path,
+        journal: &Path,
         nats: &Proxy,
     ) -> Result<Vec<(String, String)>> {
-        let login = self.nats.lock().await.switch_login();
+        let login = self.nats.lock().await.switch_login(target.name())?;
         let prompts = repository::root()?.join("conf/prompts");
         let mut params = vec![
             ("node-id", target.name().to_owned()),
@@ -228,7 +216,7 @@ impl World {
             ("prompts-dir", prompts.display().to_string()),
         ];
         if has_journal()? {
-            params.push(("journal-dir", journal(dir).display().to_string()));
+            params.push(("journal-dir", journal.display().to_string()));
         }
         Ok(params
             .into_iter()
@@ -239,6 +227,26 @@ impl World {
     /// A process of ours, once nobody else has a hand on it. Nothing for the bus and the database server.
     pub fn node(&self, target: Target) -> Option<&Mutex<Node>> {
         self.nodes.get(&target)
+    }
+
+    /// Every process of the gateway, once nobody else has a hand on any.
+    pub async fn gateway(&self) -> Vec<MutexGuard<'_, Node>> {
+        let mut nodes = Vec::new();
+        for target in Target::GATEWAY {
+            nodes.push(self.nodes[&target].lock().await);
+        }
+        nodes
+    }
+
+    /// How often each failpoint has struck.
+    pub async fn failpoints_struck(&self) -> BTreeMap<String, usize> {
+        let mut struck = BTreeMap::new();
+        for node in self.nodes.values() {
+            for name in node.lock().await.failpoints_struck() {
+                *struck.entry(name).or_default() += 1;
+            }
+        }
+        struck
     }
 
     /// A client with a fresh token.
@@ -312,156 +320,22 @@ impl World {
         }
     }
 
-    /// Keeps the directory with every log and says where it is.
+    /// Keeps the directory with every log, journal and TDB and says where it is.
     pub fn keep(self) -> PathBuf {
-        let World { nodes, dir, .. } = self;
-        drop(nodes);
+        let World {
+            nodes,
+            tdb_disk,
+            dir,
+            ..
+        } = self;
+        for node in nodes.into_values().map(Mutex::into_inner) {
+            let Node { life, disk, .. } = node;
+            drop(life);
+            disk.iter().for_each(Disk::keep);
+        }
+        tdb_disk.map(Mutex::into_inner).iter().for_each(Disk::keep);
         dir.keep()
     }
-}
-
-impl Node {
-    /// Starts another life of it, with this in `IRADIALER_FAILPOINTS`.
-    pub async fn start(&mut self, chronicle: &Chronicle, failpoints: Option<&str>) -> Result<()> {
-        self.lives += 1;
-        let name = format!("{}.{}", self.target.name(), self.lives);
-        let dir = self.dir.display().to_string();
-        let mut program = match &mut self.plan {
-            Start::FreeSwitch {
-                installation,
-                config,
-                ports,
-            } => {
-                config.env = failpoints
-                    .map(|points| ("IRADIALER_FAILPOINTS".to_owned(), points.to_owned()))
-                    .into_iter()
-                    .collect();
-                chronicle.note(self.target, What::Started);
-                match FreeSwitch::start(installation, config).await {
-                    Ok(switch) => {
-                        ports.note(switch.sip_address().port(), self.target);
-                        self.life = Some(Life::FreeSwitch(Box::new(switch)));
-                    }
-                    // It came upon its failpoint at once.
-                    Err(_) if failpoints.is_some() => chronicle.note(self.target, What::Died),
-                    Err(error) => return Err(error),
-                }
-                return Ok(());
-            }
-            Start::Gateway {
-                program,
-                config,
-                sql,
-            } => {
-                let url = format!("nats://{}", self.nats.address());
-                let mut program = Program::new(name, &*program)
-                    .args(["serve", "--config"])
-                    .arg(config.to_string_lossy())
-                    .args(["--data-dir", &dir, "--roles", self.target.role()])
-                    .env("IRADIALER_NATS_URL", url);
-                if let Some(sql) = sql {
-                    program = program.env("IRADIALER_DATABASE_URL", &*sql);
-                }
-                program
-            }
-            Start::Switch {
-                program,
-                engine,
-                invites,
-            } => {
-                let conf = self.dir.join("conf");
-                engine.write(&conf)?;
-                Program::new(name, &*program)
-                    .arg("--module")
-                    .arg(engine.module.to_string_lossy())
-                    .arg("--conf")
-                    .arg(conf.to_string_lossy())
-                    .arg("--invite-log")
-                    .arg(invites.to_string_lossy())
-                    .args(["--name", self.target.name()])
-            }
-        };
-        if let Some(failpoints) = failpoints {
-            program = program.env("IRADIALER_FAILPOINTS", failpoints);
-        }
-        self.life = Some(Life::Program(program.start(&self.dir)?));
-        chronicle.note(self.target, What::Started);
-        Ok(())
-    }
-
-    /// Waits until it says that it is ready, if it is one that says so.
-    pub async fn wait_until_ready(&mut self) -> Result<()> {
-        let ready = self.dir.join("ready.json");
-        let target = self.target;
-        let Some(Life::Program(process)) = &mut self.life else {
-            return Ok(());
-        };
-        let log = process.log().to_owned();
-        let is_ready = || match target {
-            Target::Web => ready.exists().then_some(()),
-            target if target.is_switch() => {
-                let text = std::fs::read(&log).ok()?;
-                let text = String::from_utf8_lossy(&text);
-                text.lines().any(|line| line == "READY").then_some(())
-            }
-            _ => Some(()),
-        };
-        process.until("ready", START_TIME, is_ready).await
-    }
-
-    /// Kills it (SIGKILL) and waits for its end.
-    pub async fn kill(&mut self, chronicle: &Chronicle) -> Result<()> {
-        let Some(mut life) = self.life.take() else {
-            return Ok(());
-        };
-        let process = life.process();
-        // It may have died at its failpoint already.
-        let _ = process.signal(rustix::process::Signal::KILL);
-        process.stop(STOP_TIME).await?;
-        chronicle.note(self.target, What::Died);
-        Ok(())
-    }
-
-    /// Ends it as an operator does (SIGTERM); one that does not end is a fault of its own, and killed.
-    pub async fn stop(&mut self, chronicle: &Chronicle) {
-        let Some(mut life) = self.life.take() else {
-            return;
-        };
-        if let Err(error) = life.process().stop(STOP_TIME).await {
-            let told = format!("did not end gracefully: {error:#}");
-            chronicle.note(self.target, What::Broke(told));
-            chronicle.note(self.target, What::Died);
-        }
-    }
-
-    /// Has one of its connections suffer this, or nothing any more.
-    pub fn suffer(&self, link: Link, trouble: Option<Trouble>) {
-        match (link, &self.sql) {
-            (Link::Sql, Some(sql)) => sql.suffer(trouble),
-            (Link::Sql, None) => {}
-            (Link::Nats, _) => self.nats.suffer(trouble),
-        }
-    }
-
-    /// Where a switch keeps its journal.
-    pub fn journal(&self) -> PathBuf {
-        journal(&self.dir)
-    }
-}
-
-impl Start {
-    /// What is loaded into a switch.
-    fn engine(&mut self) -> Option<&mut Engine> {
-        match self {
-            Start::Gateway { .. } => None,
-            Start::Switch { engine, .. } => Some(engine),
-            Start::FreeSwitch { config, .. } => config.engine.as_mut(),
-        }
-    }
-}
-
-fn journal(dir: &Path) -> PathBuf {
-    dir.join("journal")
 }
 
 /// Whether the module keeps its journal on a disk.
@@ -481,8 +355,9 @@ fn gateway_config(nats: &Nats, webhooks: &Receiver, secret: &str, tdb: &str) -> 
          [nats]\nurl = \"{url}\"\nuser = \"{user}\"\npassword = \"{password}\"\n\
          [webhooks]\nsecret = \"{secret}\"\nallow_addresses = [\"127.0.0.0/8\"]\n\
          retry_after_s = [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 5, 5, 5, 5, 5]\n\
-         [router]\nswitch_unknown_after_ms = 30000\n",
+         [router]\nswitch_unknown_after_ms = {unknown_after}\n",
         port = free_port()?,
+        unknown_after = UNKNOWN_AFTER.as_millis(),
         url = login.url,
         user = login.user,
         password = login.password,

@@ -3,7 +3,7 @@
 use super::super::facts::{Call, Invite};
 use super::super::world::TRUNKS;
 use super::calls::{events_of, story};
-use super::{Evidence, Findings};
+use super::{Evidence, Findings, ROUTERS};
 use std::collections::HashMap;
 
 /// The window of a trunk's rate: a second, less what the ways of two INVITEs may differ by (one waits for a
@@ -59,7 +59,8 @@ fn was_held_up(evidence: &Evidence, invite: &Invite) -> bool {
         return false;
     };
     let on_the_way = [&*invite.node, "nats", "router-a", "router-b"];
-    let (from_ms, to_ms) = (attempt.assigned_ms, invite.at_ms());
+    let to_ms = invite.at_ms();
+    let from_ms = evidence.wall(ROUTERS, attempt.assigned_ms).1.min(to_ms);
     to_ms - from_ms > USUAL_MS
         && on_the_way
             .iter()
@@ -106,11 +107,16 @@ fn end_ms(evidence: &Evidence, call: Option<&Call>, invite: &Invite) -> i64 {
             && entry.at_ms as i64 >= from_ms
     });
     let died_ms = died.map_or(i64::MAX, |entry| entry.at_ms as i64);
-    let hangup = call
-        .into_iter()
-        .flat_map(|call| events_of(evidence, call))
-        .find(|event| event.name == "hangup" && event.at_ms >= from_ms);
-    hangup.map_or(i64::MAX, |event| event.at_ms).min(died_ms)
+    let hangups = call.into_iter().flat_map(|call| {
+        let events = events_of(evidence, call).iter();
+        events.filter(|event| event.name == "hangup")
+    });
+    // By the switch's clock, which may be off.
+    let hangup = hangups
+        .map(|event| evidence.wall(&[&invite.node], event.at_ms))
+        .find(|(_, latest_ms)| *latest_ms >= from_ms);
+    let hangup_ms = hangup.map_or(i64::MAX, |(earliest_ms, _)| earliest_ms.max(from_ms));
+    hangup_ms.min(died_ms)
 }
 
 fn unknown(evidence: &Evidence, findings: &mut Findings) {
@@ -119,12 +125,15 @@ fn unknown(evidence: &Evidence, findings: &mut Findings) {
     let explained = |call: &&&Call| {
         let node = call.node.as_deref().unwrap_or_default();
         let from_ms = call.assigned_ms.unwrap_or(call.created_ms);
-        evidence.died(node, from_ms, call.ended_ms.unwrap_or(i64::MAX))
-            || evidence.lost_journal(node, from_ms, call.ended_ms.unwrap_or(i64::MAX))
+        let (from_ms, _) = evidence.wall(ROUTERS, from_ms);
+        let (_, to_ms) = evidence.wall(ROUTERS, call.ended_ms.unwrap_or(i64::MAX));
+        evidence.died(node, from_ms, to_ms)
+            || evidence.lost_journal(node, from_ms, to_ms)
+            || evidence.given_up(node, from_ms, to_ms)
     };
     let unexplained = unknown.iter().filter(|call| !explained(call));
     let violations = unexplained.map(|call| story(evidence, call)).collect();
-    let rule = "a call ends as unknown only if its switch died with it";
+    let rule = "a call ends as unknown only if its switch died or was given up with it";
     findings.noted(
         rule,
         evidence.facts.calls.len(),

@@ -2,7 +2,7 @@
 
 use super::super::chronicle::What;
 use super::super::facts::{Call, Event};
-use super::{Evidence, Findings};
+use super::{Evidence, Findings, ROUTERS};
 use std::collections::HashMap;
 
 pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
@@ -68,17 +68,30 @@ fn ends(evidence: &Evidence, findings: &mut Findings) {
     );
 
     let mut violations = Vec::new();
-    for call in calls.iter().filter(|call| call.ended_ms.is_some()) {
+    let mut told_later = 0;
+    for call in calls {
+        if call.ended_ms.is_none() {
+            continue;
+        }
         let events = events_of(evidence, call);
         let finals = events.iter().filter(|event| event.is_final).count();
-        if finals != 1 || !events.last().is_some_and(|event| event.is_final) {
-            violations.push(format!("{finals} final events: {}", story(evidence, call)));
+        let is_last = events.last().is_some_and(|event| event.is_final);
+        match (finals, is_last) {
+            (1, true) => {}
+            // What a switch still has to say of it is shown, and changes nothing.
+            (1, false) if call.state == "unknown" => told_later += 1,
+            _ => violations.push(format!("{finals} final events: {}", story(evidence, call))),
         }
     }
-    findings.rule(
+    let note = match told_later {
+        0 => String::new(),
+        some => format!("{some} heard of again after they had ended as unknown"),
+    };
+    findings.noted(
         "one final event, the last of its call",
         calls.len(),
         violations,
+        note,
     );
 }
 
@@ -100,7 +113,8 @@ fn events(evidence: &Evidence, findings: &mut Findings) {
             if seqs.iter().copied().eq(1..=seqs.len() as i64) {
                 continue;
             }
-            let (from_ms, to_ms) = (call.created_ms, call.ended_ms.unwrap_or(i64::MAX));
+            let (_, to_ms) = evidence.wall(ROUTERS, call.ended_ms.unwrap_or(i64::MAX));
+            let from_ms = call.created_ms;
             let node = call.node.as_deref().unwrap_or_default();
             if evidence.lost_journal(node, from_ms, to_ms) {
                 excused += 1;

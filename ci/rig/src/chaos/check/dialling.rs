@@ -4,7 +4,7 @@ use super::super::facts::{Attempt, Invite};
 use super::super::load::may_fail_over;
 use super::super::world::TRUNKS;
 use super::calls::{by, story};
-use super::{Evidence, Findings};
+use super::{Evidence, Findings, ROUTERS};
 use std::collections::{BTreeSet, HashMap};
 
 /// How much the clock of a process may seem to differ: one reads it, and writes what it read later.
@@ -13,6 +13,7 @@ const NO_ATTEMPTS: &str = "the TDB has no table `attempts`";
 
 pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
     twice(evidence, findings);
+    journalled(evidence, findings);
     came_of_it(evidence, findings);
     match &evidence.facts.attempts {
         Some(attempts) => {
@@ -30,7 +31,7 @@ pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
 }
 
 const ASSIGNED: &str = "every INVITE was assigned before, to that switch and trunk";
-const IN_TIME: &str = "no INVITE after not_after";
+const IN_TIME: &str = "no INVITE after not_after by the switch's clock";
 const EPOCHS: &str = "no INVITE under an epoch older than one the switch has seen";
 const GIVEN_UP: &str = "no INVITE for an attempt that was taken back";
 
@@ -61,6 +62,27 @@ fn twice(evidence: &Evidence, findings: &mut Findings) {
     findings.rule("at most one INVITE an attempt", invites.len(), violations);
 }
 
+/// Where the far end could look into the journal, the attempt stood there before the INVITE went out.
+fn journalled(evidence: &Evidence, findings: &mut Findings) {
+    let looked = || {
+        let invites = evidence.facts.invites.iter();
+        invites.filter_map(|invite| Some((invite, invite.journalled?)))
+    };
+    let missing = looked().filter(|(_, stood_there)| !stood_there);
+    let violations = missing.map(|(invite, _)| told(evidence, &invite.call, &[invite]));
+    let violations = violations.collect();
+    let note = match looked().next() {
+        None if !evidence.facts.invites.is_empty() => "the far ends can't look into it",
+        _ => "",
+    };
+    findings.noted(
+        "every INVITE stood in the journal before it went out",
+        looked().count(),
+        violations,
+        note.to_owned(),
+    );
+}
+
 /// What the journal is for: no INVITE goes out that is not told of, or ended as unknown.
 fn came_of_it(evidence: &Evidence, findings: &mut Findings) {
     let calls = by(&evidence.facts.calls, |call| &call.call);
@@ -84,6 +106,7 @@ fn came_of_it(evidence: &Evidence, findings: &mut Findings) {
             continue;
         }
         let until_ms = call.ended_ms.unwrap_or(i64::MAX);
+        let (_, until_ms) = evidence.wall(ROUTERS, until_ms);
         if call.state == "unknown"
             && evidence.lost_journal(&invite.node, invite.at_ms() - SLACK_MS, until_ms)
         {
@@ -96,7 +119,7 @@ fn came_of_it(evidence: &Evidence, findings: &mut Findings) {
         0 => String::new(),
         some => format!("{some} known only as unknown, their journal was lost"),
     };
-    let rule = "every INVITE was in the journal before: its events came";
+    let rule = "every INVITE is told of by events";
     findings.noted(rule, evidence.facts.invites.len(), violations, note);
 }
 
@@ -110,7 +133,8 @@ fn assigned(evidence: &Evidence, attempts: &HashMap<String, Attempt>, findings: 
         let same = attempt.call == invite.call
             && attempt.node == invite.node
             && attempt.trunk == invite.trunk;
-        if !same || attempt.assigned_ms > invite.at_ms() {
+        let (assigned_ms, _) = evidence.wall(ROUTERS, attempt.assigned_ms);
+        if !same || assigned_ms > invite.at_ms() {
             violations.push(format!("{attempt:?}, and {invite:?}"));
         }
     }
@@ -121,13 +145,16 @@ fn in_time(evidence: &Evidence, attempts: &HashMap<String, Attempt>, findings: &
     let mut violations = Vec::new();
     let mut excused = 0;
     for (attempt, invite) in pairs(evidence, attempts) {
-        let late_ms = invite.at_ms() - attempt.not_after_ms;
+        // What counts is the switch's clock: another's it can't know.
+        let off_ms = evidence.clock_off(&invite.node, invite.at_ms()).min();
+        let late_ms = invite.at_ms() + off_ms.unwrap_or(0) - attempt.not_after_ms;
         if late_ms <= SLACK_MS {
             continue;
         }
         // Between the look at the clock and the sending a switch can be made to stand still, and nothing
         // it does can prevent that.
-        if evidence.hindered(&invite.node, attempt.assigned_ms, invite.at_ms()) {
+        let (assigned_ms, _) = evidence.wall(ROUTERS, attempt.assigned_ms);
+        if evidence.hindered(&invite.node, assigned_ms, invite.at_ms()) {
             excused += 1;
             continue;
         }
@@ -151,7 +178,8 @@ fn epochs(evidence: &Evidence, attempts: &HashMap<String, Attempt>, findings: &m
         }
         // Two calls admitted one after the other may be sent the other way round.
         let behind_ms = invite.at_ms() - since_ms;
-        let hindered = || evidence.hindered(&invite.node, attempt.assigned_ms, invite.at_ms());
+        let (assigned_ms, _) = evidence.wall(ROUTERS, attempt.assigned_ms);
+        let hindered = || evidence.hindered(&invite.node, assigned_ms, invite.at_ms());
         let wiped = || evidence.lost_journal(&invite.node, since_ms, invite.at_ms());
         if attempt.epoch < epoch && behind_ms > SLACK_MS && !hindered() && !wiped() {
             violations.push(format!(

@@ -3,7 +3,7 @@
 use super::super::chronicle::{Entry, What};
 use super::super::facts::{Attempt, Call, Event, Facts, Invite};
 use super::super::load::Asked;
-use super::super::plan::Target;
+use super::super::target::Target;
 use super::{Evidence, check};
 use crate::webhook::Delivery;
 use serde_json::json;
@@ -28,6 +28,7 @@ fn clean(calls: usize) -> Evidence {
         refused: Vec::new(),
         durable_journal: true,
         settled: true,
+        not_struck: Vec::new(),
     };
     for index in 0..calls {
         add_call(&mut evidence, index);
@@ -106,6 +107,7 @@ fn add_attempt(evidence: &mut Evidence, index: usize, attempt: i64, trunk: &str,
         number: evidence.facts.calls[index].number.clone(),
         trunk: trunk.into(),
         node: "switch-a".into(),
+        journalled: Some(true),
     });
 }
 
@@ -244,7 +246,10 @@ fn an_invite_out_of_nowhere_or_elsewhere_is_found() {
 fn an_invite_that_is_late_stale_or_taken_back_is_found() {
     let mut evidence = clean(3);
     attempt_of(&mut evidence, "call-1-1").not_after_ms -= 5_000;
-    assert_eq!(broken(&evidence), ["no INVITE after not_after"]);
+    assert_eq!(
+        broken(&evidence),
+        ["no INVITE after not_after by the switch's clock"]
+    );
     happens(
         &mut evidence,
         BEGAN_MS + 1_012,
@@ -293,7 +298,7 @@ fn a_trunk_driven_too_hard_is_found() {
 fn unknown_needs_a_death() {
     let mut evidence = clean(2);
     evidence.facts.calls[1].state = "unknown".into();
-    let rule = "a call ends as unknown only if its switch died with it";
+    let rule = "a call ends as unknown only if its switch died or was given up with it";
     assert_eq!(broken(&evidence), [rule]);
     happens(&mut evidence, BEGAN_MS + 1_100, What::Died);
     assert_eq!(broken(&evidence), [""; 0]);
@@ -306,4 +311,93 @@ fn unknown_needs_a_death() {
         broken(&evidence),
         ["no process ends by itself, each ends when asked"]
     );
+}
+
+#[test]
+fn an_invite_without_a_journal_is_found() {
+    let mut evidence = clean(2);
+    evidence.facts.invites[1].journalled = Some(false);
+    let rule = "every INVITE stood in the journal before it went out";
+    assert_eq!(broken(&evidence), [rule]);
+    evidence.facts.invites[1].journalled = None;
+    assert_eq!(broken(&evidence), [""; 0]);
+}
+
+#[test]
+fn an_invite_nobody_tells_of_is_found() {
+    let mut evidence = clean(2);
+    let events = evidence.facts.events.get_mut("call-1").unwrap();
+    events.remove(1);
+    events[1].attempt = 0;
+    events[1].seq = 2;
+    evidence.facts.calls[1].last_seq = 2;
+    assert_eq!(broken(&evidence), ["every INVITE is told of by events"]);
+}
+
+#[test]
+fn what_did_not_strike_is_found() {
+    let mut evidence = clean(2);
+    evidence.not_struck.push("no full disk".into());
+    assert_eq!(
+        broken(&evidence),
+        ["a long run has every kind of fault and every failpoint"]
+    );
+}
+
+#[test]
+fn a_clock_that_was_moved_excuses_what_it_shows_and_no_more() {
+    let assigned = "every INVITE was assigned before, to that switch and trunk";
+    let moved = |evidence: &mut Evidence, target, off_ms, until_ms| {
+        evidence.entries.push(Entry {
+            at_ms: BEGAN_MS as u64,
+            target,
+            what: What::ClockMoved { off_ms, until_ms },
+        });
+    };
+    let soon_ms = BEGAN_MS as u64 + 3_000;
+    // A router that is a minute ahead writes down a later time.
+    let mut evidence = clean(6);
+    attempt_of(&mut evidence, "call-1-1").assigned_ms += 60_000;
+    assert_eq!(broken(&evidence), [assigned]);
+    moved(&mut evidence, Target::RouterB, 60_000, soon_ms);
+    assert_eq!(broken(&evidence), [""; 0]);
+    // But only while it is.
+    attempt_of(&mut evidence, "call-5-1").assigned_ms += 60_000;
+    assert_eq!(broken(&evidence), [assigned]);
+
+    // A switch that is a minute behind takes what is a minute old, and nothing older.
+    let in_time = "no INVITE after not_after by the switch's clock";
+    let mut evidence = clean(6);
+    attempt_of(&mut evidence, "call-1-1").not_after_ms -= 30_000;
+    assert_eq!(broken(&evidence), [in_time]);
+    moved(&mut evidence, Target::SwitchA, -60_000, soon_ms);
+    assert_eq!(broken(&evidence), [""; 0]);
+    attempt_of(&mut evidence, "call-2-1").not_after_ms -= 90_000;
+    assert_eq!(broken(&evidence), [in_time]);
+}
+
+#[test]
+fn a_switch_that_was_given_up_explains_unknown() {
+    let mut evidence = clean(2);
+    evidence.facts.calls[1].state = "unknown".into();
+    let rule = "a call ends as unknown only if its switch died or was given up with it";
+    let until = |ms: u64| What::Hindered {
+        until_ms: BEGAN_MS as u64 + ms,
+    };
+    happens(&mut evidence, BEGAN_MS, until(29_000));
+    assert_eq!(broken(&evidence), [rule]);
+    happens(&mut evidence, BEGAN_MS, until(31_000));
+    assert_eq!(broken(&evidence), [""; 0]);
+}
+
+#[test]
+fn only_what_ended_as_unknown_is_told_of_after_its_end() {
+    let mut evidence = clean(2);
+    let events = evidence.facts.events.get_mut("call-1").unwrap();
+    events[2].is_final = false;
+    events[1].is_final = true;
+    let last = "one final event, the last of its call";
+    assert_eq!(broken(&evidence), [last]);
+    evidence.facts.calls[1].state = "unknown".into();
+    assert!(!broken(&evidence).contains(&last));
 }

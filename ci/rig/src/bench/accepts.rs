@@ -1,0 +1,117 @@
+//! Durable accepts: the gateway's own benchmark, run as it is, and its figures read.
+
+use super::Table;
+use crate::repository;
+use anyhow::{Context, Result, ensure};
+use std::process::Command;
+
+/// What one database did.
+#[derive(Debug, PartialEq)]
+struct Figures {
+    database: String,
+    /// Accepts a second with as many at once as they come.
+    per_second: f64,
+    /// At the steady rate, ms.
+    p99_ms: f64,
+}
+
+/// Runs `cargo bench --bench accept` of the gateway and enters what it prints.
+pub fn accepts(table: &mut Table) -> Result<()> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args([
+            "bench",
+            "-q",
+            "-p",
+            "iradialer-gateway",
+            "--bench",
+            "accept",
+        ])
+        .current_dir(repository::root()?)
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("running cargo bench")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    ensure!(output.status.success(), "cargo bench failed");
+    let figures = read(&text);
+    ensure!(!figures.is_empty(), "cargo bench printed no figure");
+    let peer = figures.iter().find(|found| found.database != "SQLite");
+    for ours in figures.iter().filter(|found| found.database == "SQLite") {
+        table.beside(
+            "durable accepts a second on SQLite, and on PostgreSQL",
+            ours.per_second,
+            peer.map(|peer| peer.per_second),
+            ">= 5000",
+            ours.per_second >= 5_000.0,
+        );
+        table.beside(
+            "  p99 at 1,000 accepts/s, ms",
+            ours.p99_ms,
+            peer.map(|peer| peer.p99_ms),
+            "< 50",
+            ours.p99_ms < 50.0,
+        );
+    }
+    Ok(())
+}
+
+/// From lines such as `SQLite, 512 clients: 5376 accepts/s, p50 …` and `SQLite, 1000/s offered: p50 1.2ms,
+/// p99 3.4ms, …`.
+fn read(text: &str) -> Vec<Figures> {
+    let line = |database: &str, what: &str| {
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.starts_with(database) && line.contains(what))?;
+        Some(line.split_once(": ")?.1)
+    };
+    let databases = text
+        .lines()
+        .filter(|line| line.contains(" accepts/s"))
+        .filter_map(|line| line.split_once(", "));
+    databases
+        .filter_map(|(database, _)| {
+            let full = line(database, " accepts/s")?;
+            let steady = line(database, "/s offered")?;
+            Some(Figures {
+                database: database.to_owned(),
+                per_second: full.split(' ').next()?.parse().ok()?,
+                p99_ms: ms(steady.split_once("p99 ")?.1.split(',').next()?)?,
+            })
+        })
+        .collect()
+}
+
+/// A duration as Rust prints it.
+fn ms(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let units = [("ms", 1.0), ("µs", 1e-3), ("ns", 1e-6), ("s", 1e3)];
+    units.iter().find_map(|(unit, factor)| {
+        let number: f64 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(number * factor)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read() {
+        let text = "SQLite, 512 clients: 5376 accepts/s, p50 90.1ms, p99 101.0ms, max 1.2s\n\
+            SQLite, 1000/s offered: p50 850.0µs, p99 12.5ms, max 30.0ms\n\
+            PostgreSQL, 512 clients: 900 accepts/s, p50 90.1ms, p99 101.0ms, max 1.2s\n\
+            PostgreSQL, 1000/s offered: p50 1.1ms, p99 1.5s, max 30.0ms\n";
+        let figures = |database: &str, per_second, p99_ms| Figures {
+            database: database.into(),
+            per_second,
+            p99_ms,
+        };
+        assert_eq!(
+            read(text),
+            [
+                figures("SQLite", 5_376.0, 12.5),
+                figures("PostgreSQL", 900.0, 1_500.0)
+            ]
+        );
+        assert!(read("nothing of it").is_empty());
+    }
+}
