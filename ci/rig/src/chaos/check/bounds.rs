@@ -13,6 +13,10 @@ const WINDOW_US: u64 = 900_000;
 /// and what comes out later than this may come together with what follows it.
 const USUAL_MS: i64 = 300;
 
+/// How long a switch that is down may still be given calls. If it comes back without its journal, nobody can
+/// say what became of them.
+const NOT_MISSED_MS: i64 = 5_000;
+
 pub(super) fn check(evidence: &Evidence, findings: &mut Findings) {
     rates(evidence, findings);
     capacities(evidence, findings);
@@ -128,7 +132,7 @@ fn unknown(evidence: &Evidence, findings: &mut Findings) {
         let (from_ms, _) = evidence.wall(ROUTERS, from_ms);
         let (_, to_ms) = evidence.wall(ROUTERS, call.ended_ms.unwrap_or(i64::MAX));
         evidence.died(node, from_ms, to_ms)
-            || evidence.lost_journal(node, from_ms, to_ms)
+            || evidence.lost_journal(node, from_ms - NOT_MISSED_MS, to_ms)
             || evidence.given_up(node, from_ms, to_ms)
     };
     let unexplained = unknown.iter().filter(|call| !explained(call));
