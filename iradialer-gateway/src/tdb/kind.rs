@@ -161,7 +161,7 @@ impl Kind {
         self,
         connection: &mut Connection,
         sql: &'static str,
-    ) -> Result<(), TdbError> {
+    ) -> Result<(), sqlx::Error> {
         match self {
             // Prepared once.
             Kind::Sqlite => sqlx::query(sql).execute(connection).await?,

@@ -93,6 +93,8 @@ impl Link {
     async fn keep(&mut self, mut connection: Connection, result: &Result<Done, TdbError>) {
         let kept = match result {
             Ok(_) => true,
+            // A file that was opened while it could not be written stays so for who has it open.
+            Err(TdbError::ReadOnly(_)) => false,
             Err(_) => {
                 let rollback = self.target.kind.execute(&mut connection, "ROLLBACK");
                 match timeout(ROLLBACK_TIMEOUT, rollback).await {
@@ -100,7 +102,7 @@ impl Link {
                     // SQLite may have rolled back by itself, and then knows of no transaction.
                     Ok(Err(error)) => matches!(
                         (self.target.kind, error),
-                        (Kind::Sqlite, TdbError::Sql(error)) if error.as_database_error().is_some()
+                        (Kind::Sqlite, sqlx::Error::Database(_))
                     ),
                     Err(_) => false,
                 }
@@ -161,14 +163,15 @@ async fn run_and_commit(
                     done.outage = Some(error);
                 }
                 // The savepoint stays and serves the next one.
-                kind.execute(connection, "ROLLBACK TO SAVEPOINT job")
-                    .await?;
+                let undone = kind.execute(connection, "ROLLBACK TO SAVEPOINT job").await;
+                // SQLite, where its disk is full, has undone all by itself: that is why.
+                undone.map_err(|error| done.outage.take().unwrap_or(error.into()))?;
             }
         }
     }
     failpoint::hit("tdb.commit.before");
     committing.store(true, Ordering::Relaxed);
-    let committed = sqlx::query("COMMIT").execute(connection).await;
+    let committed = kind.execute(connection, "COMMIT").await;
     failpoint::hit("tdb.commit.after");
     committed.map_err(TdbError::of_commit)?;
     Ok(done)

@@ -6,10 +6,12 @@ mod confirm;
 mod deliveries;
 mod events;
 mod failover;
+mod faults;
 mod on_postgresql;
 mod plans;
 mod redial;
 mod requests;
+mod server;
 mod start;
 
 use super::test_support::{NOW, trunks};

@@ -54,7 +54,11 @@ pub(super) enum ApiError {
 
 impl From<TdbError> for ApiError {
     fn from(error: TdbError) -> Self {
-        tracing::error!(%error, "a request failed");
+        match error.is_outage() {
+            // The TDB names it once, and when it is over.
+            true => tracing::debug!(%error, "a request failed"),
+            false => tracing::error!(%error, "a request failed"),
+        }
         ApiError::Unavailable
     }
 }

@@ -99,6 +99,11 @@ impl Postgres {
         format!("postgres://{user}@{host}/")
     }
 
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join(".s.PGSQL.5432")
+    }
+
     /// Makes an empty database.
     pub fn create(&self, database: &str) -> String {
         self.psql("postgres", &format!("CREATE DATABASE \"{database}\""));
