@@ -1,6 +1,7 @@
 //! A gateway of a test's own: a process with its data in a temporary directory, on free loopback
 //! ports, gone when the test is.
 
+use crate::postgres;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -41,9 +42,14 @@ tenant_id = "other"
 trunks = ["chime"]
 "#;
 
+/// Says that the gateways of this process are to use PostgreSQL: its URL, without a database.
+pub const POSTGRES: &str = "IRADIALER_TEST_POSTGRES";
+
 /// The data of a gateway, which may outlive it.
 pub struct Site {
     dir: TempDir,
+    /// Where its database is, if not in its directory.
+    database: Option<String>,
 }
 
 /// A running gateway.
@@ -67,7 +73,23 @@ impl Site {
     pub fn new(config: &str) -> Site {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("gateway.toml"), config).unwrap();
-        Site { dir }
+        let database = std::env::var(POSTGRES).ok().map(|server| {
+            let name = dir.path().file_name().unwrap().to_str().unwrap();
+            postgres::create(&server, name.trim_start_matches('.'))
+        });
+        Site { dir, database }
+    }
+
+    /// The same on this database.
+    pub fn on(mut self, database: Option<String>) -> Site {
+        self.database = database;
+        self
+    }
+
+    /// Where its database is.
+    pub fn database(&self) -> String {
+        let file = || format!("sqlite://{}", self.data().join("iradialer.db").display());
+        self.database.clone().unwrap_or_else(file)
     }
 
     pub fn config(&self) -> PathBuf {
@@ -167,6 +189,9 @@ impl Site {
             .arg("--data-dir")
             .arg(self.data())
             .kill_on_drop(true);
+        if let Some(database) = &self.database {
+            command.env("IRADIALER_DATABASE_URL", database);
+        }
         command
     }
 }

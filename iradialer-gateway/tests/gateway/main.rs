@@ -9,5 +9,9 @@ mod hours;
 mod idempotency;
 mod lifecycle;
 mod nats_config;
+mod on_postgresql;
+#[allow(dead_code)] // The library's tests use the rest.
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod router;
 mod tokens;

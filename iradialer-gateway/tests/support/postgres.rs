@@ -104,24 +104,14 @@ impl Postgres {
         self.dir.path().join(".s.PGSQL.5432")
     }
 
-    /// Makes an empty database.
+    /// Makes an empty database; its URL.
     pub fn create(&self, database: &str) -> String {
-        self.psql("postgres", &format!("CREATE DATABASE \"{database}\""));
-        self.url(database)
+        create(&self.base(OWNER), database)
     }
 
     /// Runs SQL in a database and returns what it prints, bare.
     pub fn psql(&self, database: &str, sql: &str) -> String {
-        let output = Command::new("psql")
-            .arg("-h")
-            .arg(self.dir.path())
-            .args(["-U", OWNER, "-d", database, "-XAtq"])
-            .args(["-v", "ON_ERROR_STOP=1", "-c", sql])
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{sql}: {said}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        psql(&self.url(database), sql)
     }
 
     /// Kills it (SIGKILL), its helpers with it.
@@ -181,6 +171,23 @@ impl Drop for Postgres {
         let _ = Command::new("kill").args(["-QUIT", &pid]).status();
         let _ = self.child.wait();
     }
+}
+
+/// Makes an empty database on the server of that URL; its own URL.
+pub fn create(server: &str, database: &str) -> String {
+    let sql = format!("CREATE DATABASE \"{database}\" TEMPLATE template0");
+    psql(&format!("{server}postgres"), &sql);
+    format!("{server}{database}")
+}
+
+fn psql(url: &str, sql: &str) -> String {
+    let output = Command::new("psql")
+        .args([url, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{sql}: {said}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn spawn(programs: &Path, dir: &Path, what_for: For) -> Child {

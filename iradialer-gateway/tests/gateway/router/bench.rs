@@ -92,16 +92,13 @@ impl Bench {
         let first = self.gateway().site();
         let nats = first.nats();
         let config = format!(
-            "database_url = \"sqlite://{}\"\n\
-             [web]\nlisten = \"127.0.0.1:0\"\n\
+            "[web]\nlisten = \"127.0.0.1:0\"\n\
              [nats]\nurl = {}\nuser = {}\npassword = {}\n\
              [webhooks]\nallow_addresses = [\"127.0.0.0/8\"]\n{CAMPAIGNS}",
-            first.data().join("iradialer.db").display(),
-            nats["url"],
-            nats["gateway_user"],
-            nats["gateway_password"],
+            nats["url"], nats["gateway_user"], nats["gateway_password"],
         );
-        Site::new(&config).start_with(arguments).await
+        let second = Site::new(&config).on(Some(first.database()));
+        second.start_with(arguments).await
     }
 
     /// The bus, for fake switches.
