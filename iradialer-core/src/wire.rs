@@ -7,7 +7,7 @@ mod heartbeat;
 mod reconcile;
 
 pub use dial::{AttemptFate, DialCommand, DialReply, Query, QueryReply, RefusalReason};
-pub use event::{DigitSource, EventBody, Hangup, SwitchEvent};
+pub use event::{DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, SwitchEvent};
 pub use heartbeat::{Heartbeat, SwitchState};
 pub use reconcile::{
     ConfirmQuery, ConfirmReply, EndedAttempt, HeldAttempt, HeldQuery, HeldReply, MOST_ATTEMPTS,

@@ -7,6 +7,7 @@
 
 mod disk;
 mod index;
+mod queue;
 mod record;
 mod recovery;
 mod writer;
@@ -19,10 +20,10 @@ pub use index::{Held, Index};
 pub use record::{Fence, Intent, Record};
 
 use crate::host::Level;
-use crossbeam_channel::{Sender, unbounded};
 use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{EndedAttempt, SwitchEvent};
 use parking_lot::Mutex;
+use queue::Queue;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -57,11 +58,6 @@ struct Waiting {
     urgent: bool,
     /// It outlasts a fault of the disk; any other is refused.
     keep: bool,
-}
-
-enum Message {
-    Write(Waiting),
-    Close,
 }
 
 struct Shared {
@@ -102,7 +98,7 @@ pub struct JournalStatus {
 /// The journal of one life of the module.
 pub struct Journal {
     shared: Arc<Shared>,
-    queue: Sender<Message>,
+    queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -134,12 +130,12 @@ impl Journal {
             last_sync_us: AtomicU64::new(0),
             events_held: AtomicI64::new(i64::try_from(events).unwrap_or(i64::MAX)),
         });
-        let (queue, waiting) = unbounded();
+        let queue = Arc::new(Queue::default());
         let mut writer = writer::Writer {
             disk,
             shared: shared.clone(),
             env,
-            queue: waiting,
+            queue: queue.clone(),
             file: None,
             segment: recovered.segment,
             rotate_at: 0,
@@ -180,10 +176,9 @@ impl Journal {
             urgent,
             keep,
         };
-        if let Err(unsent) = self.queue.send(Message::Write(waiting))
-            && let Message::Write(Waiting {
-                then: Some(then), ..
-            }) = unsent.0
+        if let Err(Waiting {
+            then: Some(then), ..
+        }) = self.queue.push(waiting)
         {
             then(Err(Fault("it is closed".into())));
         }
@@ -253,7 +248,7 @@ impl Journal {
 
     /// Writes what waits, and ends the thread. Nothing is written after it.
     pub fn close(&self) {
-        let _ = self.queue.send(Message::Close);
+        self.queue.close();
         let thread = self.thread.lock().take();
         // The last one to hold the engine may be a completion, on the journal's own thread.
         if let Some(thread) = thread.filter(|it| it.thread().id() != std::thread::current().id()) {

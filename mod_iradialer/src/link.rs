@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long the last events and the last heartbeat are given to leave.
@@ -166,23 +167,19 @@ impl Link {
         let (beat_now, last_beat) = (self.beat_now.clone(), self.last_beat.clone());
         async move {
             let work = async {
-                let client = match connect(&engine, &status).await {
-                    Ok(client) => client,
-                    Err(error) => {
-                        engine.host.log(Level::Error, &format!("NATS: {error}"));
-                        return;
+                match connect(&engine, &status).await {
+                    Ok(client) => {
+                        let serving = Serving {
+                            engine,
+                            client,
+                            status,
+                            beat_now,
+                            last_beat,
+                        };
+                        serve_all(serving, deliveries).await;
                     }
-                };
-                tokio::join!(
-                    commands::serve_dial(&engine, &client),
-                    commands::serve_queries(&engine, &client),
-                    commands::serve_held(&engine, &client),
-                    commands::serve_requests(&engine, &client),
-                    confirm::confirm(&engine, &client),
-                    delivery::deliver(&engine, &client, deliveries),
-                    heartbeat::beat(&engine, &client, &beat_now, &last_beat),
-                    heartbeat::watch_for_twin(&engine, &client, &status, &beat_now),
-                );
+                    Err(error) => engine.host.log(Level::Error, &format!("NATS: {error}")),
+                }
             };
             stopping.run_until_cancelled(work).await;
         }
@@ -218,6 +215,44 @@ impl Link {
         runtime.shutdown_timeout(RUNTIME_END);
         self.engine.outbox.waiting()
     }
+}
+
+/// What the link's tasks share.
+struct Serving {
+    engine: Arc<Engine>,
+    client: Client,
+    status: Arc<LinkStatus>,
+    beat_now: Arc<Notify>,
+    last_beat: Arc<Notify>,
+}
+
+/// Does all that the link does, until it is dropped. Each in a task of its own, so that a message wakes
+/// only the one it is for.
+async fn serve_all(serving: Serving, deliveries: Deliveries) {
+    let it = Arc::new(serving);
+    let mut tasks = JoinSet::new();
+    let one = it.clone();
+    tasks.spawn(async move { commands::serve_dial(&one.engine, &one.client).await });
+    let one = it.clone();
+    tasks.spawn(async move { commands::serve_queries(&one.engine, &one.client).await });
+    let one = it.clone();
+    tasks.spawn(async move { commands::serve_held(&one.engine, &one.client).await });
+    let one = it.clone();
+    tasks.spawn(async move { commands::serve_requests(&one.engine, &one.client).await });
+    let one = it.clone();
+    tasks.spawn(async move { confirm::confirm(&one.engine, &one.client).await });
+    let one = it.clone();
+    tasks.spawn(async move {
+        heartbeat::beat(&one.engine, &one.client, &one.beat_now, &one.last_beat).await;
+    });
+    let one = it.clone();
+    tasks.spawn(async move {
+        heartbeat::watch_for_twin(&one.engine, &one.client, &one.status, &one.beat_now).await;
+    });
+    tasks.spawn(async move {
+        delivery::deliver(&it.engine, &it.client, &it.status, deliveries).await;
+    });
+    tasks.join_all().await;
 }
 
 async fn connect(

@@ -110,8 +110,8 @@ impl Deliveries {
         self.queue.recv_many(events, FEW).await > 0
     }
 
-    /// One event is in the event stream.
-    pub fn delivered(&self) {
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    /// So many events are in the event stream.
+    pub fn delivered(&self, events: usize) {
+        self.waiting.fetch_sub(events as u64, Ordering::SeqCst);
     }
 }

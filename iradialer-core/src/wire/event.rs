@@ -5,6 +5,9 @@ use crate::value::{CallUuid, NodeId, TenantId, TrunkName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The longest event the stream takes, bytes of JSON; its headers come on top.
+pub const MAX_EVENT_BYTES: usize = 255 * 1024;
+
 /// One step of an attempt. `(call_uuid, attempt, seq)` names it; `seq` starts at 1 and has no gaps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwitchEvent {

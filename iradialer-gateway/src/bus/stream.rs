@@ -3,6 +3,7 @@
 use async_nats::jetstream::{self, stream};
 use iradialer_core::subject;
 use iradialer_core::value::ClusterName;
+use iradialer_core::wire;
 use std::time::Duration;
 
 /// How long events are kept after they came: longer than a collector may be away.
@@ -12,8 +13,8 @@ const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// The most events kept, about half a million calls.
 const MAX_MESSAGES: i64 = 5_000_000;
-/// The largest event, in bytes.
-const MAX_MESSAGE_BYTES: i32 = 256 * 1024;
+/// The largest event and its headers, in bytes.
+const MAX_MESSAGE_BYTES: i32 = wire::MAX_EVENT_BYTES as i32 + 1024;
 
 /// The event stream of the cluster, made if it is missing.
 pub async fn ensure(

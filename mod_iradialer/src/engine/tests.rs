@@ -222,7 +222,7 @@ impl Bench {
             let known = events.len();
             assert!(runtime.block_on(self.events.next_few(&mut events)));
             for _ in known..events.len() {
-                self.events.delivered();
+                self.events.delivered(1);
             }
         }
         events

@@ -18,7 +18,6 @@ use std::sync::Arc;
 /// a channel's other handlers, and with them the call's last event.
 static HANDLERS: sys::switch_state_handler_table = sys::switch_state_handler_table {
     on_routing: Some(on_routing),
-    on_hibernate: Some(on_hibernate),
     on_execute: Some(on_execute),
     on_reporting: Some(on_reporting),
     on_destroy: Some(on_destroy),
@@ -71,8 +70,9 @@ fn handle(
     })
 }
 
-/// The endpoint has sent the INVITE; from here the session sleeps until something happens. A channel
-/// that comes here again was transferred by an operator, and is the dialplan's.
+/// The endpoint has sent the INVITE; from here the session sleeps, in this state, until something happens:
+/// each other state that it went through would cost the host an event with all that it knows of the
+/// channel. A channel that comes here again was transferred by an operator, and is the dialplan's.
 unsafe extern "C" fn on_routing(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
     handle("on_routing", session, |session| {
         let Some((engine, call)) = call_of(session) else {
@@ -82,22 +82,7 @@ unsafe extern "C" fn on_routing(session: *mut sys::switch_core_session_t) -> sys
             return sys::SWITCH_STATUS_SUCCESS;
         }
         engine.leg_invited(&call);
-        session.channel().set_state(sys::CS_HIBERNATE);
-        sys::SWITCH_STATUS_FALSE
-    })
-}
-
-/// An answer that came before the session went to sleep found nobody to wake: it is seen here.
-unsafe extern "C" fn on_hibernate(
-    session: *mut sys::switch_core_session_t,
-) -> sys::switch_status_t {
-    handle("on_hibernate", session, |session| {
-        let Some((_, call)) = call_of(session) else {
-            return let_go(session);
-        };
-        if call.flow_has_begun() {
-            return sys::SWITCH_STATUS_SUCCESS;
-        }
+        // An answer that came before this state is seen here, and one that comes later by `answered`.
         if call.is_answered() {
             session.channel().set_state(sys::CS_EXECUTE);
         }
@@ -178,8 +163,8 @@ fn answered(session: Session<'_>) {
         return;
     };
     engine.leg_answered(&call, sip_facts(session.channel()));
-    // Only a session that sleeps needs waking; one on its way there looks for itself in `on_hibernate`.
-    if session.channel().state() == sys::CS_HIBERNATE {
+    // One on its way to this state looks for itself in `on_routing`.
+    if session.channel().state() == sys::CS_ROUTING {
         session.channel().set_state(sys::CS_EXECUTE);
     }
 }

@@ -2,22 +2,17 @@
 //! and only then says so to each.
 
 use super::disk::{Disk, LogFile};
+use super::queue::Queue;
 use super::recovery::{segment_name, segment_number};
-use super::{Completion, Env, Fault, Message, Shared, Waiting};
+use super::{Completion, Env, Fault, Shared, Waiting};
 use crate::host::Level;
 use crate::journal::record::Record;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
 use iradialer_core::failpoint;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Events that nobody waits for are gathered so long: a sync for each would cost the switch more than
-/// the call does.
-const GATHER: Duration = Duration::from_millis(10);
-/// The most records written at once.
-const MOST: usize = 4096;
 /// How long to wait before trying a disk again that has failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// A segment this long is replaced by a new one that says what still matters, bytes.
@@ -28,7 +23,7 @@ pub(super) struct Writer {
     pub disk: Box<dyn Disk>,
     pub shared: Arc<Shared>,
     pub env: Env,
-    pub queue: Receiver<Message>,
+    pub queue: Arc<Queue>,
     /// `None` while the disk is at fault.
     pub file: Option<Box<dyn LogFile>>,
     pub segment: u64,
@@ -40,49 +35,19 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn run(mut self) {
-        let mut open = true;
-        while open {
-            let mut batch = Vec::new();
-            open = self.gather(&mut batch);
-            self.commit(batch);
+        loop {
+            let patience = self.file.is_none().then_some(RETRY);
+            let found = self.queue.take(patience);
+            self.commit(found.records);
+            if found.closed {
+                break;
+            }
         }
         // A last try, so that an unload leaves nothing behind that the disk would take.
         if self.file.is_none() {
             self.retry_at = Instant::now();
             self.commit(Vec::new());
         }
-    }
-
-    /// Waits for records; false when no more will come.
-    fn gather(&self, batch: &mut Vec<Waiting>) -> bool {
-        let mut until = None;
-        while batch.len() < MOST {
-            let message = match until {
-                None if self.file.is_none() => self.queue.recv_timeout(RETRY),
-                None => self
-                    .queue
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
-                Some(until) => self.queue.recv_deadline(until),
-            };
-            match message {
-                Ok(Message::Write(waiting)) => {
-                    let now = Instant::now();
-                    let latest = if waiting.urgent { now } else { now + GATHER };
-                    until = Some(until.map_or(latest, |until: Instant| until.min(latest)));
-                    batch.push(waiting);
-                }
-                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => {
-                    batch.extend(self.queue.try_iter().filter_map(|message| match message {
-                        Message::Write(waiting) => Some(waiting),
-                        Message::Close => None,
-                    }));
-                    return false;
-                }
-                Err(RecvTimeoutError::Timeout) => return true,
-            }
-        }
-        true
     }
 
     fn commit(&mut self, batch: Vec<Waiting>) {

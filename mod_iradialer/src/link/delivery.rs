@@ -1,21 +1,25 @@
-//! Events to the event stream: each until it is acknowledged, those of one attempt in their order.
+//! Events to the event stream.
+//!
+//! What waits is published in one go and in its order, and only the last of it asks for an
+//! acknowledgement: the server takes in what one connection publishes in the order it came, so the last
+//! one stands for all, unless the connection broke meanwhile. An acknowledgement for each event would
+//! cost the switch as much as publishing them. An event that is lost all the same is missed by the
+//! collector, and published again when the call has ended.
 
+use super::LinkStatus;
 use crate::engine::Engine;
 use crate::host::Level;
 use crate::outbox::{Deliveries, Outgoing};
 use async_nats::jetstream::Context;
-use async_nats::{Client, HeaderMap, jetstream};
-use futures::stream::{FuturesUnordered, StreamExt};
+use async_nats::{Client, HeaderMap, Subject, jetstream};
+use bytes::Bytes;
 use iradialer_core::subject;
-use iradialer_core::value::{CallUuid, ClusterName};
-use std::collections::{HashMap, VecDeque};
-use std::pin::pin;
+use iradialer_core::value::ClusterName;
+use iradialer_core::wire::MAX_EVENT_BYTES;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-/// Attempts with an event under way at once.
-const LANES: usize = 512;
-/// How long the server has to acknowledge an event.
+/// How long the server has to acknowledge.
 const ACK_WAIT: Duration = Duration::from_secs(3);
 /// Events are taken this long apart at the least, so that those of several calls share the work of
 /// waking up, writing and reading; that is a tenth of what it costs the switch to report a call.
@@ -24,87 +28,107 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(3);
 
 /// Delivers events until the link ends.
-pub async fn deliver(engine: &Engine, client: &Client, mut deliveries: Deliveries) {
-    let cluster = engine.config().cluster;
+pub async fn deliver(
+    engine: &Engine,
+    client: &Client,
+    status: &LinkStatus,
+    mut deliveries: Deliveries,
+) {
     let mut context = jetstream::new(client.clone());
     context.set_timeout(ACK_WAIT);
-    // An attempt's lane holds its events in order, the first of them under way.
-    let mut lanes: HashMap<CallUuid, VecDeque<Outgoing>> = HashMap::new();
-    let mut under_way = FuturesUnordered::new();
+    let stream = Stream {
+        engine,
+        client,
+        context,
+        status,
+        cluster: engine.config().cluster,
+    };
     let mut events = Vec::new();
-    let mut gathering = pin!(sleep(Duration::ZERO));
-    let mut gathered = true;
-    loop {
-        tokio::select! {
-            Some(attempt) = under_way.next() => {
-                deliveries.delivered();
-                if let Some(lane) = lanes.get_mut(&attempt) {
-                    lane.pop_front();
-                    match lane.front() {
-                        Some(next) => under_way.push(deliver_one(engine, &context, &cluster, next.clone())),
-                        None => drop(lanes.remove(&attempt)),
-                    }
-                }
-            }
-            () = &mut gathering, if !gathered => gathered = true,
-            more = deliveries.next_few(&mut events), if gathered && lanes.len() < LANES => {
-                if !more {
-                    return;
-                }
-                gathered = false;
-                gathering.as_mut().reset(Instant::now() + GATHER);
-                for event in events.drain(..) {
-                    let lane = lanes.entry(event.event.attempt_id).or_default();
-                    lane.push_back(event.clone());
-                    if lane.len() == 1 {
-                        under_way.push(deliver_one(engine, &context, &cluster, event));
-                    }
-                }
-            }
-        }
+    while deliveries.next_few(&mut events).await {
+        let again = Instant::now() + GATHER;
+        stream.deliver(&events).await;
+        deliveries.delivered(events.len());
+        events.clear();
+        sleep_until(again).await;
     }
 }
 
-/// Publishes one event until the stream has it, and returns its attempt.
-async fn deliver_one(
-    engine: &Engine,
-    context: &Context,
-    cluster: &ClusterName,
-    outgoing: Outgoing,
-) -> CallUuid {
-    let event = &*outgoing.event;
-    let subject = subject::events(cluster, &event.node_id, &event.tenant_id, &event.call_uuid);
-    let payload = bytes::Bytes::from(serde_json::to_vec(event).unwrap_or_default());
-    let mut wait = RETRY_FIRST;
-    loop {
-        let mut headers = HeaderMap::new();
+/// Subject, headers, payload.
+type Message = (Subject, HeaderMap, Bytes);
+
+struct Stream<'a> {
+    engine: &'a Engine,
+    client: &'a Client,
+    context: Context,
+    status: &'a LinkStatus,
+    cluster: ClusterName,
+}
+
+impl Stream<'_> {
+    /// Publishes until the stream has them all.
+    async fn deliver(&self, events: &[Outgoing]) {
+        let messages: Vec<_> = events.iter().filter_map(|it| self.message(it)).collect();
+        let mut wait = RETRY_FIRST;
+        while let Err(why) = self.publish(&messages).await {
+            if wait == RETRY_FIRST {
+                let count = messages.len();
+                let line = format!("{count} events may not be in the stream yet: {why}");
+                self.engine.host.log(Level::Warning, &line);
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(RETRY_MOST);
+        }
+    }
+
+    async fn publish(&self, messages: &[Message]) -> Result<(), String> {
+        let Some((last, before)) = messages.split_last() else {
+            return Ok(());
+        };
+        let reconnects = self.status.reconnects();
+        for (subject, headers, payload) in before.iter().cloned() {
+            iradialer_core::failpoint::hit("module.publish.before");
+            let published = self.client.publish_with_headers(subject, headers, payload);
+            published.await.map_err(|error| error.to_string())?;
+        }
+        let (subject, headers, payload) = last.clone();
+        iradialer_core::failpoint::hit("module.publish.before");
+        let published = self.context.publish_with_headers(subject, headers, payload);
+        let acknowledged = published.await.map_err(|error| error.to_string())?.await;
+        iradialer_core::failpoint::hit("module.publish.after");
+        acknowledged.map_err(|error| error.to_string())?;
+        match self.status.reconnects() == reconnects {
+            true => Ok(()),
+            false => Err("the connection broke".into()),
+        }
+    }
+
+    /// What is published of an event; nothing where the stream would not take it.
+    fn message(&self, outgoing: &Outgoing) -> Option<Message> {
+        let event = &*outgoing.event;
+        // The types written here have only string keys and finite numbers, which JSON can always hold.
+        let payload = serde_json::to_vec(event).unwrap_or_default();
+        if payload.len() > MAX_EVENT_BYTES {
+            let line = format!(
+                "call {}: event {} has {} bytes, and the stream takes {MAX_EVENT_BYTES}; it stays in the journal",
+                event.call_uuid,
+                event.seq,
+                payload.len()
+            );
+            self.engine.host.log(Level::Error, &line);
+            return None;
+        }
+        let subject = subject::events(
+            &self.cluster,
+            &event.node_id,
+            &event.tenant_id,
+            &event.call_uuid,
+        );
         let mut id = format!("{}.{}", event.attempt_id, event.seq);
         if outgoing.again > 0 {
             id = format!("{id}.{}", outgoing.again);
         }
+        let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", id);
-        iradialer_core::failpoint::hit("module.publish.before");
-        let error = match context
-            .publish_with_headers(subject.clone(), headers, payload.clone())
-            .await
-        {
-            Ok(ack) => match ack.await {
-                Ok(_) => {
-                    iradialer_core::failpoint::hit("module.publish.after");
-                    return event.attempt_id;
-                }
-                Err(error) => error,
-            },
-            Err(error) => error,
-        };
-        if wait == RETRY_FIRST {
-            let line = format!(
-                "call {}: event {} is not in the stream yet: {error}",
-                event.call_uuid, event.seq
-            );
-            engine.host.log(Level::Warning, &line);
-        }
-        sleep(wait).await;
-        wait = (wait * 2).min(RETRY_MOST);
+        Some((subject.into(), headers, payload.into()))
     }
 }
