@@ -1,4 +1,4 @@
-//! The threads that make channels, apart from those that talk to NATS: the host may take a while.
+//! The threads that begin calls, apart from those that talk to NATS: the disk and the host may take a while.
 
 use crate::call::Call;
 use crate::engine::Reply;
@@ -12,7 +12,11 @@ const THREADS: usize = 2;
 /// Admission bounds the calls being set up; this is that bound once more.
 const QUEUE: usize = 256;
 
-type Job = (Arc<Call>, Reply);
+/// The most calls one thread begins at once: they share a sync of the journal.
+const AT_ONCE: usize = 8;
+
+/// A call to begin, and where the answer goes.
+pub type Job = (Arc<Call>, Reply);
 
 /// The dialer.
 pub struct Dialer {
@@ -21,10 +25,8 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Starts the threads; `begin` is called on one of them for each call.
-    pub fn start(
-        begin: impl Fn(Arc<Call>, Reply) + Send + Sync + 'static,
-    ) -> std::io::Result<Dialer> {
+    /// Starts the threads; `begin` is called on one of them for the calls that wait.
+    pub fn start(begin: impl Fn(Vec<Job>) + Send + Sync + 'static) -> std::io::Result<Dialer> {
         let (sender, receiver) = bounded::<Job>(QUEUE);
         let begin = Arc::new(begin);
         let dialer = Dialer {
@@ -36,8 +38,13 @@ impl Dialer {
             let thread = std::thread::Builder::new()
                 .name(format!("iradialer-dial{index}"))
                 .spawn(move || {
-                    for (call, reply) in receiver {
-                        begin(call, reply);
+                    while let Ok(first) = receiver.recv() {
+                        let share = (receiver.len() / THREADS).min(AT_ONCE - 1);
+                        begin(
+                            std::iter::once(first)
+                                .chain(receiver.try_iter().take(share))
+                                .collect(),
+                        );
                     }
                 })?;
             dialer.threads.lock().push(thread);

@@ -49,7 +49,6 @@ pub struct Engine {
     config: RwLock<Config>,
     timers: Timers,
     dialer: Dialer,
-    me: Weak<Engine>,
     loaded: Instant,
 }
 
@@ -95,9 +94,9 @@ impl Engine {
                     engine.fire(due);
                 }
             });
-            let dialer = Dialer::start(move |call, reply| {
+            let dialer = Dialer::start(move |jobs| {
                 if let Some(engine) = dial_on.upgrade() {
-                    engine.begin(&call, reply);
+                    engine.promise_and_begin(jobs);
                 }
             });
             let (timers, dialer) = match (timers, dialer) {
@@ -122,7 +121,6 @@ impl Engine {
                 config: RwLock::new(config),
                 timers,
                 dialer,
-                me: engine.clone(),
                 loaded: Instant::now(),
                 host,
             }
@@ -156,7 +154,7 @@ impl Engine {
         self.loaded.elapsed()
     }
 
-    /// On a dialer's thread: makes the channel, answers, and lets it go.
+    /// On a dialer's thread, with the intent on the disk: makes the channel, answers, and lets it go.
     fn begin(&self, call: &Arc<Call>, reply: Reply) {
         let attempt = call.command.attempt_id;
         // Looked at again: the journal and the queue may have taken their time.

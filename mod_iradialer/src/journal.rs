@@ -29,6 +29,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
+use writer::Writer;
+
+const CLOSED: &str = "it is closed";
 
 /// The record is not on the disk, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,10 +98,27 @@ pub struct JournalStatus {
     pub fault: Option<String>,
 }
 
+/// On the journal's thread, until it is closed.
+fn write_what_waits(shared: &Shared, queue: &Queue, writer: &Mutex<Writer>) {
+    loop {
+        let patience = shared
+            .faulty
+            .load(Ordering::SeqCst)
+            .then_some(writer::RETRY);
+        let open = queue.wait(patience);
+        let mut writer = writer.lock();
+        writer.commit(queue.drain());
+        if !open {
+            return writer.close();
+        }
+    }
+}
+
 /// The journal of one life of the module.
 pub struct Journal {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
+    writer: Arc<Mutex<Writer>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -130,12 +150,10 @@ impl Journal {
             last_sync_us: AtomicU64::new(0),
             events_held: AtomicI64::new(i64::try_from(events).unwrap_or(i64::MAX)),
         });
-        let queue = Arc::new(Queue::default());
-        let mut writer = writer::Writer {
+        let mut writer = Writer {
             disk,
             shared: shared.clone(),
             env,
-            queue: queue.clone(),
             file: None,
             segment: recovered.segment,
             rotate_at: 0,
@@ -143,15 +161,42 @@ impl Journal {
             retry_at: Instant::now(),
         };
         writer.begin_segment()?;
+        let (queue, writer) = (Arc::new(Queue::default()), Arc::new(Mutex::new(writer)));
+        let journal = Journal {
+            shared: shared.clone(),
+            queue: queue.clone(),
+            writer: writer.clone(),
+            thread: Mutex::new(None),
+        };
         let thread = std::thread::Builder::new()
             .name("iradialer-jrnl".into())
-            .spawn(move || writer.run())?;
-        let journal = Journal {
-            shared,
-            queue,
-            thread: Mutex::new(Some(thread)),
-        };
+            .spawn(move || write_what_waits(&shared, &queue, &writer))?;
+        *journal.thread.lock() = Some(thread);
         Ok((journal, index))
+    }
+
+    /// Writes records, and with them whatever waits, on the caller's thread. They are all on the disk
+    /// when it returns, or refused.
+    pub fn write(&self, records: impl IntoIterator<Item = Record>) -> Result<(), Fault> {
+        if self.queue.is_closed() {
+            return Err(Fault(CLOSED.into()));
+        }
+        let outcome = Arc::new(Mutex::new(Ok(())));
+        let mut writer = self.writer.lock();
+        // After the lock, so that the records come to the disk in the order they were left in.
+        let mut batch = self.queue.drain();
+        for record in records {
+            let outcome = outcome.clone();
+            batch.push(Waiting {
+                record,
+                then: Some(Box::new(move |done| *outcome.lock() = done)),
+                urgent: true,
+                keep: false,
+            });
+        }
+        writer.commit(batch);
+        drop(writer);
+        outcome.lock().clone()
     }
 
     /// Writes a record somebody waits for. One the disk does not take is refused.
@@ -180,7 +225,7 @@ impl Journal {
             then: Some(then), ..
         }) = self.queue.push(waiting)
         {
-            then(Err(Fault("it is closed".into())));
+            then(Err(Fault(CLOSED.into())));
         }
     }
 

@@ -1,7 +1,7 @@
 //! `mod_iradialer`: the outbound voice engine inside FreeSWITCH.
 //!
-//! Reads top down: [`engine`] takes a dial command through [`admission`], has [`dialer`] make the
-//! channel, and follows the [`call`] to its last event; [`link`] is the way in and out over NATS;
+//! Reads top down: [`engine`] takes a dial command through [`admission`], has [`dialer`] promise it to
+//! the [`journal`] and make the channel, and follows the [`call`] to its last event; [`link`] is the way in and out over NATS;
 //! [`commands`] is what `fs_cli` sees. Only `fs/` knows FreeSWITCH, and only it is unsafe; the rest
 //! sees the host through [`host::Host`] and is tested without one.
 #![deny(unsafe_code)]

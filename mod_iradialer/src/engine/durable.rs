@@ -4,6 +4,7 @@ use super::{Engine, FateReply, Reply, refused};
 use crate::admission::Refusal;
 use crate::call::Call;
 use crate::config::Config;
+use crate::dialer::Job;
 use crate::host::Host;
 use crate::journal::{Env, Fault, Fence, Held, HostDir, Index, Intent, Journal, Record};
 use crate::outbox::Publisher;
@@ -80,53 +81,49 @@ impl Engine {
             // The disk takes no record. The attempt is fenced for as long as this life lasts, and no
             // command for it reaches another.
             Err(refusal) if refusal.reason == RefusalReason::Faulty => reply(refused(refusal)),
-            Err(refusal) => {
-                let fence = self.fence(command.attempt_id, command.not_after_ms);
-                let then = Box::new(move |done: Result<(), Fault>| {
-                    reply(refused(match done {
-                        Ok(()) => refusal,
-                        Err(fault) => faulty(&fault),
-                    }));
-                });
-                self.outbox.journal().promise(fence, then);
-            }
+            Err(refusal) => self.refuse(&command, refusal, reply),
             Ok(()) => {
-                let intent = Record::Intent(Intent {
-                    call_uuid: command.call_uuid,
-                    attempt: command.attempt,
-                    attempt_id: command.attempt_id,
-                    tenant_id: command.tenant_id.clone(),
-                    epoch: command.epoch,
-                    not_after_ms: command.not_after_ms,
-                    at_ms: now_us / 1000,
-                });
-                let me = self.me.clone();
-                let then = Box::new(move |done| {
-                    if let Some(engine) = me.upgrade() {
-                        engine.admitted(command, done, reply);
-                    }
-                });
-                self.outbox.journal().promise(intent, then);
+                let call = Call::new(
+                    command,
+                    self.config.read().prompts_dir.clone(),
+                    self.identity.clone(),
+                    self.host.clone(),
+                    self.outbox.clone(),
+                );
+                if let Err((call, reply)) = self.dialer.submit(call, reply) {
+                    self.admission.withdraw(call.command.attempt_id);
+                    let refusal = Refusal::new(RefusalReason::Busy, "the dialer's queue is full");
+                    self.refuse(&call.command, refusal, reply);
+                }
             }
         }
     }
 
-    /// On the journal's thread: the intent is on the disk, or can't be.
-    fn admitted(&self, command: DialCommand, done: Result<(), Fault>, reply: Reply) {
-        if let Err(fault) = done {
-            self.admission.withdraw(command.attempt_id);
-            return reply(refused(faulty(&fault)));
-        }
-        let call = Call::new(
-            command,
-            self.config.read().prompts_dir.clone(),
-            self.identity.clone(),
-            self.host.clone(),
-            self.outbox.clone(),
-        );
-        if let Err((call, reply)) = self.dialer.submit(call, reply) {
-            let refusal = Refusal::new(RefusalReason::Busy, "the dialer's queue is full");
-            self.take_back(&call.command, refusal, reply);
+    /// Refuses a command that has left no trace yet.
+    fn refuse(&self, command: &DialCommand, refusal: Refusal, reply: Reply) {
+        let fence = self.fence(command.attempt_id, command.not_after_ms);
+        let then = Box::new(move |done: Result<(), Fault>| {
+            reply(refused(match done {
+                Ok(()) => refusal,
+                Err(fault) => faulty(&fault),
+            }));
+        });
+        self.outbox.journal().promise(fence, then);
+    }
+
+    /// On a dialer's thread: has on the disk that these calls are about to be dialled, and begins them.
+    pub(super) fn promise_and_begin(&self, jobs: Vec<Job>) {
+        let now_ms = self.host.now_us() / 1000;
+        let intents = jobs.iter().map(|(call, _)| intent(&call.command, now_ms));
+        let promised = self.outbox.journal().write(intents);
+        for (call, reply) in jobs {
+            match &promised {
+                Ok(()) => self.begin(&call, reply),
+                Err(fault) => {
+                    self.admission.withdraw(call.command.attempt_id);
+                    reply(refused(faulty(fault)));
+                }
+            }
         }
     }
 
@@ -277,6 +274,18 @@ impl Engine {
             body: EventBody::Hangup(hangup),
         }
     }
+}
+
+fn intent(command: &DialCommand, at_ms: u64) -> Record {
+    Record::Intent(Intent {
+        call_uuid: command.call_uuid,
+        attempt: command.attempt,
+        attempt_id: command.attempt_id,
+        tenant_id: command.tenant_id.clone(),
+        epoch: command.epoch,
+        not_after_ms: command.not_after_ms,
+        at_ms,
+    })
 }
 
 fn faulty(fault: &Fault) -> Refusal {

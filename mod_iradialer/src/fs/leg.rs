@@ -176,14 +176,15 @@ fn caller_profile(pool: &Pool, call: &Call) -> *mut sys::switch_caller_profile_t
         sys::switch_caller_profile_new(
             pool.0,
             null(),
-            c"xml".as_ptr(),
+            // Dialplan and source: what is given here goes out with each of the host's events of the call.
+            null(),
             from.as_ptr(),
             from.as_ptr(),
             null(),
             null(),
             null(),
             null(),
-            FILE.as_ptr(),
+            null(),
             null(),
             destination.as_ptr(),
         )

@@ -1,8 +1,9 @@
-//! The records on their way to the journal's thread.
+//! The records on their way to the disk.
 //!
 //! Waking a thread costs a switch more than writing a record does. So only a record that somebody waits
-//! for wakes it at once. The others lie until it looks: as long as there are calls it does so by itself,
-//! and only the first after a quiet while has to wake it.
+//! for wakes the journal's thread at once. The others lie until it looks, or until somebody writes a
+//! record of his own: as long as there are calls it looks by itself, and only the first record after a
+//! quiet while has to wake it.
 
 use super::Waiting;
 use parking_lot::{Condvar, Mutex};
@@ -26,7 +27,7 @@ struct State {
     closed: bool,
     /// The thread looks by itself before long.
     watched: bool,
-    /// There were records without hurry the last time.
+    /// There were records without hurry since it looked last.
     busy: bool,
 }
 
@@ -34,14 +35,6 @@ impl State {
     fn must_act(&self) -> bool {
         self.urgent || self.closed
     }
-}
-
-/// What the thread found.
-pub(super) struct Found {
-    /// The records, in the order they came.
-    pub records: Vec<Waiting>,
-    /// No more will come.
-    pub closed: bool,
 }
 
 impl Queue {
@@ -64,18 +57,22 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether none is taken any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     /// Takes no more.
     pub(super) fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_one();
     }
 
-    /// Waits for records, at most for `patience`, and takes all there are.
-    pub(super) fn take(&self, patience: Option<Duration>) -> Found {
+    /// Waits until there are records to write, or for `patience`; false when no more will come.
+    pub(super) fn wait(&self, patience: Option<Duration>) -> bool {
         let mut state = self.state.lock();
-        if state.busy {
+        if std::mem::take(&mut state.busy) {
             self.watch(&mut state);
-            state.busy = !state.waiting.is_empty();
         }
         let until = patience.map(|patience| Instant::now() + patience);
         while state.waiting.is_empty() && !state.must_act() {
@@ -84,18 +81,21 @@ impl Queue {
                 Some(until) if self.changed.wait_until(&mut state, until).timed_out() => break,
                 Some(_) => {}
             }
+            // The one that woke it has only just come.
+            if !state.waiting.is_empty() {
+                self.watch(&mut state);
+            }
         }
-        // Those that woke it have only just come.
-        if !state.busy && !state.waiting.is_empty() {
-            self.watch(&mut state);
-        }
+        !state.closed
+    }
+
+    /// Takes all there are, in the order they came.
+    pub(super) fn drain(&self) -> Vec<Waiting> {
+        let mut state = self.state.lock();
         state.urgent = false;
         let records = std::mem::take(&mut state.waiting);
-        state.busy = records.iter().any(|record| !record.urgent);
-        Found {
-            records,
-            closed: state.closed,
-        }
+        state.busy |= records.iter().any(|record| !record.urgent);
+        records
     }
 
     /// Lets records gather.

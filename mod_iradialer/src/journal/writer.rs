@@ -1,8 +1,6 @@
-//! The journal's thread: takes every record that waits, writes them in one go, waits for the disk once,
-//! and only then says so to each.
+//! Writes records: all that wait in one go, waits for the disk once, and only then says so to each.
 
 use super::disk::{Disk, LogFile};
-use super::queue::Queue;
 use super::recovery::{segment_name, segment_number};
 use super::{Completion, Env, Fault, Shared, Waiting};
 use crate::host::Level;
@@ -14,16 +12,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long to wait before trying a disk again that has failed.
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// A segment this long is replaced by a new one that says what still matters, bytes.
 const SEGMENT: u64 = 16 << 20;
 
-/// The thread's own.
+/// What it takes to write; whoever has a record that can't wait does.
 pub(super) struct Writer {
     pub disk: Box<dyn Disk>,
     pub shared: Arc<Shared>,
     pub env: Env,
-    pub queue: Arc<Queue>,
     /// `None` while the disk is at fault.
     pub file: Option<Box<dyn LogFile>>,
     pub segment: u64,
@@ -34,23 +31,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn run(mut self) {
-        loop {
-            let patience = self.file.is_none().then_some(RETRY);
-            let found = self.queue.take(patience);
-            self.commit(found.records);
-            if found.closed {
-                break;
-            }
-        }
-        // A last try, so that an unload leaves nothing behind that the disk would take.
+    /// A last try, so that an unload leaves nothing behind that the disk would take.
+    pub(super) fn close(&mut self) {
         if self.file.is_none() {
             self.retry_at = Instant::now();
             self.commit(Vec::new());
         }
     }
 
-    fn commit(&mut self, batch: Vec<Waiting>) {
+    /// Has `batch` on the disk, or says of each record that it is not.
+    pub(super) fn commit(&mut self, batch: Vec<Waiting>) {
         if self.file.is_none() {
             self.postpone(batch);
             if Instant::now() < self.retry_at {

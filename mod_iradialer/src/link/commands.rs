@@ -13,8 +13,16 @@ use iradialer_core::wire::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
+/// Answers that say yes leave this long apart at the least: nobody is in a hurry to hear that a call is on
+/// its way, and giving several at once saves the switch waking up for each. A no may send the call to
+/// another switch, and leaves at once.
+const GATHER: Duration = Duration::from_millis(20);
+/// The most answers taken at once.
+const FEW: usize = 256;
 /// How many characters of an error are told.
 const SHOWN: usize = 300;
 
@@ -27,13 +35,18 @@ pub async fn serve_dial(engine: &Arc<Engine>, client: &Client) {
         &engine.identity.incarnation,
     );
     // A dialer's thread has no runtime: it leaves its answer here.
-    let (answers, mut to_send) = mpsc::unbounded_channel::<(Subject, Bytes)>();
+    let (taken, mut to_tell) = mpsc::unbounded_channel::<(Subject, Bytes)>();
+    let (refused, mut to_refuse) = mpsc::unbounded_channel::<(Subject, Bytes)>();
     let receive = for_each(engine, client, subject, |message| {
         let Some(inbox) = message.reply.clone() else {
             return;
         };
-        let answers = answers.clone();
+        let (taken, refused) = (taken.clone(), refused.clone());
         let reply: Reply = Box::new(move |reply| {
+            let answers = match reply {
+                DialReply::Accepted => taken,
+                DialReply::Refused { .. } => refused,
+            };
             // Fails only when the link has ended; the router then asks what became of the attempt.
             let _ = answers.send((inbox, json(&reply)));
         });
@@ -45,12 +58,18 @@ pub async fn serve_dial(engine: &Arc<Engine>, client: &Client) {
             }),
         }
     });
-    let send = async {
-        while let Some((inbox, payload)) = to_send.recv().await {
-            send_reply(engine, client, inbox, payload).await;
+    let tell = async {
+        let mut few = Vec::new();
+        while to_tell.recv_many(&mut few, FEW).await > 0 {
+            let again = Instant::now() + GATHER;
+            for (inbox, payload) in few.drain(..) {
+                send_reply(engine, client, inbox, payload).await;
+            }
+            sleep_until(again).await;
         }
     };
-    tokio::join!(receive, send);
+    let refuse = send_replies(engine, client, &mut to_refuse);
+    tokio::join!(receive, tell, refuse);
 }
 
 /// Answers what became of attempts until the link ends.
@@ -190,12 +209,7 @@ async fn serve(
             answer(&message.payload, Box::new(send));
         }
     });
-    let send = async {
-        while let Some((inbox, payload)) = to_send.recv().await {
-            send_reply(engine, client, inbox, payload).await;
-        }
-    };
-    tokio::join!(receive, send);
+    tokio::join!(receive, send_replies(engine, client, &mut to_send));
 }
 
 async fn for_each(
@@ -214,6 +228,16 @@ async fn for_each(
             Level::Error,
             &format!("NATS: subscription to {subject}: {error}"),
         ),
+    }
+}
+
+async fn send_replies(
+    engine: &Engine,
+    client: &Client,
+    answers: &mut mpsc::UnboundedReceiver<(Subject, Bytes)>,
+) {
+    while let Some((inbox, payload)) = answers.recv().await {
+        send_reply(engine, client, inbox, payload).await;
     }
 }
 

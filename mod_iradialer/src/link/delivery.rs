@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 const ACK_WAIT: Duration = Duration::from_secs(3);
 /// Events are taken this long apart at the least, so that those of several calls share the work of
 /// waking up, writing and reading; that is a tenth of what it costs the switch to report a call.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(3);
 

@@ -10,16 +10,36 @@ use uuid::Uuid;
 /// How long after the last call was offered its end may take, beyond its ringing.
 const SETTLE: Duration = Duration::from_secs(20);
 
-/// Calls by `bgapi originate`. The one event it asks for is the least that tells a dialer what became of
-/// its calls: the end of the channel.
-pub struct Originate;
+/// Calls by `bgapi originate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Originate {
+    /// Hears that calls ring, are answered and end: as much as the module reports.
+    HearsSteps,
+    /// Hears of their ends alone, the least that tells a dialer what became of them.
+    HearsEnds,
+}
 
 impl Originate {
+    fn events(self) -> &'static str {
+        match self {
+            Originate::HearsSteps => {
+                "CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP_COMPLETE"
+            }
+            Originate::HearsEnds => "CHANNEL_HANGUP_COMPLETE",
+        }
+    }
+
     /// Offers calls on a trunk and follows each to its end. They hang up as soon as they are answered.
-    pub async fn offer(site: &Site, trunk: &str, offer: Offer, ring: Duration) -> Result<Outcome> {
+    pub async fn offer(
+        self,
+        site: &Site,
+        trunk: &str,
+        offer: Offer,
+        ring: Duration,
+    ) -> Result<Outcome> {
         let mut commands = site.switch.event_socket().await?;
         let mut events = site.switch.event_socket().await?;
-        events.subscribe("CHANNEL_HANGUP_COMPLETE").await?;
+        events.subscribe(self.events()).await?;
         let channels: Vec<String> = (0..offer.calls)
             .map(|_| Uuid::new_v4().to_string())
             .collect();
@@ -42,6 +62,9 @@ impl Originate {
             let Ok(event) = events.next_event(Duration::from_secs(1)).await else {
                 continue;
             };
+            if event.header("Event-Name") != "CHANNEL_HANGUP_COMPLETE" {
+                continue;
+            }
             if open.remove(event.header("Unique-ID")) {
                 if is_answered(&event) {
                     outcome.completed += 1;

@@ -123,31 +123,20 @@ async fn cpu_per_call(
     offer: Offer,
     ring: Duration,
 ) -> Result<()> {
-    let (mut ours, mut peers) = (Outcome::default(), Outcome::default());
-    for round in 1..=args.rounds {
-        let (our_site, peers_site) = (fresh().await?, fresh().await?);
-        let module = Module::of(&our_site).await?;
-        let (our, peer) = tokio::try_join!(
-            module.offer(&our_site, trunk, offer, ring),
-            Originate::offer(&peers_site, trunk, offer, ring)
-        )?;
-        tell(&format!("{trunk} {round}, module"), &our);
-        tell(&format!("{trunk} {round}, originate"), &peer);
-        ours.add(&our);
-        peers.add(&peer);
-    }
     let most = if ring.is_zero() { 0.85 } else { 0.60 };
+    let wanted = format!("<= {most}");
     let what = format!("switch CPU a call, {trunk}, ms");
-    table.compare(
-        &what,
-        ours.cpu_ms_per_call(),
-        peers.cpu_ms_per_call(),
-        &format!("<= {most}"),
-        |ratio| ratio <= most,
-    );
+    let both = beside(args, &fresh, Originate::HearsSteps, trunk, offer, ring).await?;
+    let [ours, peers] = both.each_ref().map(Outcome::cpu_ms_per_call);
+    table.compare(&what, ours, peers, &wanted, |ratio| ratio <= most);
+    let [our, _] = both;
+    let both = beside(args, &fresh, Originate::HearsEnds, trunk, offer, ring).await?;
+    let [ours, peers] = both.map(|outcome| outcome.cpu_ms_per_call());
+    let what = "  beside a peer that hears of ends alone";
+    table.compare(what, ours, peers, "to know", |_| true);
     if !ring.is_zero() {
         let ringing = offer.per_second * ring.as_secs_f64();
-        let a_call = f64::from(ours.most_threads) / ringing;
+        let a_call = f64::from(our.most_threads) / ringing;
         table.alone(
             "switch threads for each ringing call",
             a_call,
@@ -156,6 +145,31 @@ async fn cpu_per_call(
         );
     }
     Ok(())
+}
+
+/// What became of both loads, ours first.
+async fn beside(
+    args: &Args,
+    fresh: &impl AsyncFn() -> Result<Site>,
+    originate: Originate,
+    trunk: &str,
+    offer: Offer,
+    ring: Duration,
+) -> Result<[Outcome; 2]> {
+    let (mut ours, mut peers) = (Outcome::default(), Outcome::default());
+    for round in 1..=args.rounds {
+        let (our_site, peers_site) = (fresh().await?, fresh().await?);
+        let module = Module::of(&our_site).await?;
+        let (our, peer) = tokio::try_join!(
+            module.offer(&our_site, trunk, offer, ring),
+            originate.offer(&peers_site, trunk, offer, ring)
+        )?;
+        tell(&format!("{trunk} {round}, module"), &our);
+        tell(&format!("{trunk} {round}, originate"), &peer);
+        ours.add(&our);
+        peers.add(&peer);
+    }
+    Ok([ours, peers])
 }
 
 /// How long a SIP stack remembers a transaction it has answered, 64 times T1 of RFC 3261, and a little
@@ -178,7 +192,10 @@ async fn saturation(table: &mut Table, args: &Args, site: &Site, module: &Module
         if our.per_second() > ours.0 {
             ours = (our.per_second(), per_second);
         }
-        let theirs = Originate::offer(site, AT_ONCE, offer, Duration::ZERO).await?;
+        let originate = Originate::HearsSteps;
+        let theirs = originate
+            .offer(site, AT_ONCE, offer, Duration::ZERO)
+            .await?;
         tell(&format!("offered {per_second}/s, originate"), &theirs);
         peer = peer.max(theirs.per_second());
     }
