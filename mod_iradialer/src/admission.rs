@@ -81,11 +81,11 @@ impl Admission {
         ledger: Ledger,
         max_calls: u32,
         max_cps: f64,
-        now_us: u64,
+        steady_us: u64,
     ) -> Self {
         let state = State {
             ledger,
-            rate: TokenBucket::new(max_cps, now_us),
+            rate: TokenBucket::new(max_cps, steady_us),
             gate: SetupGate::default(),
             calls: 0,
             max_calls,
@@ -99,10 +99,11 @@ impl Admission {
         }
     }
 
-    /// Takes the command, or refuses it and fences its attempt. `now_us` is the host's wall clock.
-    pub fn admit(&self, command: &DialCommand, now_us: u64) -> Result<(), Refusal> {
+    /// Takes the command, or refuses it and fences its attempt. `now_us` is the host's wall
+    /// clock, and `steady_us` the one that nobody sets.
+    pub fn admit(&self, command: &DialCommand, now_us: u64, steady_us: u64) -> Result<(), Refusal> {
         let mut state = self.state.lock();
-        let refusal = self.first_objection(&mut state, command, now_us);
+        let refusal = self.first_objection(&mut state, command, now_us, steady_us);
         match refusal {
             None => {
                 state.ledger.begin(command.attempt_id);
@@ -123,6 +124,7 @@ impl Admission {
         state: &mut State,
         command: &DialCommand,
         now_us: u64,
+        steady_us: u64,
     ) -> Option<Refusal> {
         let refuse = |reason, detail: String| Some(Refusal { reason, detail });
         // Whatever else is wrong with a command that came twice, its attempt may have been dialled: any
@@ -186,14 +188,14 @@ impl Admission {
                 format!("it holds {} calls, max-calls", state.calls),
             );
         }
-        if !state.gate.enter(command.attempt_id, now_us) {
+        if !state.gate.enter(command.attempt_id, steady_us) {
             let detail = format!(
                 "{} calls are being set up, as many as it can",
                 state.gate.in_setup()
             );
             return refuse(RefusalReason::Busy, detail);
         }
-        if !state.rate.take(now_us) {
+        if !state.rate.take(steady_us) {
             state.gate.leave(command.attempt_id);
             return refuse(
                 RefusalReason::Busy,
@@ -213,8 +215,8 @@ impl Admission {
     }
 
     /// An attempt's INVITE is with the SIP stack.
-    pub fn handed_over(&self, attempt: CallUuid, now_us: u64) {
-        self.state.lock().gate.handed_over(attempt, now_us);
+    pub fn handed_over(&self, attempt: CallUuid, steady_us: u64) {
+        self.state.lock().gate.handed_over(attempt, steady_us);
     }
 
     /// The far end of an attempt has said something.
@@ -280,10 +282,10 @@ impl Admission {
     }
 
     /// Changes the limits.
-    pub fn set_limits(&self, max_calls: u32, max_cps: f64, now_us: u64) {
+    pub fn set_limits(&self, max_calls: u32, max_cps: f64, steady_us: u64) {
         let mut state = self.state.lock();
         state.max_calls = max_calls;
-        state.rate.set_rate(max_cps, now_us);
+        state.rate.set_rate(max_cps, steady_us);
     }
 
     /// How full the switch is.

@@ -90,7 +90,7 @@ impl Call {
         outbox: Outbox,
     ) -> Arc<Call> {
         let progress = Mutex::new(Progress {
-            started_us: host.now_us(),
+            started_us: host.steady_us(),
             ..Progress::default()
         });
         Arc::new(Call {
@@ -108,7 +108,7 @@ impl Call {
     /// The channel has been made and its thread is about to send the INVITE.
     pub fn started(&self) {
         let mut progress = self.progress.lock();
-        progress.started_us = self.host.now_us();
+        progress.started_us = self.host.steady_us();
         let body = EventBody::Started {
             to_number: self.command.to_number.as_str().to_owned(),
             from_number: self.command.from_number.as_str().to_owned(),
@@ -140,7 +140,7 @@ impl Call {
         if progress.answered_us.is_some() || progress.finished {
             return false;
         }
-        progress.answered_us = Some(self.host.now_us());
+        progress.answered_us = Some(self.host.steady_us());
         let after_ms = self.since_start_ms(&progress);
         self.emit(&mut progress, EventBody::Answered { after_ms, sip });
         // Only now may the session's thread begin the flow: its events follow this one.
@@ -182,7 +182,7 @@ impl Call {
         if progress.finished {
             return;
         }
-        let now = self.host.now_us();
+        let now = self.host.steady_us();
         let answered = progress.answered_us.is_some();
         let hangup = Hangup {
             hangup_cause: facts.cause,
@@ -282,7 +282,7 @@ impl Call {
     }
 
     fn since_start_ms(&self, progress: &Progress) -> u64 {
-        self.host.now_us().saturating_sub(progress.started_us) / 1000
+        self.host.steady_us().saturating_sub(progress.started_us) / 1000
     }
 
     fn emit(&self, progress: &mut Progress, body: EventBody) {

@@ -56,7 +56,7 @@ struct HostClock(Arc<dyn Host>);
 
 impl TimerClock for HostClock {
     fn now_us(&self) -> u64 {
-        self.0.now_us()
+        self.0.steady_us()
     }
     fn rate(&self) -> f64 {
         self.0.clock_rate()
@@ -77,14 +77,14 @@ impl Engine {
             incarnation: CallUuid::fresh(),
             journal_id: left_behind.journal_id,
         };
-        let (max_calls, max_cps, now_us) = (config.max_calls, config.max_cps, host.now_us());
+        let (max_calls, max_cps) = (config.max_calls, config.max_cps);
         let admission = Admission::new(
             identity.journal_id,
             outbox.clone(),
             durable::ledger_of(&left_behind),
             max_calls,
             max_cps,
-            now_us,
+            host.steady_us(),
         );
         let mut failed = None;
         let engine = Arc::new_cyclic(|engine: &Weak<Engine>| {
@@ -142,7 +142,7 @@ impl Engine {
     /// Takes a new configuration; returns the settings that wait for the next load.
     pub fn reconfigure(&self, new: Config) -> Vec<&'static str> {
         self.admission
-            .set_limits(new.max_calls, new.max_cps, self.host.now_us());
+            .set_limits(new.max_calls, new.max_cps, self.host.steady_us());
         let mut config = self.config.write();
         let waiting = new.needs_load(&config);
         *config = new.until_the_next_load(&config);
@@ -169,7 +169,8 @@ impl Engine {
         };
         self.registry.insert(call.clone());
         call.started();
-        let rings_until = self.host.now_us() + u64::from(call.command.dial_timeout_s) * 1_000_000;
+        let rings_until =
+            self.host.steady_us() + u64::from(call.command.dial_timeout_s) * 1_000_000;
         self.timers.set(rings_until, Due::DialTimeout(attempt));
         reply(DialReply::Accepted);
         if let Err(failed) = leg.launch() {
@@ -251,7 +252,7 @@ impl Engine {
     /// The INVITE of an attempt is with the SIP stack.
     pub fn leg_invited(&self, call: &Call) {
         self.admission
-            .handed_over(call.command.attempt_id, self.host.now_us());
+            .handed_over(call.command.attempt_id, self.host.steady_us());
     }
 
     /// A 180 or 183 came for an attempt.
@@ -266,7 +267,7 @@ impl Engine {
         if !call.answered(sip) {
             return;
         }
-        let until = self.host.now_us() + u64::from(call.command.max_duration_s) * 1_000_000;
+        let until = self.host.steady_us() + u64::from(call.command.max_duration_s) * 1_000_000;
         self.timers
             .cancel(Due::DialTimeout(call.command.attempt_id));
         self.timers

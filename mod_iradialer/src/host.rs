@@ -16,6 +16,10 @@ pub trait Host: Send + Sync {
     /// The host's wall clock, µs since the Unix epoch.
     fn now_us(&self) -> u64;
 
+    /// Time since some moment in the host's seconds, µs, which goes on when somebody sets the clock.
+    /// What lasts is measured with it.
+    fn steady_us(&self) -> u64;
+
     /// How many host seconds pass in a real one: 1, but for a sandbox whose clock runs faster.
     fn clock_rate(&self) -> f64;
 

@@ -18,7 +18,7 @@ pub enum Due {
 
 /// The clock that timers go by.
 pub trait TimerClock: Send + Sync {
-    /// Now, µs.
+    /// Time since some moment, µs; nobody sets it.
     fn now_us(&self) -> u64;
     /// How many of its seconds pass in a real one.
     fn rate(&self) -> f64;
@@ -77,7 +77,7 @@ impl Timers {
         }
     }
 
-    /// Sets a timer for the host time `at_us`, in place of the one that was set for the same.
+    /// Sets a timer for the clock's `at_us`, in place of the one that was set for the same.
     pub fn set(&self, at_us: u64, due: Due) {
         let mut state = self.shared.state.lock();
         let too_late = at_us < state.wakes_us;

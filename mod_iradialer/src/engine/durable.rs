@@ -74,8 +74,8 @@ impl Engine {
     /// Takes a dial command or refuses it; the answer goes to `reply` once it is in the journal, and that
     /// of a command that was taken when its channel is made. Never blocks.
     pub fn dial(&self, command: DialCommand, reply: Reply) {
-        let now_us = self.host.now_us();
-        match self.admission.admit(&command, now_us) {
+        let (now_us, steady_us) = (self.host.now_us(), self.host.steady_us());
+        match self.admission.admit(&command, now_us, steady_us) {
             // What there is to know of the attempt is in the journal, or on its way there.
             Err(refusal) if refusal.reason == RefusalReason::Duplicate => reply(refused(refusal)),
             // The disk takes no record. The attempt is fenced for as long as this life lasts, and no

@@ -6,7 +6,7 @@ use crate::outbox::Deliveries;
 use iradialer_core::wire::{EventBody, Hangup, Query, SwitchEvent};
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 mod adversity;
 mod crashes;
@@ -15,7 +15,9 @@ const NOW_US: u64 = 1_800_000_000_000_000;
 
 #[derive(Default)]
 struct ScriptedHost {
-    now_us: AtomicU64,
+    passed_us: AtomicU64,
+    /// By how much somebody has set the clock ahead.
+    set_ahead_us: AtomicI64,
     refuse: Mutex<Option<CreateError>>,
     thread_fails: Mutex<bool>,
     launched: Arc<Mutex<Vec<CallUuid>>>,
@@ -67,7 +69,12 @@ impl Host for ScriptedHost {
     }
 
     fn now_us(&self) -> u64 {
-        NOW_US + self.now_us.load(Ordering::SeqCst)
+        let ahead_us = self.set_ahead_us.load(Ordering::SeqCst);
+        (NOW_US + self.steady_us()).saturating_add_signed(ahead_us)
+    }
+
+    fn steady_us(&self) -> u64 {
+        self.passed_us.load(Ordering::SeqCst)
     }
 
     fn clock_rate(&self) -> f64 {
@@ -173,7 +180,7 @@ impl Bench {
 
     fn pass(&self, seconds: u64) {
         self.host
-            .now_us
+            .passed_us
             .fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 

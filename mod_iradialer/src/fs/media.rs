@@ -2,6 +2,7 @@
 
 use super::guard::guard;
 use super::session::Session;
+use super::switch::steady_us;
 use super::text::c_string;
 use freeswitch_sys as sys;
 use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Prompt, Tone};
@@ -140,7 +141,7 @@ impl<'a> ChannelLeg<'a> {
 
 impl Leg for ChannelLeg<'_> {
     fn play(&mut self, prompts: &[Prompt], barge_in: bool) -> Result<Played, LegEnd> {
-        let started = now_us();
+        let started = steady_us();
         self.take_keys();
         for prompt in prompts {
             self.alive()?;
@@ -152,20 +153,20 @@ impl Leg for ChannelLeg<'_> {
         }
         let interrupted_by = self.keys.front().copied().filter(|_| barge_in);
         Ok(Played {
-            ms: now_us().saturating_sub(started) / 1000,
+            ms: steady_us().saturating_sub(started) / 1000,
             interrupted_by,
         })
     }
 
     fn listen(&mut self, wait: Listen) -> Result<Heard, LegEnd> {
-        let until = now_us() + u64::from(wait.timeout_ms) * 1000;
+        let until = steady_us() + u64::from(wait.timeout_ms) * 1000;
         loop {
             self.alive()?;
             self.take_keys();
             if let Some(key) = self.keys.pop_front() {
                 return Ok(Heard::Key(key));
             }
-            if now_us() >= until {
+            if steady_us() >= until {
                 return Ok(Heard::Nothing);
             }
             self.wait_a_frame()?;
@@ -221,9 +222,4 @@ fn describe(prompt: &Prompt) -> String {
         Prompt::Silence(ms) => format!("of {ms} ms silence"),
         Prompt::Tone(_) => "tone".to_owned(),
     }
-}
-
-fn now_us() -> u64 {
-    // SAFETY: H1.
-    u64::try_from(unsafe { sys::switch_time_now() }).unwrap_or(0)
 }

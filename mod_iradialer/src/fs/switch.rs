@@ -9,6 +9,7 @@ use freeswitch_sys as sys;
 use iradialer_core::value::CallUuid;
 use once_cell::sync::Lazy;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A variable that only a host with a faster clock than the wall's sets.
 const CLOCK_RATE_VARIABLE: &str = "sandbox_clock_rate";
@@ -39,6 +40,10 @@ impl Host for Switch {
         us.saturating_add_signed(iradialer_core::failpoint::clock_offset_us())
     }
 
+    fn steady_us(&self) -> u64 {
+        steady_us()
+    }
+
     fn clock_rate(&self) -> f64 {
         *CLOCK_RATE
     }
@@ -51,6 +56,13 @@ impl Host for Switch {
     fn log(&self, level: Level, line: &str) {
         log(level, line);
     }
+}
+
+static LOADED: Lazy<Instant> = Lazy::new(Instant::now);
+
+/// See [`Host::steady_us`].
+pub fn steady_us() -> u64 {
+    (LOADED.elapsed().as_micros() as f64 * *CLOCK_RATE) as u64
 }
 
 /// Writes a line to the host's log.

@@ -80,8 +80,8 @@ fn a_call_that_waited_past_its_time_is_not_begun() {
     let mut bench = Bench::new();
     let command = bench.command();
     let engine = bench.engine.clone();
-    engine.admission.admit(&command, NOW_US).unwrap();
-    bench.host.now_us.store(4_001_000, Ordering::SeqCst);
+    engine.admission.admit(&command, NOW_US, 0).unwrap();
+    bench.host.passed_us.store(4_001_000, Ordering::SeqCst);
     let call = Call::new(
         command.clone(),
         bench.prompts.path().to_owned(),
@@ -104,6 +104,41 @@ fn a_call_that_waited_past_its_time_is_not_begun() {
     );
     assert!(bench.host.launched.lock().is_empty() && bench.events().is_empty());
     assert_eq!(bench.refusal(&command), RefusalReason::Duplicate);
+}
+
+#[test]
+fn a_clock_that_is_set_moves_nothing_that_lasts() {
+    for hours in [1, -1] {
+        let mut bench = Bench::new();
+        let call = bench.live();
+        let ahead_us = hours * 3_600_000_000;
+        bench.host.set_ahead_us.store(ahead_us, Ordering::SeqCst);
+        bench.pass(1);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(bench.host.hung_up.lock().is_empty(), "it still rings");
+        bench.engine.leg_answered(&call, BTreeMap::new());
+        bench.pass(2);
+        bench.end(&call, LegFacts::default());
+        let events = bench.events();
+        let Some(EventBody::Hangup(hangup)) = events.last().map(|event| &event.body) else {
+            panic!("{events:?}");
+        };
+        assert_eq!((hangup.duration_ms, hangup.billsec_ms), (3_000, 2_000));
+        // What it may begin a second it may begin in a second of this.
+        for _ in 0..20 {
+            bench.pass(1);
+            let mut next = bench.command();
+            next.not_after_ms = (NOW_US / 1000).saturating_add_signed(7_200_000);
+            assert_eq!(bench.dial(&next), DialReply::Accepted);
+            bench
+                .engine
+                .leg_invited(&bench.engine.registry.attempt(next.attempt_id).unwrap());
+            bench.engine.leg_ringing(
+                &bench.engine.registry.attempt(next.attempt_id).unwrap(),
+                false,
+            );
+        }
+    }
 }
 
 #[test]
