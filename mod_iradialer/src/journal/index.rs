@@ -59,7 +59,7 @@ impl Index {
     pub fn apply(&mut self, record: &Record, now_ms: u64) -> i64 {
         match record {
             Record::Header(header) => self.epoch = self.epoch.max(header.epoch),
-            Record::Complete => {}
+            Record::Complete | Record::Synced(_) => {}
             Record::Epoch(epoch) => self.epoch = self.epoch.max(*epoch),
             Record::Intent(intent) => {
                 self.epoch = self.epoch.max(intent.epoch);

@@ -75,6 +75,8 @@ pub enum Record {
     Event(Arc<SwitchEvent>),
     /// An epoch was seen.
     Epoch(u64),
+    /// Begins what is written at once: the segment was on the disk up to here, bytes.
+    Synced(u64),
 }
 
 impl Record {
@@ -86,6 +88,7 @@ impl Record {
             Record::Fence(_) => 4,
             Record::Event(_) => 5,
             Record::Epoch(_) => 6,
+            Record::Synced(_) => 7,
         }
     }
 
@@ -102,6 +105,7 @@ impl Record {
             Record::Fence(fence) => serde_json::to_writer(&mut *to, fence),
             Record::Event(event) => serde_json::to_writer(&mut *to, &**event),
             Record::Epoch(epoch) => serde_json::to_writer(&mut *to, epoch),
+            Record::Synced(bytes) => serde_json::to_writer(&mut *to, bytes),
         };
         let len = u32::try_from(to.len() - start - FRAME).unwrap_or(u32::MAX);
         let crc = crc32fast::hash(&to[start + FRAME - 1..]);
@@ -127,6 +131,7 @@ impl Record {
             4 => Record::Fence(serde_json::from_slice(body).ok()?),
             5 => Record::Event(Arc::new(serde_json::from_slice(body).ok()?)),
             6 => Record::Epoch(serde_json::from_slice(body).ok()?),
+            7 => Record::Synced(serde_json::from_slice(body).ok()?),
             _ => return None,
         };
         Some((record, FRAME + len))

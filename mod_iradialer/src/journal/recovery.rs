@@ -75,11 +75,21 @@ fn read(bytes: &[u8], now_ms: u64) -> io::Result<Recovered> {
         index.apply(&record, now_ms);
         at += len;
     }
-    let damage = (!named || !complete).then(|| format!("no record can be read at byte {at}"));
+    // What was never synced may have come to the disk in any part; what was has to be whole.
+    let damaged = !named || !complete || was_synced_past(bytes, at);
+    let damage = damaged.then(|| format!("no record can be read at byte {at}"));
     Ok(Recovered {
         index,
         cut: bytes.len() - at,
         damage,
         segment: 0,
+    })
+}
+
+/// Whether something behind `at` says that the disk had more than that once.
+fn was_synced_past(bytes: &[u8], at: usize) -> bool {
+    (at + 1..bytes.len()).any(|from| match Record::read_from(&bytes[from..]) {
+        Some((Record::Synced(synced), _)) => synced > at as u64,
+        _ => false,
     })
 }

@@ -73,6 +73,8 @@ impl Writer {
             return true;
         }
         let mut bytes = Vec::with_capacity(batch.len() * 512);
+        let synced = self.shared.bytes.load(Ordering::Relaxed);
+        Record::Synced(synced).write_to(&mut bytes);
         for waiting in &batch {
             waiting.record.write_to(&mut bytes);
         }
