@@ -1,6 +1,6 @@
 //! An attempt of which it is not known whether it was dialled.
 
-use super::collected::all_collected;
+use super::collected::{Catching, Progress};
 use super::dispatch::{confirm, requeue};
 use super::shared::Shared;
 use super::switches::Standing;
@@ -48,10 +48,11 @@ enum Left {
 
 async fn settle_for_ever(shared: &Shared, attempt: &Assignment) {
     let mut pause = FIRST_PAUSE;
+    let mut lost = Catching::default();
     let mut waiting = Waiting::default();
     // Whoever leads after us comes upon the attempt in its own sweep.
     while shared.leads() {
-        match try_to_settle(shared, attempt).await {
+        match try_to_settle(shared, attempt, &mut lost).await {
             Ok(Left::Nothing) => return,
             Ok(Left::Ask) => {}
             Ok(Left::Wait) => match waiting.is_over(shared, attempt).await {
@@ -73,13 +74,17 @@ fn told(attempt: &Assignment, error: &TdbError) {
     tracing::error!(call = %attempt.call_uuid, %error, "an attempt could not be settled");
 }
 
-async fn try_to_settle(shared: &Shared, attempt: &Assignment) -> Result<Left, TdbError> {
+async fn try_to_settle(
+    shared: &Shared,
+    attempt: &Assignment,
+    lost: &mut Catching,
+) -> Result<Left, TdbError> {
     if !shared.is_connected() {
         return Ok(Left::Ask);
     }
     let standing = shared.standing(attempt);
     if let Some(reason) = why_lost(shared, &attempt.node_id, standing) {
-        if !is_all_told(shared, attempt).await {
+        if lost.ask(shared).await != Progress::CaughtUp && !is_too_old(shared, attempt) {
             return Ok(Left::Ask);
         }
         end_as_unknown(shared, attempt.call_uuid, attempt.attempt, &reason).await?;
@@ -111,10 +116,9 @@ pub(super) fn why_lost(shared: &Shared, node: &NodeId, standing: Standing) -> Op
     }
 }
 
-/// Whether what the switch has published is in the TDB, or lost.
-async fn is_all_told(shared: &Shared, attempt: &Assignment) -> bool {
-    let given_up_ms = attempt.not_after_ms.saturating_add(EVENTS_KEPT_MS);
-    shared.now_ms() > given_up_ms || all_collected(shared).await
+/// Whether what the switch may have published in time is lost by now.
+fn is_too_old(shared: &Shared, attempt: &Assignment) -> bool {
+    shared.now_ms() > attempt.not_after_ms.saturating_add(EVENTS_KEPT_MS)
 }
 
 /// What that life of the switch says became of the attempt, if it says anything.
@@ -173,10 +177,11 @@ async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result
 }
 
 /// The wait for the last event of an attempt that has ended. The switch publishes it until the TDB has it,
-/// so it comes, however long the bus or the collectors are away. Only where everything has been collected
-/// for as long as makes a silent switch given up, and the switch has no more to tell, is it lost.
+/// so it comes, however long the bus or the collectors are away. Only where the collectors have kept up for as
+/// long as makes a silent switch given up, and the switch has no more to tell, is it lost.
 #[derive(Default)]
 struct Waiting {
+    catching: Catching,
     in_vain_since_ms: Option<u64>,
 }
 
@@ -188,15 +193,21 @@ impl Waiting {
             return Ok(true);
         }
         let more = shared.switches().has_more_to_tell(&attempt.node_id);
-        if more || !is_all_told(shared, attempt).await {
-            self.in_vain_since_ms = None;
-            return Ok(false);
-        }
-        let now_ms = shared.now_ms();
-        let since_ms = *self.in_vain_since_ms.get_or_insert(now_ms);
-        let waited_ms = now_ms.saturating_sub(since_ms);
-        if waited_ms < shared.app.config.router.switch_unknown_after.as_millis() as u64 {
-            return Ok(false);
+        let progress = self.catching.ask(shared).await;
+        if !is_too_old(shared, attempt) {
+            if more || progress == Progress::Away {
+                self.in_vain_since_ms = None;
+                return Ok(false);
+            }
+            if progress == Progress::Behind {
+                return Ok(false);
+            }
+            let now_ms = shared.now_ms();
+            let since_ms = *self.in_vain_since_ms.get_or_insert(now_ms);
+            let waited_ms = now_ms.saturating_sub(since_ms);
+            if waited_ms < shared.app.config.router.switch_unknown_after.as_millis() as u64 {
+                return Ok(false);
+            }
         }
         let reason = format!(
             "{} says that the call has ended, but not how",

@@ -1,6 +1,7 @@
 //! What the router's loop and its tasks share.
 
 use super::REGION;
+use super::collected::Gauge;
 use super::switches::{Standing, Switches};
 use crate::app::App;
 use crate::config::Campaign;
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     settling: Mutex<HashSet<CallUuid>>,
     /// The switches that are to be asked soon which attempts they hold.
     to_reconcile: Mutex<HashSet<NodeId>>,
+    pub(super) collected: Gauge,
     /// How often the bus had been connected to when the switches were last looked at.
     connects: AtomicU64,
 }
@@ -70,6 +72,7 @@ impl Shared {
             in_hand: Mutex::default(),
             settling: Mutex::default(),
             to_reconcile: Mutex::default(),
+            collected: Gauge::default(),
             connects: AtomicU64::new(0),
         }
     }

@@ -1,12 +1,12 @@
 //! Looks over the attempts that switches have or may have, and finds those in doubt: after a restart
 //! of the gateway, after the loss of a switch, after a fault.
 
-use super::collected::all_collected;
+use super::collected::{Catching, Progress};
 use super::reconcile::{begin_to_settle, reconcile};
 use super::settle::{end_as_unknown, why_lost};
 use super::shared::Shared;
 use super::switches::Standing;
-use crate::tdb::{Assignment, OpenAttempt, TdbError};
+use crate::tdb::{Assignment, OpenAttempt, SwitchCall, TdbError};
 use futures::StreamExt;
 use iradialer_core::call::CallState;
 use std::sync::Arc;
@@ -32,6 +32,9 @@ pub(super) struct Sweeper {
     reconciled_ms: u64,
     /// The lease under which, and the connection over which, that was.
     reconciled_under: (u64, u64),
+    /// The calls begun at switches that are lost, until what those have published is collected.
+    lost: Vec<SwitchCall>,
+    catching: Catching,
 }
 
 impl Sweeper {
@@ -60,10 +63,33 @@ impl Sweeper {
         if !unwanted.is_empty() {
             shared.tasks.spawn(drop_again(Arc::clone(shared), unwanted));
         }
-        end_lost_switch_calls(shared).await?;
+        self.end_lost_switch_calls(shared).await?;
         let before_ms = now_ms.saturating_sub(KEYS_KEPT_MS);
         let forgotten = shared.app.tdb.forget_keys(before_ms, KEYS_A_LOOK);
         forgotten.await.map(drop)
+    }
+
+    /// Ends the calls that persons began at switches which are lost.
+    async fn end_lost_switch_calls(&mut self, shared: &Shared) -> Result<(), TdbError> {
+        if !shared.is_connected() {
+            return Ok(());
+        }
+        if self.lost.is_empty() {
+            let open = shared.app.tdb.open_switch_calls().await?.into_iter();
+            self.lost = open
+                .filter(|call| why_switch_call_lost(shared, call).is_some())
+                .collect();
+            self.catching = Catching::default();
+        }
+        if self.lost.is_empty() || self.catching.ask(shared).await != Progress::CaughtUp {
+            return Ok(());
+        }
+        for call in std::mem::take(&mut self.lost) {
+            if let Some(reason) = why_switch_call_lost(shared, &call) {
+                end_as_unknown(shared, call.call_uuid, call.attempt, &reason).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Has switches asked which attempts they hold: those that have just appeared or come back, and all of
@@ -125,28 +151,12 @@ async fn drop_again(shared: Arc<Shared>, attempts: Vec<Assignment>) {
     }
 }
 
-/// Calls that a person began at a switch can't be asked about, and end with it. A later life of the module
-/// tells their ends, if it has the journal.
-async fn end_lost_switch_calls(shared: &Shared) -> Result<(), TdbError> {
-    if !shared.is_connected() {
-        return Ok(());
-    }
+/// Why a call that a person began at a switch is lost, if it is. It can't be asked about; a later life of
+/// the module tells its end, if that has the journal.
+fn why_switch_call_lost(shared: &Shared, call: &SwitchCall) -> Option<String> {
     let patience_ms = shared.app.config.router.switch_unknown_after.as_millis() as u64;
-    let mut lost = Vec::new();
-    for call in shared.app.tdb.open_switch_calls().await? {
-        let standing = shared.standing_of(&call.node_id, &call.incarnation, None);
-        let too_soon =
-            matches!(standing, Standing::Replaced { since_ms, .. } if since_ms < patience_ms);
-        match why_lost(shared, &call.node_id, standing) {
-            Some(reason) if !too_soon => lost.push((call, reason)),
-            _ => {}
-        }
+    match shared.standing_of(&call.node_id, &call.incarnation, None) {
+        Standing::Replaced { since_ms, .. } if since_ms < patience_ms => None,
+        standing => why_lost(shared, &call.node_id, standing),
     }
-    if lost.is_empty() || !all_collected(shared).await {
-        return Ok(());
-    }
-    for (call, reason) in lost {
-        end_as_unknown(shared, call.call_uuid, call.attempt, &reason).await?;
-    }
-    Ok(())
 }
