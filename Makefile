@@ -37,7 +37,7 @@ test-freeswitch: ## The tests that need a real FreeSWITCH, and a failure where t
 	$(CARGO) build --workspace --lib --bins
 	REQUIRE_FREESWITCH=1 $(CARGO) test --workspace --test '*' -- freeswitch
 
-bench: ## What it costs next to FreeSWITCH's own originate, as a table
+bench: ## What it costs next to FreeSWITCH's own originate, and what losing no call costs, as a table
 	@ci/need test-freeswitch
 	$(CARGO) run --release --bin bench
 
