@@ -46,13 +46,21 @@ enum Left {
     Wait,
 }
 
+/// What is remembered from one question to the next.
+#[derive(Default)]
+struct Memory {
+    /// The last answer, which is logged once.
+    fate: Option<AttemptFate>,
+    lost: Catching,
+}
+
 async fn settle_for_ever(shared: &Shared, attempt: &Assignment) {
     let mut pause = FIRST_PAUSE;
-    let mut lost = Catching::default();
+    let mut memory = Memory::default();
     let mut waiting = Waiting::default();
     // Whoever leads after us comes upon the attempt in its own sweep.
     while shared.leads() {
-        match try_to_settle(shared, attempt, &mut lost).await {
+        match try_to_settle(shared, attempt, &mut memory).await {
             Ok(Left::Nothing) => return,
             Ok(Left::Ask) => {}
             Ok(Left::Wait) => match waiting.is_over(shared, attempt).await {
@@ -77,14 +85,14 @@ fn told(attempt: &Assignment, error: &TdbError) {
 async fn try_to_settle(
     shared: &Shared,
     attempt: &Assignment,
-    lost: &mut Catching,
+    memory: &mut Memory,
 ) -> Result<Left, TdbError> {
     if !shared.is_connected() {
         return Ok(Left::Ask);
     }
     let standing = shared.standing(attempt);
     if let Some(reason) = why_lost(shared, &attempt.node_id, standing) {
-        if lost.ask(shared).await != Progress::CaughtUp && !is_too_old(shared, attempt) {
+        if memory.lost.ask(shared).await != Progress::CaughtUp && !is_too_old(shared, attempt) {
             return Ok(Left::Ask);
         }
         end_as_unknown(shared, attempt.call_uuid, attempt.attempt, &reason).await?;
@@ -96,7 +104,13 @@ async fn try_to_settle(
         Standing::Replaced { by: None, .. } => return Ok(Left::Ask),
     };
     match ask(shared, attempt, &life).await {
-        Some(fate) => act(shared, attempt, fate).await,
+        Some(fate) => {
+            if memory.fate.replace(fate) != Some(fate) {
+                let (call, number, node) = (attempt.call_uuid, attempt.attempt, &attempt.node_id);
+                tracing::info!(%call, attempt = number, %node, ?fate, "the switch knows what became of a call");
+            }
+            act(shared, attempt, fate).await
+        }
         None => Ok(Left::Ask),
     }
 }
@@ -150,7 +164,9 @@ pub(super) async fn ask_switch<A: serde::de::DeserializeOwned>(
         Ok(reply) => Some(reply),
         Err(_) => {
             let answer = String::from_utf8_lossy(&answer.payload);
-            tracing::warn!(%node, %answer, "a switch would not say what became of a call");
+            if shared.is_news(node, &answer) {
+                tracing::warn!(%node, %answer, "a switch does not answer a question");
+            }
             if answer.contains("epoch") {
                 shared.stale_epoch.notify_one();
             }
@@ -161,7 +177,6 @@ pub(super) async fn ask_switch<A: serde::de::DeserializeOwned>(
 
 async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result<Left, TdbError> {
     let (call, number) = (attempt.call_uuid, attempt.attempt);
-    tracing::info!(%call, attempt = number, node = %attempt.node_id, ?fate, "the switch knows what became of a call");
     match fate {
         AttemptFate::NeverDialled => match requeue(shared, call, number).await? {
             Requeued::Queued(_) | Requeued::Canceled => Ok(Left::Nothing),

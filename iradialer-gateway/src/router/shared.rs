@@ -34,6 +34,8 @@ pub(super) struct Shared {
     /// The switches that are to be asked soon which attempts they hold.
     to_reconcile: Mutex<HashSet<NodeId>>,
     pub(super) collected: Gauge,
+    /// What each switch said last where it would not answer.
+    unwilling: Mutex<HashMap<NodeId, String>>,
     /// How often the bus had been connected to when the switches were last looked at.
     connects: AtomicU64,
 }
@@ -73,6 +75,7 @@ impl Shared {
             settling: Mutex::default(),
             to_reconcile: Mutex::default(),
             collected: Gauge::default(),
+            unwilling: Mutex::default(),
             connects: AtomicU64::new(0),
         }
     }
@@ -136,6 +139,13 @@ impl Shared {
             switches.deaf_until(now_ms);
         }
         switches.standing(node, incarnation, journal_id, now_ms)
+    }
+
+    /// Whether the switch said something else last, where it would not answer: it may be asked for each of
+    /// its calls, again and again.
+    pub(super) fn is_news(&self, node: &NodeId, answer: &str) -> bool {
+        let before = lock(&self.unwilling).insert(node.clone(), answer.to_owned());
+        before.as_deref() != Some(answer)
     }
 
     /// The switch is to be asked soon which attempts it holds.
