@@ -8,7 +8,8 @@ mod confirm;
 
 use crate::app::App;
 use crate::bus::stream;
-use crate::tdb::{Applied, OutOfOrder, TdbError, TrunksOf};
+use crate::tdb::{Applied, OutOfOrder, TdbError, TrunkNews, TrunksOf};
+use crate::trunk::Breaker;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, AckKind, Message};
 use futures::StreamExt;
@@ -238,15 +239,49 @@ fn wake(app: &App, applied: &Applied) {
         state,
         ended,
         webhook,
+        trunk,
         ..
     } = applied
     {
+        if let Some(news) = trunk {
+            tell(news, app.clock.now_ms());
+        }
         if *webhook {
             app.wake.dispatcher.notify_one();
         }
-        if *ended || *state == CallState::Queued {
+        if *ended || *state == CallState::Queued || trunk.is_some() {
             app.wake.router.notify_one();
         }
+    }
+}
+
+/// Says in the log what a person may have to do something about.
+fn tell(news: &TrunkNews, now_ms: u64) {
+    let (trunk, before, after) = (news.trunk.as_str(), &news.before, &news.after);
+    let answer = after.breaker_reason.as_deref().unwrap_or("");
+    let open_ms = after.breaker_until_ms.saturating_sub(now_ms);
+    match (before.breaker, after.breaker) {
+        (_, Breaker::Open) if after.failures != before.failures => tracing::error!(
+            trunk,
+            answer,
+            open_ms,
+            "A TRUNK DOES NOT PLACE CALLS: its breaker is open"
+        ),
+        (Breaker::HalfOpen, Breaker::Closed) => {
+            tracing::info!(trunk, "a trunk places calls again: its breaker is closed");
+        }
+        _ => {}
+    }
+    if before.learned != after.learned {
+        let cps = after.learned_cps(now_ms);
+        tracing::warn!(
+            trunk,
+            cps,
+            "a carrier takes fewer calls a second than it was given"
+        );
+    }
+    if after.wait_until_ms > before.wait_until_ms {
+        tracing::warn!(trunk, "a carrier has no room for more calls at once");
     }
 }
 

@@ -1,13 +1,14 @@
 //! One call on its way to one switch.
 
 use super::REGION;
+use super::plan::Place;
 use super::reconcile::begin_to_settle;
 use super::shared::{Holder, Shared};
 use super::switches::Chosen;
 use crate::tdb::{Assignment, GatewayEnd, QueuedCall, Requeued, TdbError};
 use async_nats::RequestErrorKind;
 use iradialer_core::subject;
-use iradialer_core::value::{CallUuid, NodeId, TrunkName};
+use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{self, DialCommand, DialReply, RefusalReason};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +19,7 @@ const MAX_REQUEUE_WAIT: Duration = Duration::from_secs(5);
 /// A call, and where it is to be dialled.
 pub(super) struct Plan {
     pub(super) call: QueuedCall,
-    pub(super) trunk: TrunkName,
-    pub(super) switch: Chosen,
+    pub(super) place: Place,
     pub(super) epoch: u64,
     /// When the look at the queue began that found it.
     pub(super) picked: Instant,
@@ -48,13 +48,14 @@ pub(super) async fn dispatch(shared: Arc<Shared>, plan: Plan, holder: Holder) {
         call_uuid: call,
         attempt: plan.call.attempt,
         attempt_id: CallUuid::fresh(),
-        trunk: plan.trunk.clone(),
-        node_id: plan.switch.node.clone(),
-        incarnation: plan.switch.incarnation,
-        journal_id: plan.switch.journal_id,
+        trunk: plan.place.trunk.clone(),
+        node_id: plan.place.switch.node.clone(),
+        incarnation: plan.place.switch.incarnation,
+        journal_id: plan.place.switch.journal_id,
         epoch: plan.epoch,
         not_after_ms,
-        why: serde_json::json!({}),
+        why: plan.place.why.clone(),
+        probe: plan.place.probe,
     };
     if let Err(error) = assign_and_send(&shared, &plan, &assignment, now_ms).await {
         // What was assigned and not resolved is found again by the sweep.
@@ -86,7 +87,7 @@ async fn assign_and_send(
     tracing::trace!(picked_us, "a call goes out");
     let answer = send(shared, plan, assignment).await;
     iradialer_core::failpoint::hit("router.dispatch.send.after");
-    act(shared, assignment, &plan.switch, answer).await
+    act(shared, assignment, &plan.place.switch, answer).await
 }
 
 async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment) -> Answer {
@@ -204,7 +205,8 @@ async fn refused(
             "a dial command was too old when it came: are the clocks of gateway and switch the same?"
         ),
     }
-    requeue(shared, call, attempt).await.map(drop)
+    let said = format!("{} refused it: {reason:?}: {detail}", switch.node);
+    requeue(shared, call, attempt, said).await.map(drop)
 }
 
 /// The switch has the call: `assigned → dialing`. A cancellation asked for meanwhile is passed on.
@@ -226,13 +228,14 @@ pub(super) async fn requeue(
     shared: &Shared,
     call: CallUuid,
     attempt: u32,
+    reason: String,
 ) -> Result<Requeued, TdbError> {
     let now_ms = shared.now_ms();
     let not_before_ms = now_ms + requeue_wait(attempt).as_millis() as u64;
     let requeued = shared
         .app
         .tdb
-        .requeue(shared.lead(), call, attempt, not_before_ms, now_ms)
+        .requeue(shared.lead(), call, attempt, reason, not_before_ms, now_ms)
         .await?;
     if requeued == Requeued::Canceled {
         shared.app.wake.dispatcher.notify_one();

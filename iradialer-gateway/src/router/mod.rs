@@ -22,11 +22,12 @@ mod turns;
 
 use crate::app::App;
 use crate::config::Campaign;
-use crate::tdb::{Lease, QueuedCall, TdbError};
+use crate::tdb::{GatewayEnd, Lease, QueuedCall, TdbError};
+use crate::trunk::TrunkState;
 use dispatch::{Plan, dispatch};
 use iradialer_core::value::{CallUuid, TrunkName};
 use pace::Pace;
-use plan::{Room, Sought};
+use plan::{Look, Room, Sought};
 use shared::{Hand, Shared};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -66,6 +67,8 @@ struct Router {
     shared: Arc<Shared>,
     lease: watch::Receiver<Option<Lease>>,
     paces: HashMap<TrunkName, Pace>,
+    /// The epoch under which they were begun.
+    paced_under: u64,
     turns: Turns,
     sweeper: Sweeper,
     looked_ms: u64,
@@ -74,16 +77,13 @@ struct Router {
 impl Router {
     fn new(shared: Arc<Shared>, lease: watch::Receiver<Option<Lease>>) -> Router {
         let now_ms = shared.now_ms();
-        let trunks = shared.app.config.trunks.values();
-        let paces = trunks
-            .map(|trunk| (trunk.name.clone(), Pace::new(trunk.max_cps, now_ms)))
-            .collect();
         Router {
             turns: Turns::default(),
             sweeper: Sweeper::default(),
             shared,
             lease,
-            paces,
+            paces: HashMap::new(),
+            paced_under: 0,
             looked_ms: now_ms,
         }
     }
@@ -159,6 +159,45 @@ impl Router {
         tdb.next_queue_change(now_ms).await
     }
 
+    /// Brings the paces to the rates that the trunks bear now. Under a new lease they go on where the
+    /// router that led before has stopped, so that no carrier is offered more across a takeover.
+    async fn keep_pace(
+        &mut self,
+        states: &HashMap<TrunkName, TrunkState>,
+        epoch: u64,
+        now_ms: u64,
+    ) -> Result<(), TdbError> {
+        let shared = Arc::clone(&self.shared);
+        for trunk in shared.app.config.trunks.values() {
+            let state = states.get(&trunk.name);
+            let rate = state.map_or(trunk.max_cps, |state| state.rate(trunk.max_cps, now_ms));
+            if let (true, Some(pace)) = (self.paced_under == epoch, self.paces.get_mut(&trunk.name))
+            {
+                pace.set_rate(rate, now_ms);
+                continue;
+            }
+            let fresh = Pace::new(rate, now_ms);
+            let after_ms = now_ms.saturating_sub(fresh.window_ms() + 1);
+            let limit = u32::try_from(fresh.window_starts()).unwrap_or(u32::MAX);
+            let starts = shared.app.tdb.recent_starts(&trunk.name, after_ms, limit);
+            let pace = Pace::after(rate, &starts.await?, now_ms);
+            self.paces.insert(trunk.name.clone(), pace);
+        }
+        self.paced_under = epoch;
+        Ok(())
+    }
+
+    /// Ends a call that every trunk its campaign has now refused: the campaign had more of them once.
+    async fn end_refused(&self, call: &QueuedCall, now_ms: u64) -> Result<(), TdbError> {
+        let (lead, end) = (self.shared.lead(), GatewayEnd::Rejected);
+        let reason = "every trunk of its campaign has refused it";
+        let tdb = &self.shared.app.tdb;
+        tdb.end(lead, call.call_uuid, call.attempt, end, reason, now_ms)
+            .await?;
+        self.shared.app.wake.dispatcher.notify_one();
+        Ok(())
+    }
+
     /// Plans what can be dialled now and sends it on its way. Returns when more may fit.
     async fn dispatch_what_fits(
         &mut self,
@@ -170,12 +209,22 @@ impl Router {
         // In this order: a call that is assigned in between is counted twice, not missed.
         let in_hand = shared.in_hand();
         let live = shared.app.tdb.live_counts().await?;
-        let mut room = Room::new(&shared.app.config, live, &in_hand);
+        let states = shared.app.tdb.trunk_states().await?;
+        self.keep_pace(&states, epoch, now_ms).await?;
+        let mut room = Room::new(&shared.app.config, live, states, &in_hand, now_ms);
         let mut again = Soonest::default();
 
         let mut queue = Vec::new();
         for campaign in shared.app.config.campaigns.values() {
-            match room.for_campaign(campaign, &mut self.paces, &mut shared.switches(), now_ms) {
+            let sought = room.for_campaign(
+                campaign,
+                &mut Look {
+                    paces: &mut self.paces,
+                    switches: &mut shared.switches(),
+                    now_ms,
+                },
+            );
+            match sought {
                 Sought::Found(()) => {}
                 Sought::NotBefore(at_ms) => {
                     again.at(at_ms);
@@ -200,19 +249,30 @@ impl Router {
                 1 => Vec::new(),
                 _ => shared.app.tdb.refused_trunks(call.call_uuid).await?,
             };
-            let (paces, mut switches) = (&mut self.paces, shared.switches());
-            let sought = room.take(campaign, &refused, paces, &mut switches, now_ms);
-            drop(switches);
+            if !refused.is_empty() && campaign.trunks.iter().all(|name| refused.contains(name)) {
+                self.end_refused(&call, now_ms).await?;
+                continue;
+            }
+            let sought = room.take(
+                campaign,
+                &call,
+                &refused,
+                &mut Look {
+                    paces: &mut self.paces,
+                    switches: &mut shared.switches(),
+                    now_ms,
+                },
+            );
             match sought {
-                Sought::Found((trunk, switch)) => {
+                Sought::Found(place) => {
                     placed += 1;
                     self.turns.took(&campaign.tenant_id, &campaign.name);
-                    let hand = Hand::new(campaign, &trunk);
-                    let holder = shared.take_in_hand(call.call_uuid, switch.node.clone(), hand);
+                    let hand = Hand::new(campaign, &place.trunk, place.probe);
+                    let node = place.switch.node.clone();
+                    let holder = shared.take_in_hand(call.call_uuid, node, hand);
                     let plan = Plan {
                         call,
-                        trunk,
-                        switch,
+                        place,
                         epoch,
                         picked,
                     };

@@ -4,8 +4,10 @@ use super::pace::Pace;
 use super::shared::Hand;
 use super::switches::{Chosen, NoSwitch, Switches};
 use crate::config::{Campaign, Config};
-use crate::tdb::LiveCounts;
+use crate::tdb::{LiveCounts, QueuedCall};
+use crate::trunk::{Gate, TrunkState};
 use iradialer_core::value::{CallUuid, TrunkName};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// The answer to a search for a place.
@@ -33,35 +35,74 @@ impl<T> Sought<T> {
     }
 }
 
+/// How many trunks and switches an explanation names at the most.
+const CONSIDERED: usize = 16;
+
+/// Where a call is to be dialled, and why there.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Place {
+    pub(super) trunk: TrunkName,
+    pub(super) switch: Chosen,
+    /// Whether the trunk's breaker lets through this call alone.
+    pub(super) probe: bool,
+    /// What was considered: a JSON object.
+    pub(super) why: Value,
+}
+
+/// What one look at the queue works with.
+pub(super) struct Look<'l> {
+    pub(super) paces: &'l mut HashMap<TrunkName, Pace>,
+    pub(super) switches: &'l mut Switches,
+    /// Ms since the Unix epoch.
+    pub(super) now_ms: u64,
+}
+
 /// How many more calls trunks and campaigns may have, as of one look at the TDB.
 pub(super) struct Room<'c> {
     config: &'c Config,
     live: LiveCounts,
+    states: HashMap<TrunkName, TrunkState>,
+}
+
+/// A trunk that has room: the switch for it.
+struct Fits {
+    switch: Chosen,
+    probe: bool,
+}
+
+/// A trunk that has none: when it may, and why.
+struct Full {
+    until: Sought<()>,
+    reason: &'static str,
 }
 
 impl<'c> Room<'c> {
-    /// The room that `live` calls and those in hand that are not yet among them leave.
+    /// The room that `live` calls and those in hand that are not yet among them leave on trunks that have
+    /// shown `states` of themselves.
     pub(super) fn new(
         config: &'c Config,
         mut live: LiveCounts,
+        mut states: HashMap<TrunkName, TrunkState>,
         in_hand: &HashMap<CallUuid, Hand>,
+        now_ms: u64,
     ) -> Room<'c> {
         for hand in in_hand.values().filter(|hand| !hand.assigned) {
             *live.by_trunk.entry(hand.trunk.clone()).or_default() += 1;
             *live.by_campaign.entry(hand.campaign.clone()).or_default() += 1;
+            if let (true, Some(state)) = (hand.probe, states.get_mut(&hand.trunk)) {
+                *state = state.probing(now_ms);
+            }
         }
-        Room { config, live }
+        Room {
+            config,
+            live,
+            states,
+        }
     }
 
     /// Whether the campaign has a place for a call, so that its queue is worth reading.
-    pub(super) fn for_campaign(
-        &self,
-        campaign: &Campaign,
-        paces: &mut HashMap<TrunkName, Pace>,
-        switches: &mut Switches,
-        now_ms: u64,
-    ) -> Sought<()> {
-        match self.place(campaign, &[], paces, switches, now_ms) {
+    pub(super) fn for_campaign(&self, campaign: &Campaign, look: &mut Look<'_>) -> Sought<()> {
+        match self.place(campaign, &[], look) {
             Sought::Found(_) => Sought::Found(()),
             Sought::NotBefore(at_ms) => Sought::NotBefore(at_ms),
             Sought::Nothing => Sought::Nothing,
@@ -73,72 +114,138 @@ impl<'c> Room<'c> {
     pub(super) fn take(
         &mut self,
         campaign: &Campaign,
+        call: &QueuedCall,
         refused: &[TrunkName],
-        paces: &mut HashMap<TrunkName, Pace>,
-        switches: &mut Switches,
-        now_ms: u64,
-    ) -> Sought<(TrunkName, Chosen)> {
-        let found = self.place(campaign, refused, paces, switches, now_ms);
-        if let Sought::Found((trunk, chosen)) = &found {
-            *self.live.by_trunk.entry(trunk.clone()).or_default() += 1;
-            let key = (campaign.tenant_id.clone(), campaign.name.clone());
-            *self.live.by_campaign.entry(key).or_default() += 1;
-            if let Some(pace) = paces.get_mut(trunk) {
-                pace.take(now_ms);
-            }
-            switches.sent(&chosen.node, now_ms);
+        look: &mut Look<'_>,
+    ) -> Sought<Place> {
+        let (trunk, fits, considered) = match self.place(campaign, refused, look) {
+            Sought::Found(found) => found,
+            Sought::NotBefore(at_ms) => return Sought::NotBefore(at_ms),
+            Sought::Nothing => return Sought::Nothing,
+        };
+        let why = self.why(&trunk, &fits, considered, call, look);
+        *self.live.by_trunk.entry(trunk.clone()).or_default() += 1;
+        let key = (campaign.tenant_id.clone(), campaign.name.clone());
+        *self.live.by_campaign.entry(key).or_default() += 1;
+        if let Some(pace) = look.paces.get_mut(&trunk) {
+            pace.take(look.now_ms);
         }
-        found
+        if let (true, Some(state)) = (fits.probe, self.states.get_mut(&trunk)) {
+            *state = state.probing(look.now_ms);
+        }
+        look.switches.sent(&fits.switch.node, look.now_ms);
+        Sought::Found(Place {
+            trunk,
+            switch: fits.switch,
+            probe: fits.probe,
+            why,
+        })
     }
 
-    /// The first of the campaign's trunks that has room, with the switch for it. Those that could not
-    /// place the call are passed over, unless they are all there is: the campaign had others when the
-    /// call was queued again, and it must not wait for ever.
+    /// The first of the campaign's trunks that has room, with the switch for it, and what was thought of
+    /// each on the way. Those that could not place the call are passed over.
     fn place(
         &self,
         campaign: &Campaign,
         refused: &[TrunkName],
-        paces: &mut HashMap<TrunkName, Pace>,
-        switches: &mut Switches,
-        now_ms: u64,
-    ) -> Sought<(TrunkName, Chosen)> {
+        look: &mut Look<'_>,
+    ) -> Sought<(TrunkName, Fits, Vec<Value>)> {
         if self.left_of(campaign) == 0 {
             return Sought::Nothing;
         }
         let mut best = Sought::Nothing;
-        let others = campaign.trunks.iter().any(|name| !refused.contains(name));
-        let fit = |name: &&TrunkName| !others || !refused.contains(name);
-        for name in campaign.trunks.iter().filter(fit) {
-            best = best.or(self.on_trunk(name, paces, switches, now_ms));
-            if matches!(best, Sought::Found(_)) {
-                break;
+        let mut considered = Vec::new();
+        for name in &campaign.trunks {
+            let mut note = |verdict: &str, reason: Option<&str>| {
+                if considered.len() < CONSIDERED {
+                    considered.push(json!({"name": name, "verdict": verdict, "reason": reason}));
+                }
+            };
+            if refused.contains(name) {
+                note("passed_over", Some("refused_this_call"));
+                continue;
+            }
+            match self.on_trunk(name, look) {
+                Ok(fits) => {
+                    note("chosen", None);
+                    return Sought::Found((name.clone(), fits, considered));
+                }
+                Err(full) => {
+                    note("passed_over", Some(full.reason));
+                    best = best.or(full.until);
+                }
             }
         }
-        best
+        match best {
+            Sought::NotBefore(at_ms) => Sought::NotBefore(at_ms),
+            Sought::Found(()) | Sought::Nothing => Sought::Nothing,
+        }
     }
 
-    fn on_trunk(
-        &self,
-        name: &TrunkName,
-        paces: &mut HashMap<TrunkName, Pace>,
-        switches: &mut Switches,
-        now_ms: u64,
-    ) -> Sought<(TrunkName, Chosen)> {
-        let (Some(trunk), Some(pace)) = (self.config.trunks.get(name), paces.get_mut(name)) else {
-            return Sought::Nothing;
+    fn on_trunk(&self, name: &TrunkName, look: &mut Look<'_>) -> Result<Fits, Full> {
+        let now_ms = look.now_ms;
+        let wait = |reason| Full {
+            until: Sought::Nothing,
+            reason,
         };
+        let until = |at_ms, reason| Full {
+            until: Sought::NotBefore(at_ms),
+            reason,
+        };
+        let (Some(trunk), Some(pace)) = (self.config.trunks.get(name), look.paces.get_mut(name))
+        else {
+            return Err(wait("not_configured"));
+        };
+        let gate = self.states.get(name).map(|state| state.gate(now_ms));
+        if let Some(Gate::Shut(at_ms, shut)) = gate {
+            return Err(until(at_ms, shut.as_str()));
+        }
         if self.live.by_trunk.get(name).copied().unwrap_or(0) >= trunk.max_calls {
-            return Sought::Nothing;
+            return Err(wait("full"));
         }
         let ready_ms = pace.ready_ms(now_ms);
         if ready_ms > now_ms {
-            return Sought::NotBefore(ready_ms);
+            return Err(until(ready_ms, "at_its_rate"));
         }
-        match switches.choose(name, now_ms) {
-            Ok(chosen) => Sought::Found((name.clone(), chosen)),
-            Err(NoSwitch::Until(at_ms)) => Sought::NotBefore(at_ms),
-            Err(NoSwitch::Wait) => Sought::Nothing,
+        match look.switches.choose(name, now_ms) {
+            Ok(switch) => Ok(Fits {
+                switch,
+                probe: gate == Some(Gate::Probe),
+            }),
+            Err(NoSwitch::Until(at_ms)) => Err(until(at_ms, "no_switch")),
+            Err(NoSwitch::Wait) => Err(wait("no_switch")),
         }
+    }
+
+    fn why(
+        &self,
+        trunk: &TrunkName,
+        fits: &Fits,
+        considered: Vec<Value>,
+        call: &QueuedCall,
+        look: &mut Look<'_>,
+    ) -> Value {
+        let now_ms = look.now_ms;
+        let max_cps = self.config.trunks.get(trunk).map_or(0.0, |of| of.max_cps);
+        let state = self.states.get(trunk);
+        json!({
+            "trunks": considered,
+            "trunk": {
+                "max_cps": max_cps,
+                "cps": state.map_or(max_cps, |state| rounded(state.rate(max_cps, now_ms))),
+                "live_calls": self.live.by_trunk.get(trunk).copied().unwrap_or(0),
+                "breaker": state.map_or("closed", |state| state.breaker.as_str()),
+                "probe": fits.probe,
+            },
+            "switch": {
+                "node": fits.switch.node,
+                "considered": look.switches.considered(Some(trunk), CONSIDERED, now_ms),
+            },
+            "queue": {
+                "priority": call.priority,
+                "waited_ms": now_ms.saturating_sub(call.created_ms),
+            },
+        })
     }
 
     fn left_of(&self, campaign: &Campaign) -> u32 {
@@ -146,4 +253,9 @@ impl<'c> Room<'c> {
         let live = self.live.by_campaign.get(&key).copied().unwrap_or(0);
         campaign.max_calls.saturating_sub(live)
     }
+}
+
+/// A rate as a person reads it.
+fn rounded(cps: f64) -> f64 {
+    (cps * 1_000.0).round() / 1_000.0
 }

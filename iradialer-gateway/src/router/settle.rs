@@ -178,17 +178,26 @@ pub(super) async fn ask_switch<A: serde::de::DeserializeOwned>(
 async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result<Left, TdbError> {
     let (call, number) = (attempt.call_uuid, attempt.attempt);
     match fate {
-        AttemptFate::NeverDialled => match requeue(shared, call, number).await? {
-            Requeued::Queued(_) | Requeued::Canceled => Ok(Left::Nothing),
-            // Its events have come all the same, or it has ended meanwhile, or we don't lead any more.
-            Requeued::Stale => Ok(Left::Wait),
-        },
+        AttemptFate::NeverDialled => {
+            match requeue(shared, call, number, never_dialled(attempt)).await? {
+                Requeued::Queued(_) | Requeued::Canceled => Ok(Left::Nothing),
+                // Its events have come all the same, or it has ended meanwhile, or we don't lead any more.
+                Requeued::Stale => Ok(Left::Wait),
+            }
+        }
         AttemptFate::Live => {
             confirm(shared, call, number, &attempt.node_id).await?;
             Ok(Left::Nothing)
         }
         AttemptFate::Ended | AttemptFate::IntentOnly => Ok(Left::Wait),
     }
+}
+
+fn never_dialled(attempt: &Assignment) -> String {
+    format!(
+        "{} was asked, and says that it never dialled it",
+        attempt.node_id
+    )
 }
 
 /// The wait for the last event of an attempt that has ended. The switch publishes it until the TDB has it,

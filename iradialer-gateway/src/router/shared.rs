@@ -47,14 +47,17 @@ pub(super) struct Hand {
     pub(super) campaign: (TenantId, CampaignName),
     /// Whether its assignment is committed, so that the TDB counts it.
     pub(super) assigned: bool,
+    /// Whether it is to show if the trunk's carrier is back.
+    pub(super) probe: bool,
 }
 
 impl Hand {
-    pub(super) fn new(campaign: &Campaign, trunk: &TrunkName) -> Hand {
+    pub(super) fn new(campaign: &Campaign, trunk: &TrunkName, probe: bool) -> Hand {
         Hand {
             trunk: trunk.clone(),
             campaign: (campaign.tenant_id.clone(), campaign.name.clone()),
             assigned: false,
+            probe,
         }
     }
 }

@@ -57,6 +57,19 @@ pub enum NoSwitch {
     Wait,
 }
 
+/// What was thought of a switch when a call was given out.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Considered {
+    /// The switch.
+    pub node: NodeId,
+    /// `room`, or why it can take no call now.
+    pub verdict: &'static str,
+    /// Calls that it holds or was sent.
+    pub calls: u32,
+    /// The most it holds.
+    pub max_calls: u32,
+}
+
 /// What a heartbeat shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
@@ -200,6 +213,26 @@ impl Switches {
             Some((_, switch)) => Ok(switch.life()),
             None => Err(soonest.map_or(NoSwitch::Wait, NoSwitch::Until)),
         }
+    }
+
+    /// What is thought of each switch for a call, on `trunk` where one is given; at most `limit` of them.
+    pub fn considered(
+        &mut self,
+        trunk: Option<&TrunkName>,
+        limit: usize,
+        now_ms: u64,
+    ) -> Vec<Considered> {
+        self.mind_the_time(now_ms);
+        let lost_after_ms = self.lost_after_ms;
+        let switches = self.by_node.values_mut().take(limit);
+        switches
+            .map(|switch| Considered {
+                verdict: switch.verdict(trunk, now_ms, lost_after_ms),
+                node: switch.heartbeat.node_id.clone(),
+                calls: switch.expected_calls(),
+                max_calls: switch.heartbeat.max_calls,
+            })
+            .collect()
     }
 
     /// A dial command is about to be sent to the switch.
@@ -352,6 +385,46 @@ impl Switch {
             && now_ms.saturating_sub(self.seen_ms) <= lost_after_ms
             && self.unanswered < MAX_UNANSWERED
             && self.expected_calls() < self.heartbeat.max_calls
+    }
+
+    fn verdict(
+        &mut self,
+        trunk: Option<&TrunkName>,
+        now_ms: u64,
+        lost_after_ms: u64,
+    ) -> &'static str {
+        if now_ms.saturating_sub(self.seen_ms) > lost_after_ms {
+            return "silent";
+        }
+        match self.heartbeat.state {
+            SwitchState::Active => {}
+            SwitchState::Draining => return "draining",
+            SwitchState::Leaving => return "leaving",
+            SwitchState::Faulty => return "faulty",
+        }
+        if self.is_contested(now_ms, lost_after_ms) {
+            return "two_of_one_name";
+        }
+        if self.shunned {
+            return "refused_lately";
+        }
+        if self.unanswered >= MAX_UNANSWERED {
+            return "does_not_answer";
+        }
+        if self.expected_calls() >= self.heartbeat.max_calls {
+            return "full";
+        }
+        let trunk_ms = trunk.and_then(|trunk| self.trunks_paused_until_ms.get(trunk));
+        if trunk_ms.is_some_and(|until_ms| *until_ms > now_ms) {
+            return "trunk_unavailable";
+        }
+        if self.paused_until_ms > now_ms {
+            return "busy";
+        }
+        match self.pace.ready_ms(now_ms) > now_ms {
+            true => "at_its_rate",
+            false => "room",
+        }
     }
 
     fn life(&self) -> Chosen {

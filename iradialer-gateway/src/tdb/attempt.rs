@@ -5,6 +5,7 @@ pub(super) mod record;
 use super::call::uuid;
 use super::ending::{GatewayEnd, end_from};
 use super::row::{get, json, number, optional_number, parsed, sql_ms};
+use super::trunk::{forget_probe, may_probe, note_probe};
 use super::{Connection, Lead, Row, Tdb, TdbError};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
@@ -33,6 +34,9 @@ pub struct Assignment {
     pub not_after_ms: u64,
     /// The router's decision, a JSON object: what was considered, and why this was chosen.
     pub why: serde_json::Value,
+    /// Whether it is the one call that the trunk's breaker lets through to see if the carrier is back.
+    /// Told at the assignment only.
+    pub probe: bool,
 }
 
 /// A try that a switch has or may have.
@@ -66,7 +70,8 @@ pub enum Requeued {
 impl Tdb {
     /// `queued → assigned`, if the call is still queued at that attempt, may be dialled now, and the
     /// lease of `region` is still the one of the assignment's epoch. False: someone else moved the call,
-    /// or its time or our lease is over (this process may have stood still since it picked the call).
+    /// its time or our lease is over (this process may have stood still since it picked the call), or it
+    /// was to be the probe of a trunk that another call probes already.
     /// On return it is on the disk, and the dial command may be sent.
     pub async fn assign(
         &self,
@@ -92,22 +97,32 @@ impl Tdb {
     /// Takes back a try that was refused or fenced, and so was never dialled: the call is queued again
     /// under the next attempt number, not to be dialled before `not_before_ms`. A switch may have said
     /// that it is at it and refuse it then; one of which an event has come was dialled, whatever is said
-    /// of it later. Stale, too, where `lead` is over.
+    /// of it later. Stale, too, where `lead` is over. `reason` is for a person.
     pub async fn requeue(
         &self,
         lead: Lead,
         call_uuid: CallUuid,
         attempt: u32,
+        reason: impl Into<String>,
         not_before_ms: u64,
         now_ms: u64,
     ) -> Result<Requeued, TdbError> {
+        let reason = reason.into();
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
                     if !lead.holds(connection).await? {
                         return Ok(Requeued::Stale);
                     }
-                    requeue(connection, call_uuid, attempt, not_before_ms, now_ms).await
+                    requeue(
+                        connection,
+                        call_uuid,
+                        attempt,
+                        &reason,
+                        not_before_ms,
+                        now_ms,
+                    )
+                    .await
                 })
             })
             .await
@@ -145,6 +160,7 @@ impl OpenAttempt {
                 epoch: number(row, "epoch")?,
                 not_after_ms: number(row, "not_after_ms")?,
                 why: json(row, "why")?,
+                probe: false,
             },
             tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
             campaign_name: parsed(row, "campaign_name", |t| {
@@ -163,6 +179,10 @@ async fn assign(
     assignment: &Assignment,
     now_ms: u64,
 ) -> Result<bool, TdbError> {
+    let trunk = &assignment.trunk;
+    if assignment.probe && !may_probe(connection, trunk, now_ms).await? {
+        return Ok(false);
+    }
     let updated = sqlx::query(
         "UPDATE calls SET state = 'assigned', attempt_id = $3, trunk = $4, node_id = $5,
              incarnation = $6, journal_id = $7, epoch = $8, assigned_ms = $9
@@ -188,6 +208,9 @@ async fn assign(
         return Ok(false);
     }
     record::insert(connection, assignment, now_ms).await?;
+    if assignment.probe {
+        note_probe(connection, trunk, now_ms).await?;
+    }
     Ok(true)
 }
 
@@ -215,6 +238,7 @@ async fn requeue(
     connection: &mut Connection,
     call_uuid: CallUuid,
     attempt: u32,
+    reason: &str,
     not_before_ms: u64,
     now_ms: u64,
 ) -> Result<Requeued, TdbError> {
@@ -235,7 +259,18 @@ async fn requeue(
         return Ok(Requeued::Stale);
     };
     let outcome = AttemptOutcome::NotDialled;
-    set_outcome(connection, call_uuid, attempt, outcome, None, now_ms).await?;
+    let tried = set_outcome(
+        connection,
+        call_uuid,
+        attempt,
+        outcome,
+        Some(reason),
+        now_ms,
+    )
+    .await?;
+    if let Some((trunk, assigned_ms)) = tried {
+        forget_probe(connection, &trunk, assigned_ms, now_ms).await?;
+    }
     if get::<Option<i64>>(&row, "cancel_requested_ms")?.is_none() {
         return Ok(Requeued::Queued(number(&row, "attempt")?));
     }

@@ -9,9 +9,10 @@ use super::call::uuid;
 use super::failover::{TrunksOf, queue_again, try_again_from};
 use super::redial::may_redial;
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
+use super::trunk::{TrunkNews, learn};
 use super::{Connection, Origin, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, Ending, final_state};
-use iradialer_core::value::{CallUuid, NodeId};
+use iradialer_core::value::{CallUuid, NodeId, TrunkName};
 use iradialer_core::wire::{EventBody, Hangup, SwitchEvent};
 
 /// What to do with an event whose predecessors have not come.
@@ -36,6 +37,8 @@ pub enum Applied {
         ended: bool,
         /// Whether a webhook wants it.
         webhook: bool,
+        /// What it has changed of what is known of the call's trunk.
+        trunk: Option<Box<TrunkNews>>,
     },
     /// It was stored before.
     Duplicate,
@@ -147,6 +150,13 @@ async fn apply(
     let current = event.attempt == call.attempt;
     let next = next_state(&event.body).filter(|next| current && call.state.may_become(*next));
     let ended = next.is_some_and(CallState::is_final);
+    let trunk = match &call.trunk {
+        Some(trunk) if current && !call.state.is_final() => {
+            let assigned_ms = call.assigned_ms.unwrap_or(now_ms);
+            learn(connection, trunk, &event.body, assigned_ms, now_ms).await?
+        }
+        _ => None,
+    };
     // Only with nothing missing before it: what is missing may say that it rang.
     let again_from_ms = match ended && event.seq == last + 1 {
         true => match try_again_from(connection, &call, &event, &trunks_of, now_ms).await? {
@@ -169,6 +179,7 @@ async fn apply(
             state: CallState::Queued,
             ended: false,
             webhook,
+            trunk,
         });
     }
     let (seq, webhook) = store(connection, NewEvent::of_switch(&event, ended, now_ms)?).await?;
@@ -186,6 +197,7 @@ async fn apply(
         state: next.unwrap_or(call.state),
         ended,
         webhook,
+        trunk,
     })
 }
 
@@ -212,7 +224,8 @@ async fn end_attempt(
     now_ms: u64,
 ) -> Result<(), TdbError> {
     let (call, attempt) = (event.call_uuid, event.attempt);
-    set_outcome(connection, call, attempt, outcome, reason, now_ms).await
+    let set = set_outcome(connection, call, attempt, outcome, reason, now_ms);
+    set.await.map(drop)
 }
 
 /// Where the event would take the call.
@@ -236,6 +249,8 @@ fn next_state(body: &EventBody) -> Option<CallState> {
 pub(super) struct Head {
     pub(super) state: CallState,
     attempt: u32,
+    trunk: Option<TrunkName>,
+    assigned_ms: Option<u64>,
 }
 
 impl Head {
@@ -243,14 +258,18 @@ impl Head {
         connection: &mut Connection,
         call_uuid: CallUuid,
     ) -> Result<Option<Self>, TdbError> {
-        let row = sqlx::query("SELECT state, attempt FROM calls WHERE call_uuid = $1")
-            .bind(call_uuid.to_string())
-            .fetch_optional(connection)
-            .await?;
+        let row = sqlx::query(
+            "SELECT state, attempt, trunk, assigned_ms FROM calls WHERE call_uuid = $1",
+        )
+        .bind(call_uuid.to_string())
+        .fetch_optional(connection)
+        .await?;
         row.map(|row| {
             Ok(Head {
                 state: parsed(&row, "state", CallState::parse)?,
                 attempt: number(&row, "attempt")?,
+                trunk: optional_parsed(&row, "trunk", |t| TrunkName::parse("trunk", t).ok())?,
+                assigned_ms: optional_number(&row, "assigned_ms")?,
             })
         })
         .transpose()
@@ -300,6 +319,8 @@ async fn begin_at_switch(
     Ok(Head {
         state: CallState::Assigned,
         attempt: event.attempt,
+        trunk: None,
+        assigned_ms: None,
     })
 }
 

@@ -1,13 +1,12 @@
 //! Back into the queue after a carrier's refusal: failover to another trunk, or the same one later.
 
 use super::event::Head;
-use super::row::{get, json, number, parsed, sql_ms};
+use super::row::{json, parsed, sql_ms};
 use super::{Connection, Origin, Tdb, TdbError};
 use crate::trunk::{Outcome, outcome};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, TenantId, TrunkName};
 use iradialer_core::wire::{EventBody, Hangup, SwitchEvent};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The trunks of a campaign, as configured; none where there is no such campaign.
@@ -51,7 +50,7 @@ pub(super) async fn try_again_from(
     }
     let spread = |wait_ms| now_ms + wait_ms + random_part(event.attempt_id, wait_ms);
     let from_ms = match outcome(hangup) {
-        Outcome::AnotherTrunk => now_ms,
+        Outcome::AnotherTrunk | Outcome::TrunkMisused => now_ms,
         Outcome::SlowDown => spread(SLOW_DOWN_MS),
         Outcome::WaitForRoom => spread(ROOM_MS),
         Outcome::NotPlaced => spread(NOT_PLACED_MS),
@@ -60,7 +59,7 @@ pub(super) async fn try_again_from(
     let Some(of) = Retried::read(connection, event).await? else {
         return Ok(None);
     };
-    if outcome(hangup) == Outcome::AnotherTrunk {
+    if leaves_the_trunk(hangup) {
         let mut refused = refused_trunks(connection, event.call_uuid).await?;
         refused.push(of.trunk);
         let trunks = trunks_of(&of.tenant_id, &of.campaign_name);
@@ -127,36 +126,36 @@ impl Retried {
     }
 }
 
-/// The call's events say it: each try's `started` through which trunk, its `hangup` how it ended.
+/// Each try's `hangup` says how it ended, its row through which trunk it went.
 async fn refused_trunks(
     connection: &mut Connection,
     call_uuid: CallUuid,
 ) -> Result<Vec<TrunkName>, TdbError> {
     let rows = sqlx::query(
-        "SELECT attempt, name, data FROM call_events
-         WHERE call_uuid = $1 AND attempt > 0 AND name IN ('started', 'hangup') ORDER BY seq",
+        "SELECT attempts.trunk AS trunk, call_events.data AS data FROM call_events
+         JOIN attempts ON attempts.call_uuid = call_events.call_uuid
+             AND attempts.attempt = call_events.attempt
+         WHERE call_events.call_uuid = $1 AND call_events.name = 'hangup'
+         ORDER BY call_events.seq",
     )
     .bind(call_uuid.to_string())
     .fetch_all(connection)
     .await?;
-    let mut trunks: HashMap<u32, TrunkName> = HashMap::new();
     let mut refusing = Vec::new();
     for row in &rows {
-        let attempt: u32 = number(row, "attempt")?;
-        if get::<String>(row, "name")? == "started" {
-            let started: Started = json(row, "data")?;
-            trunks.insert(attempt, started.trunk);
-        } else if outcome(&json::<Hangup>(row, "data")?) == Outcome::AnotherTrunk {
-            refusing.extend(trunks.remove(&attempt));
+        if leaves_the_trunk(&json::<Hangup>(row, "data")?) {
+            let trunk = parsed(row, "trunk", |t| TrunkName::parse("trunk", t).ok())?;
+            refusing.push(trunk);
         }
     }
     Ok(refusing)
 }
 
-/// Of a `started` event.
-#[derive(serde::Deserialize)]
-struct Started {
-    trunk: TrunkName,
+/// Whether the trunk refused the call so that it must not come back to it. That the trunk is misused (its
+/// credentials, say) is no fault of the call's: another one may place it.
+fn leaves_the_trunk(hangup: &Hangup) -> bool {
+    let outcome = outcome(hangup);
+    matches!(outcome, Outcome::AnotherTrunk | Outcome::TrunkMisused)
 }
 
 /// From 0 to `most`: the attempt's UUID has random bits enough, and the same event gives the same.

@@ -29,6 +29,7 @@ mod redial;
 mod row;
 mod switch_call;
 mod token;
+mod trunk;
 mod writer;
 
 pub use accept::{Accepted, NewCall};
@@ -47,6 +48,7 @@ pub use queue::{LiveCounts, QueuedCall};
 pub use redial::{GivenUp, OnUnknown};
 pub use switch_call::SwitchCall;
 pub use token::{TokenInfo, hash_token};
+pub use trunk::TrunkNews;
 
 use kind::{Kind, Target};
 use readers::Readers;

@@ -141,6 +141,7 @@ pub fn assignment(call_uuid: CallUuid, attempt: u32) -> Assignment {
         epoch: NOW / 1_000,
         not_after_ms: NOW + 4_000,
         why: serde_json::json!({"queue": {"priority": 5}}),
+        probe: false,
     }
 }
 

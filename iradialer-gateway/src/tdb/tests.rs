@@ -13,6 +13,7 @@ mod redial;
 mod requests;
 mod server;
 mod start;
+mod trunks;
 
 use super::test_support::{NOW, trunks};
 use super::{Applied, OutOfOrder, Tdb};

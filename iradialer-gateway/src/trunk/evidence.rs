@@ -161,7 +161,11 @@ mod tests {
             duration_ms: 5_000,
             ..silent.clone()
         };
-        assert_eq!(of_hangup(&short), Evidence::Nothing, "slow to ring, perhaps");
+        assert_eq!(
+            of_hangup(&short),
+            Evidence::Nothing,
+            "slow to ring, perhaps"
+        );
         let rang = Hangup {
             rang: true,
             ..silent

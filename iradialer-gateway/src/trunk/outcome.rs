@@ -19,7 +19,8 @@ pub enum Outcome {
     /// again.
     DeadNumber,
     /// The trunk refuses what is ours to put right: credentials, caller's number, codec (401, 407, 403,
-    /// 415, 488). Other calls will fare the same until a person has looked.
+    /// 415, 488). Other calls will fare the same until a person has looked; another trunk may place this
+    /// one now.
     TrunkMisused,
     /// The trunk could not place the call: another may, now.
     AnotherTrunk,

@@ -142,7 +142,8 @@ impl TrunkState {
     /// Whether the trunk may have a call now. A time further off than any that is ever set was set by
     /// a clock that has been set back since.
     pub fn gate(&self, now_ms: u64) -> Gate {
-        let holds = |until_ms: u64, longest_ms| until_ms > now_ms && until_ms <= now_ms + longest_ms;
+        let holds =
+            |until_ms: u64, longest_ms| until_ms > now_ms && until_ms <= now_ms + longest_ms;
         match self.breaker {
             Breaker::Open if holds(self.breaker_until_ms, MAX_OPEN_MS) => {
                 Gate::Shut(self.breaker_until_ms, Shut::BreakerOpen)

@@ -1,9 +1,9 @@
 //! The row that stays of each try: what was decided, why, and what came of it.
 
 use super::Assignment;
-use crate::tdb::row::{sql_ms, to_json};
+use crate::tdb::row::{number, parsed, sql_ms, to_json};
 use crate::tdb::{Connection, TdbError};
-use iradialer_core::value::CallUuid;
+use iradialer_core::value::{CallUuid, TrunkName};
 
 /// What came of a try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,8 @@ pub(super) async fn insert(
 }
 
 /// Says what came of a try, once: what is said later changes nothing. A call that was never given to a
-/// switch at that try has no row, and gets none.
+/// switch at that try has no row, and gets none. Returns the trunk it went through and when it was
+/// assigned, ms since the Unix epoch, where it is said now.
 pub(in crate::tdb) async fn set_outcome(
     connection: &mut Connection,
     call_uuid: CallUuid,
@@ -65,17 +66,22 @@ pub(in crate::tdb) async fn set_outcome(
     outcome: AttemptOutcome,
     reason: Option<&str>,
     now_ms: u64,
-) -> Result<(), TdbError> {
-    sqlx::query(
+) -> Result<Option<(TrunkName, u64)>, TdbError> {
+    let row = sqlx::query(
         "UPDATE attempts SET outcome = $3, outcome_reason = $4, outcome_ms = $5
-         WHERE call_uuid = $1 AND attempt = $2 AND outcome IS NULL",
+         WHERE call_uuid = $1 AND attempt = $2 AND outcome IS NULL
+         RETURNING trunk, assigned_ms",
     )
     .bind(call_uuid.to_string())
     .bind(i64::from(attempt))
     .bind(outcome.as_str())
     .bind(reason)
     .bind(sql_ms(now_ms))
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(())
+    row.map(|row| {
+        let trunk = parsed(&row, "trunk", |t| TrunkName::parse("trunk", t).ok())?;
+        Ok((trunk, number(&row, "assigned_ms")?))
+    })
+    .transpose()
 }

@@ -46,14 +46,16 @@ async fn each_try_leaves_what_was_decided_and_what_came_of_it() {
         try1.not_after_ms
     );
 
-    tdb.requeue(LEAD, call_uuid, 1, NOW, NOW).await.unwrap();
+    tdb.requeue(LEAD, call_uuid, 1, "busy", NOW, NOW)
+        .await
+        .unwrap();
     let try2 = assigned(&tdb, call_uuid, 2).await;
     stored(&tdb, event(&try2, 1, started())).await;
     stored(&tdb, event(&try2, 2, answered())).await;
     stored(&tdb, event(&try2, 3, hangup(true, None))).await;
     let ended = Some("ended".to_owned());
     let all = [
-        (1, Some("not_dialled".to_owned()), None),
+        (1, Some("not_dialled".to_owned()), Some("busy".to_owned())),
         (2, ended, Some("completed".to_owned())),
     ];
     assert_eq!(outcomes(&tdb, call_uuid).await, all);

@@ -16,11 +16,15 @@ async fn a_refused_try_is_queued_again_under_the_next_number() {
         .unwrap();
     let later = NOW + 500;
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, later, NOW).await.unwrap(),
+        tdb.requeue(LEAD, call_uuid, 1, "busy", later, NOW)
+            .await
+            .unwrap(),
         Requeued::Queued(2)
     );
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, later, NOW).await.unwrap(),
+        tdb.requeue(LEAD, call_uuid, 1, "busy", later, NOW)
+            .await
+            .unwrap(),
         Requeued::Stale
     );
     assert!(
@@ -54,7 +58,9 @@ async fn a_try_that_was_dialled_is_not_queued_again() {
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     stored(&tdb, event(&try1, 1, started())).await;
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, NOW, NOW).await.unwrap(),
+        tdb.requeue(LEAD, call_uuid, 1, "busy", NOW, NOW)
+            .await
+            .unwrap(),
         Requeued::Stale
     );
 }
@@ -88,7 +94,7 @@ async fn cancel_in_the_queue_ends_the_call_and_on_a_switch_notes_the_wish() {
         }
     );
     assert_eq!(
-        tdb.requeue(LEAD, held, 1, NOW, NOW).await.unwrap(),
+        tdb.requeue(LEAD, held, 1, "busy", NOW, NOW).await.unwrap(),
         Requeued::Canceled
     );
     let ended = tdb.call(&tenant(), held).await.unwrap().unwrap();
@@ -104,7 +110,7 @@ async fn a_wish_to_end_a_call_is_told_to_the_switch_that_confirms_it() {
     assert!(tdb.mark_dialing(held, 1).await.unwrap());
     // It took it back after all: the wish is kept.
     assert_eq!(
-        tdb.requeue(LEAD, held, 1, NOW, NOW).await.unwrap(),
+        tdb.requeue(LEAD, held, 1, "busy", NOW, NOW).await.unwrap(),
         Requeued::Canceled
     );
 }
@@ -117,7 +123,9 @@ async fn what_was_said_to_be_live_and_then_refused_is_queued_again() {
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     assert!(!tdb.mark_dialing(call_uuid, 1).await.unwrap());
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, NOW, NOW).await.unwrap(),
+        tdb.requeue(LEAD, call_uuid, 1, "busy", NOW, NOW)
+            .await
+            .unwrap(),
         Requeued::Queued(2)
     );
     // An event of it, whenever it comes, moves the call no more: not even its end.
@@ -163,9 +171,11 @@ async fn a_router_that_has_lost_the_lease_moves_no_call() {
     let end = GatewayEnd::Unknown;
     let ended = tdb.end(LEAD, call_uuid, 1, end, "gone", later).await;
     assert!(!ended.unwrap());
-    let requeued = tdb.requeue(LEAD, call_uuid, 1, later, later).await;
+    let requeued = tdb.requeue(LEAD, call_uuid, 1, "busy", later, later).await;
     assert_eq!(requeued.unwrap(), Requeued::Stale);
-    let requeued = tdb.requeue(another, call_uuid, 1, later, later).await;
+    let requeued = tdb
+        .requeue(another, call_uuid, 1, "busy", later, later)
+        .await;
     assert_eq!(requeued.unwrap(), Requeued::Queued(2));
 }
 

@@ -61,7 +61,10 @@ async fn a_trunk_that_could_not_place_the_call_leaves_it_to_the_next() {
     // The second try is as good as the first: a switch that refuses it gives it back.
     let second = assignment(call_uuid, 2);
     tdb.assign(REGION, second, NOW).await.unwrap();
-    let back = tdb.requeue(LEAD, call_uuid, 2, NOW, NOW).await.unwrap();
+    let back = tdb
+        .requeue(LEAD, call_uuid, 2, "busy", NOW, NOW)
+        .await
+        .unwrap();
     assert_eq!(back, Requeued::Queued(3));
 
     let trunk = TrunkName::parse("trunk", "twilio").unwrap();

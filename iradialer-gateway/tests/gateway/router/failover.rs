@@ -98,3 +98,40 @@ async fn a_dead_number_is_dialled_once() {
     let dialled: Vec<_> = switch.dialled().iter().map(of).collect();
     assert_eq!(dialled, [call, next]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_that_fails_again_and_again_is_passed_over_until_a_probe_succeeds() {
+    let bench = Bench::start("").await;
+    let script = vec![Reaction::Declined(503, "Service Unavailable"); 5];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
+    for _ in 0..5 {
+        let call = bench.make_call("reminders", json!({})).await;
+        bench.wait_for_state(&call, CallState::Failed).await;
+    }
+    bench.wait_for_log("A TRUNK DOES NOT PLACE CALLS").await;
+    let calls = [
+        bench.make_call("reminders", json!({})).await,
+        bench.make_call("reminders", json!({})).await,
+    ];
+    for call in &calls {
+        bench.wait_for_state(call, CallState::Completed).await;
+    }
+    let dialled = switch.dialled();
+    assert_eq!(dialled.len(), 7);
+    let waited = dialled[5].at - dialled[4].at;
+    assert!(waited >= Duration::from_millis(4_900), "{waited:?}");
+    bench.wait_for_log("a trunk places calls again").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_with_wrong_credentials_is_passed_over_at_once() {
+    let bench = Bench::start("").await;
+    let script = [Reaction::Declined(403, "Forbidden")];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
+    let first = bench.make_call("either", json!({})).await;
+    assert_eq!(bench.webhook_until_final(&first).await, BACK_AND_ON);
+    let next = bench.make_call("either", json!({})).await;
+    assert_eq!(bench.webhook_until_final(&next).await, COMPLETE);
+    assert_eq!(trunks(&switch.dialled()), ["slow", "chime", "chime"]);
+    bench.wait_for_log("403 Forbidden").await;
+}

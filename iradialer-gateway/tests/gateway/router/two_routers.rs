@@ -1,7 +1,7 @@
 //! Two gateways on one TDB: one router gives out the calls, also where it stood still meanwhile.
 
 use super::bench::Bench;
-use super::fake_switch::FakeSwitch;
+use super::fake_switch::{FakeSwitch, Reaction};
 use crate::gateway::{Gateway, PATIENCE};
 use iradialer_core::call::CallState;
 use serde_json::json;
@@ -87,4 +87,33 @@ async fn a_router_that_is_gone_is_replaced_within_five_seconds() {
     println!("the first dispatch came {taken_over:?} after the router was gone");
     assert!(taken_over < Duration::from_secs(5), "{taken_over:?}");
     first.signal("CONT").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeover_offers_no_carrier_more_than_before() {
+    // The bus and the collector stay: only the router goes.
+    let roles = ["--dev", "--roles", "web,collector,dispatcher"];
+    let bench = Bench::start_with("", &roles).await;
+    let roles = ["--roles", "web,router"];
+    let first = bench.second_gateway_with(&roles).await;
+    wait_for_log(&first, LEADS).await;
+    let second = bench.second_gateway_with(&roles).await;
+    let script = vec![Reaction::Declined(404, "Not Found"); 200];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 1000, &script).await;
+    // Only the trunk's rate holds them, 5 a second.
+    for _ in 0..40 {
+        bench.make_call("news", json!({})).await;
+    }
+    switch.wait_for_dials(8).await;
+    // It gives its lease up, and the other takes it at once.
+    first.signal("TERM").await;
+    let dialled = switch.wait_for_dials(20).await;
+    wait_for_log(&second, LEADS).await;
+    let epochs: Vec<u64> = dialled.iter().map(|d| d.command.epoch).collect();
+    assert!(epochs[0] < epochs[19], "{epochs:?}");
+    for six in dialled.windows(6) {
+        // One command may be up to 100 ms longer on its way than another.
+        let took = six[5].at - six[0].at;
+        assert!(took >= Duration::from_millis(900), "{took:?}");
+    }
 }
