@@ -1,5 +1,6 @@
 //! What a durable accept costs: accepts a second with as many at once as they come, and how long one
-//! takes at 1,000 a second. On SQLite, below the HTTPS API, load generator in the same process.
+//! takes at 1,000 a second. On SQLite and on PostgreSQL (on this machine, its commits on the disk), below
+//! the HTTPS API, load generator in the same process.
 //!
 //! `cargo bench -p iradialer-gateway --bench accept`
 
@@ -7,11 +8,16 @@ use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId,
 };
 use iradialer_gateway::tdb::{Accepted, CallRequest, DatabaseUrl, NewCall, OnUnknown, Tdb};
+use postgres::{For, Postgres};
 use serde_json::Map;
 use std::error::Error;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+
+#[allow(dead_code)] // Tests use the rest.
+#[path = "../tests/support/postgres.rs"]
+mod postgres;
 
 /// How many clients wait for an answer at once, at full speed.
 const CLIENTS: usize = 512;
@@ -24,16 +30,26 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Failure> {
+    println!(
+        "                        at full speed, {CLIENTS} clients                    {RATE}/s offered"
+    );
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    let tdb = Tdb::open(&DatabaseUrl::file(dir.path().join("iradialer.db"))).await?;
+    let file = DatabaseUrl::file(dir.path().join("iradialer.db"));
+    measure("SQLite", &file).await?;
+    if let Some(server) = Postgres::start(For::Measuring) {
+        let url = DatabaseUrl::parse(&server.create("tdb"))?;
+        measure("PostgreSQL", &url).await?;
+    }
+    Ok(())
+}
+
+async fn measure(name: &str, url: &DatabaseUrl) -> Result<(), Failure> {
+    let tdb = Tdb::open(url).await?;
     let mut full = at_full_speed(&tdb).await?;
     let rate = full.len() as f64 / LASTS.as_secs_f64();
-    println!(
-        "SQLite, {CLIENTS} clients: {rate:.0} accepts/s, {}",
-        spread(&mut full)
-    );
     let mut steady = at_a_steady_rate(&tdb).await?;
-    println!("SQLite, {RATE}/s offered: {}", spread(&mut steady));
+    let (full, steady) = (spread(&mut full), spread(&mut steady));
+    println!("{name:<12}{rate:>6.0} accepts/s, {full:<45}{steady}");
     tdb.close().await;
     Ok(())
 }

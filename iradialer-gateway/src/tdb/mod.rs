@@ -180,6 +180,7 @@ fn migrator() -> Migrator {
             "attempts",
             include_str!("../../migrations/0002_attempts.sql"),
         ),
+        ("pick", include_str!("../../migrations/0003_pick.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         let kind = MigrationType::Simple;

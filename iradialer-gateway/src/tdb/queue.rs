@@ -1,11 +1,14 @@
 //! The queue: the calls in state `queued`.
 
+pub(super) mod pick;
+
 use super::call::uuid;
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms};
 use super::{CallRequest, Row, Tdb, TdbError};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, DialNumber, TenantId, TrunkName,
 };
+use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
 /// A call that may be dialled now.
@@ -42,23 +45,16 @@ pub struct LiveCounts {
     pub by_campaign: HashMap<(TenantId, CampaignName), u32>,
 }
 
-/// What a look at the queue costs at every step of every call: both are answered from an index.
-pub(super) const PICK: &str = "
-    SELECT call_uuid, attempt, tenant_id, campaign_name, to_number, from_number, request,
-        priority, created_ms, expires_ms
-    FROM calls
-    WHERE state = 'queued' AND tenant_id = $1 AND campaign_name = $2
-      AND not_before_ms <= $3 AND (expires_ms IS NULL OR expires_ms > $3)
-    ORDER BY priority DESC, created_ms, call_uuid
-    LIMIT $4";
+/// What a look at the queue costs at every step of every call: answered from an index.
 pub(super) const LIVE_COUNTS: &str = "
     SELECT tenant_id, campaign_name, trunk, COUNT(*) AS live FROM calls
     WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
     GROUP BY tenant_id, campaign_name, trunk";
 
 impl Tdb {
-    /// The next calls of one campaign that may be dialled now, by priority, then age. The router asks
-    /// for each campaign that has room, so none can push the others out.
+    /// The next calls of one campaign that may be dialled now, by priority, then by since when they may be
+    /// dialled; one that came back from a try keeps its age. The router asks for each campaign that has
+    /// room, so none can push the others out.
     pub async fn pick(
         &self,
         tenant: &TenantId,
@@ -66,14 +62,14 @@ impl Tdb {
         limit: u32,
         now_ms: u64,
     ) -> Result<Vec<QueuedCall>, TdbError> {
-        let rows = sqlx::query(PICK)
+        let rows = sqlx::query(AssertSqlSafe(pick::sql(limit)))
             .bind(tenant.as_str())
             .bind(campaign.as_str())
             .bind(sql_ms(now_ms))
-            .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
-        rows.iter().map(QueuedCall::from_row).collect()
+        let first = rows.iter().take(limit as usize);
+        first.map(QueuedCall::from_row).collect()
     }
 
     /// Puts calls off that are still queued: none is dialled before the time that goes with it.

@@ -286,6 +286,34 @@ async fn expiry_takes_only_what_is_due_and_queued() {
 }
 
 #[tokio::test]
+async fn one_that_came_back_keeps_its_age_and_one_that_waited_counts_from_its_time() {
+    let (tdb, _dir) = open().await;
+    let accept = async |created_ms, not_before_ms| {
+        let call = NewCall {
+            created_ms,
+            not_before_ms,
+            ..new_call()
+        };
+        let call_uuid = call.call_uuid;
+        tdb.accept(call).await.unwrap();
+        call_uuid
+    };
+    let waited = accept(NOW - 90, NOW - 10).await;
+    let came_back = accept(NOW - 50, NOW - 50).await;
+    let plain = accept(NOW - 30, NOW - 30).await;
+    let waits = accept(NOW - 99, NOW + 10).await;
+    let assigned = assignment(came_back, 1);
+    assert!(tdb.assign(REGION, assigned, NOW).await.unwrap());
+    tdb.requeue(LEAD, came_back, 1, NOW - 1, NOW).await.unwrap();
+    let order = async |now_ms| {
+        let picked = tdb.pick(&tenant(), &campaign(), 10, now_ms).await.unwrap();
+        picked.iter().map(|call| call.call_uuid).collect::<Vec<_>>()
+    };
+    assert_eq!(order(NOW).await, [came_back, plain, waited]);
+    assert_eq!(order(NOW + 10).await, [came_back, plain, waited, waits]);
+}
+
+#[tokio::test]
 async fn pick_goes_by_priority_then_age() {
     let (tdb, _dir) = open().await;
     let mut expected = Vec::new();
@@ -293,6 +321,7 @@ async fn pick_goes_by_priority_then_age() {
         let call = NewCall {
             priority,
             created_ms: NOW - age,
+            not_before_ms: NOW - age,
             ..new_call()
         };
         expected.push((10 - priority, NOW - age, call.call_uuid));
