@@ -7,12 +7,15 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Which tests are run again: those whose outcome is in the database.
-const OF_CALLS: [&str; 6] = [
+const OF_CALLS: [&str; 9] = [
     "calls::",
     "idempotency::",
     "tokens::",
     "router::a_call_",
+    "router::cancel::",
     "router::failover::",
+    "router::reconcile::",
+    "router::settle::",
     "router::two_routers::",
 ];
 
