@@ -304,7 +304,8 @@ async fn one_that_came_back_keeps_its_age_and_one_that_waited_counts_from_its_ti
     let waits = accept(NOW - 99, NOW + 10).await;
     let assigned = assignment(came_back, 1);
     assert!(tdb.assign(REGION, assigned, NOW).await.unwrap());
-    tdb.requeue(LEAD, came_back, 1, NOW - 1, NOW).await.unwrap();
+    let taken = tdb.requeue(LEAD, came_back, 1, "busy", NOW - 1, NOW);
+    taken.await.unwrap();
     let order = async |now_ms| {
         let picked = tdb.pick(&tenant(), &campaign(), 10, now_ms).await.unwrap();
         picked.iter().map(|call| call.call_uuid).collect::<Vec<_>>()
