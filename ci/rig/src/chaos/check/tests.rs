@@ -288,10 +288,14 @@ fn a_trunk_driven_too_hard_is_found() {
         found.contains(&"no trunk has more calls at once than it may"),
         "{found:?}"
     );
-    // A switch that stood still sends what came meanwhile at once.
-    let until_ms = began_ms as u64 + 3_000;
-    happens(&mut evidence, began_ms - 400, What::Hindered { until_ms });
-    assert!(!broken(&evidence).contains(&RATE));
+    // What was spaced and came together on the way is not the router's doing.
+    for index in 0..30 {
+        let at_ms = began_ms - 10_000 + 200 * index;
+        attempt_of(&mut evidence, &format!("call-{index}-1")).assigned_ms = at_ms;
+    }
+    let findings = check(&evidence);
+    assert!(!broken(&evidence).contains(&RATE), "{findings}");
+    assert!(findings.to_string().contains("came together on the way"));
 }
 
 #[test]
