@@ -155,6 +155,17 @@ pub struct CallFilter {
     pub limit: u32,
 }
 
+/// A page of a tenant's calls, newest first.
+pub(super) const LISTING: &str = "
+    SELECT * FROM calls
+    WHERE tenant_id = $1
+      AND ($2 IS NULL OR state = $2)
+      AND ($3 IS NULL OR campaign_name = $3)
+      AND ($4 IS NULL OR created_ms >= $4)
+      AND ($5 IS NULL OR created_ms < $5 OR (created_ms = $5 AND call_uuid < $6))
+    ORDER BY created_ms DESC, call_uuid DESC
+    LIMIT $7";
+
 impl Tdb {
     /// The call, if the tenant has it.
     pub async fn call(
@@ -180,25 +191,16 @@ impl Tdb {
             Some((ms, uuid)) => (Some(sql_ms(ms)), Some(uuid.to_string())),
             None => (None, None),
         };
-        let rows = sqlx::query(
-            "SELECT * FROM calls
-             WHERE tenant_id = $1
-               AND ($2 IS NULL OR state = $2)
-               AND ($3 IS NULL OR campaign_name = $3)
-               AND ($4 IS NULL OR created_ms >= $4)
-               AND ($5 IS NULL OR created_ms < $5 OR (created_ms = $5 AND call_uuid < $6))
-             ORDER BY created_ms DESC, call_uuid DESC
-             LIMIT $7",
-        )
-        .bind(tenant.as_str())
-        .bind(filter.state.map(CallState::as_str))
-        .bind(filter.campaign_name.as_deref())
-        .bind(filter.from_ms.map(sql_ms))
-        .bind(after_ms)
-        .bind(after_uuid)
-        .bind(i64::from(filter.limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query(LISTING)
+            .bind(tenant.as_str())
+            .bind(filter.state.map(CallState::as_str))
+            .bind(filter.campaign_name.as_deref())
+            .bind(filter.from_ms.map(sql_ms))
+            .bind(after_ms)
+            .bind(after_uuid)
+            .bind(i64::from(filter.limit))
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(Call::from_row).collect()
     }
 }

@@ -53,6 +53,15 @@ pub enum Tried {
     },
 }
 
+/// Of a receiver, the first event of each call that is due.
+pub(super) const DUE: &str = "
+    SELECT call_uuid, seq, url, tries FROM webhooks
+    WHERE origin = $1 AND state = 'due' AND next_ms <= $2 AND NOT EXISTS (
+        SELECT 1 FROM webhooks AS earlier
+        WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
+          AND earlier.seq < webhooks.seq)
+    ORDER BY next_ms, call_uuid LIMIT $3";
+
 impl Tdb {
     /// The receivers that have a delivery to get, each with the time of its next.
     pub async fn due_origins(&self) -> Result<Vec<DueOrigin>, TdbError> {
@@ -89,19 +98,12 @@ impl Tdb {
         limit: u32,
         now_ms: u64,
     ) -> Result<Vec<Delivery>, TdbError> {
-        let due = sqlx::query(
-            "SELECT call_uuid, seq, url, tries FROM webhooks
-             WHERE origin = $1 AND state = 'due' AND next_ms <= $2 AND NOT EXISTS (
-                 SELECT 1 FROM webhooks AS earlier
-                 WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
-                   AND earlier.seq < webhooks.seq)
-             ORDER BY next_ms, call_uuid LIMIT $3",
-        )
-        .bind(origin)
-        .bind(sql_ms(now_ms))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let due = sqlx::query(DUE)
+            .bind(origin)
+            .bind(sql_ms(now_ms))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
         let mut deliveries = Vec::with_capacity(due.len());
         let mut calls: HashMap<String, Call> = HashMap::new();
         for row in &due {

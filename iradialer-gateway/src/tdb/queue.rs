@@ -46,6 +46,12 @@ pub struct LiveCounts {
 }
 
 /// What a look at the queue costs at every step of every call: answered from an index.
+pub(super) const NEXT_CHANGE: &str = "
+    SELECT
+        (SELECT MIN(not_before_ms) FROM calls
+         WHERE state = 'queued' AND not_before_ms > $1) AS begins,
+        (SELECT MIN(expires_ms) FROM calls
+         WHERE state = 'queued' AND expires_ms IS NOT NULL) AS expires";
 pub(super) const LIVE_COUNTS: &str = "
     SELECT tenant_id, campaign_name, trunk, COUNT(*) AS live FROM calls
     WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
@@ -96,16 +102,10 @@ impl Tdb {
     /// When the queue next changes by itself: the nearest `not_before` or `expires_at` after `now_ms`
     /// (or an expiry that is already due).
     pub async fn next_queue_change(&self, now_ms: u64) -> Result<Option<u64>, TdbError> {
-        let row = sqlx::query(
-            "SELECT
-                 (SELECT MIN(not_before_ms) FROM calls
-                  WHERE state = 'queued' AND not_before_ms > $1) AS begins,
-                 (SELECT MIN(expires_ms) FROM calls
-                  WHERE state = 'queued' AND expires_ms IS NOT NULL) AS expires",
-        )
-        .bind(sql_ms(now_ms))
-        .fetch_one(&self.readers)
-        .await?;
+        let row = sqlx::query(NEXT_CHANGE)
+            .bind(sql_ms(now_ms))
+            .fetch_one(&self.readers)
+            .await?;
         let times = [
             optional_number::<u64>(&row, "begins")?,
             optional_number::<u64>(&row, "expires")?,
