@@ -72,7 +72,7 @@ async fn a_call_too_many_in_a_second_is_made_a_second_later() {
     let bench = Bench::start("").await;
     let script = [Reaction::Declined(503, "Trunk CPS limit exceeded")];
     let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
-    let call = bench.make_call("either", json!({})).await;
+    let call = bench.make_call("news", json!({})).await;
     assert_eq!(bench.webhook_until_final(&call).await, BACK_AND_ON);
     let dialled = switch.dialled();
     assert_eq!(
