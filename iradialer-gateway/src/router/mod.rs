@@ -19,6 +19,7 @@ mod shared;
 mod sweep;
 pub mod switches;
 mod turns;
+mod view;
 
 use crate::app::App;
 use crate::config::Campaign;
@@ -37,9 +38,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use turns::{Head, Turns};
+use view::View;
 
 /// The region whose calls this router gives out.
-const REGION: &str = "default";
+pub(crate) const REGION: &str = "default";
 /// The loop looks this often even if nothing wakes it.
 const TICK: Duration = Duration::from_secs(1);
 /// A loop that stood still for this long may have missed heartbeats.
@@ -71,6 +73,7 @@ struct Router {
     paced_under: u64,
     turns: Turns,
     sweeper: Sweeper,
+    view: View,
     looked_ms: u64,
 }
 
@@ -80,6 +83,7 @@ impl Router {
         Router {
             turns: Turns::default(),
             sweeper: Sweeper::default(),
+            view: View::default(),
             shared,
             lease,
             paces: HashMap::new(),
@@ -124,6 +128,7 @@ impl Router {
             return Ok(TICK);
         }
         self.sweeper.look(&self.shared, now_ms).await?;
+        self.view.keep(&self.shared, now_ms).await?;
         let queue_change_ms = self.expire(now_ms).await?;
         let plan_again_ms = match self.shared.is_connected() {
             true => self.dispatch_what_fits(lease.epoch, now_ms).await?,
@@ -356,7 +361,8 @@ async fn put_off(
         .iter()
         .map(|call| (call.call_uuid, opening(call)))
         .collect();
-    shared.app.tdb.postpone(until).await?;
+    let why = "outside_hours";
+    shared.app.tdb.postpone(until, why, now_ms).await?;
     // There may be others behind them.
     shared.app.wake.router.notify_one();
     Ok(())

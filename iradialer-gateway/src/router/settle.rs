@@ -8,6 +8,7 @@ use crate::tdb::{Assignment, GivenUp, Requeued, TdbError};
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{self, AttemptFate, Query, QueryReply};
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -177,6 +178,12 @@ pub(super) async fn ask_switch<A: serde::de::DeserializeOwned>(
 
 async fn act(shared: &Shared, attempt: &Assignment, fate: AttemptFate) -> Result<Left, TdbError> {
     let (call, number) = (attempt.call_uuid, attempt.attempt);
+    let asked = json!({"node": attempt.node_id, "said": fate});
+    let noted = shared
+        .app
+        .tdb
+        .note_asked(call, number, asked, shared.now_ms());
+    noted.await?;
     match fate {
         AttemptFate::NeverDialled => {
             match requeue(shared, call, number, never_dialled(attempt)).await? {

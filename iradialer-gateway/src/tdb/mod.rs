@@ -14,6 +14,7 @@ mod delivery;
 mod ending;
 mod error;
 mod event;
+mod explain;
 mod failover;
 mod kind;
 mod late;
@@ -40,6 +41,7 @@ pub use delivery::{Delivery, DueOrigin, Tried};
 pub use ending::{CancelOutcome, GatewayEnd};
 pub use error::TdbError;
 pub use event::{Applied, CallEvent, OutOfOrder};
+pub use explain::{AttemptRecord, Decision, SwitchView};
 pub use failover::TrunksOf;
 pub use lead::Lead;
 pub use lease::Lease;
@@ -181,6 +183,10 @@ fn migrator() -> Migrator {
             include_str!("../../migrations/0002_attempts.sql"),
         ),
         ("pick", include_str!("../../migrations/0003_pick.sql")),
+        (
+            "decisions",
+            include_str!("../../migrations/0004_decisions.sql"),
+        ),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         let kind = MigrationType::Simple;

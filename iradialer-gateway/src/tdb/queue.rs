@@ -3,11 +3,13 @@
 pub(super) mod pick;
 
 use super::call::uuid;
-use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms};
+use super::explain::note;
+use super::row::{self, get, number, optional_number, optional_parsed, parsed, sql_ms};
 use super::{CallRequest, Row, Tdb, TdbError};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, DialNumber, TenantId, TrunkName,
 };
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
@@ -78,20 +80,31 @@ impl Tdb {
         first.map(QueuedCall::from_row).collect()
     }
 
-    /// Puts calls off that are still queued: none is dialled before the time that goes with it.
-    pub async fn postpone(&self, calls: Vec<(CallUuid, u64)>) -> Result<(), TdbError> {
+    /// Puts calls off that are still queued: none is dialled before the time that goes with it. `why` is
+    /// kept with each, for its explanation.
+    pub async fn postpone(
+        &self,
+        calls: Vec<(CallUuid, u64)>,
+        why: &'static str,
+        now_ms: u64,
+    ) -> Result<(), TdbError> {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
                     for (call_uuid, not_before_ms) in calls {
-                        sqlx::query(
+                        let row = sqlx::query(
                             "UPDATE calls SET not_before_ms = $2
-                             WHERE call_uuid = $1 AND state = 'queued' AND not_before_ms < $2",
+                             WHERE call_uuid = $1 AND state = 'queued' AND not_before_ms < $2
+                             RETURNING attempt",
                         )
                         .bind(call_uuid.to_string())
                         .bind(sql_ms(not_before_ms))
-                        .execute(&mut *connection)
+                        .fetch_optional(&mut *connection)
                         .await?;
+                        let Some(row) = row else { continue };
+                        let attempt = number(&row, "attempt")?;
+                        let data = json!({"reason": why, "until_ms": not_before_ms});
+                        note(connection, call_uuid, attempt, "put_off", &data, now_ms).await?;
                     }
                     Ok(())
                 })
@@ -158,7 +171,7 @@ impl QueuedCall {
             from_number: parsed(row, "from_number", |t| {
                 CallerNumber::parse("from_number", t).ok()
             })?,
-            request: json(row, "request")?,
+            request: row::json(row, "request")?,
             priority: number(row, "priority")?,
             created_ms: number(row, "created_ms")?,
             expires_ms: optional_number(row, "expires_ms")?,

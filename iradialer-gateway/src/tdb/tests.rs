@@ -5,6 +5,7 @@ mod attempts;
 mod confirm;
 mod deliveries;
 mod events;
+mod explain;
 mod failover;
 mod faults;
 mod on_postgresql;

@@ -76,7 +76,7 @@ pub(super) async fn events(
     })))
 }
 
-async fn find(state: &WebState, caller: &Caller, text: &str) -> Result<Call, ApiError> {
+pub(super) async fn find(state: &WebState, caller: &Caller, text: &str) -> Result<Call, ApiError> {
     let call_uuid = CallUuid::parse("path.call_uuid", text)?;
     let call = state.app.tdb.call(&caller.tenant_id, call_uuid).await?;
     call.ok_or_else(|| ApiError::UnknownCall(call_uuid.to_string()))

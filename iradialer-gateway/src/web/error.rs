@@ -40,6 +40,8 @@ pub(super) enum ApiError {
     QueueFull,
     /// The tenant has no such call.
     UnknownCall(String),
+    /// There is no such trunk among those the tenant uses.
+    UnknownTrunk(String),
     /// The switch did not take the request; it may be repeated.
     SwitchUnreachable(String),
     /// The switch refused the request.
@@ -249,6 +251,10 @@ impl ApiError {
                     RETRY_AFTER_S,
                     told(S::TOO_MANY_REQUESTS, "queue_full", message),
                 )
+            }
+            ApiError::UnknownTrunk(name) => {
+                let message = format!("There is no trunk {name}");
+                of("name", told(S::NOT_FOUND, "unknown_trunk", message))
             }
             ApiError::UnknownCall(call) => {
                 let message = format!("There is no call {call}");

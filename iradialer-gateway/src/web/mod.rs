@@ -10,6 +10,7 @@ mod cursor;
 mod dropcall;
 mod error;
 mod event_url;
+mod explain;
 mod fields;
 mod health;
 mod queue_gauge;
@@ -17,6 +18,7 @@ mod request_id;
 mod routes;
 mod server;
 mod timestamp;
+mod trunks;
 
 pub use event_url::check_event_url;
 pub use server::{BoundWeb, bind};

@@ -1,7 +1,7 @@
 //! Which path goes where.
 
 use super::error::ApiError;
-use super::{WebState, accept, calls, dropcall, health, request_id};
+use super::{WebState, accept, calls, dropcall, explain, health, request_id, trunks};
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
@@ -15,6 +15,9 @@ pub(super) fn routes(state: WebState) -> Router {
         .route("/api/calls", get(calls::list))
         .route("/api/calls/{call_uuid}", get(calls::one))
         .route("/api/calls/{call_uuid}/events", get(calls::events))
+        .route("/api/calls/{call_uuid}/explain", get(explain::explain))
+        .route("/api/trunks", get(trunks::list))
+        .route("/api/trunks/{name}", get(trunks::one))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(no_such_path)

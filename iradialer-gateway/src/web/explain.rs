@@ -1,0 +1,320 @@
+//! `GET /api/calls/{call_uuid}/explain`: every decision on a call's path, with its time, what went into it
+//! and why; and what a call that waits is waiting for.
+
+use super::auth::Caller;
+use super::calls::find;
+use super::error::ApiError;
+use super::trunks::rounded;
+use super::{WebState, timestamp};
+use crate::config::{Campaign, Trunk};
+use crate::router::REGION;
+use crate::tdb::{AttemptRecord, Call, CallEvent, Decision, LiveCounts};
+use crate::trunk::{Gate, TrunkState};
+use axum::Json;
+use axum::extract::{Path, State};
+use iradialer_core::call::CallState;
+use iradialer_core::value::{CampaignName, TrunkName};
+use serde_json::{Value, json};
+
+/// How many events are looked at: those of all tries but for what happens within an answered call.
+const MAX_EVENTS: u32 = 1_000;
+/// How far the calls before a queued one are counted.
+const MAX_AHEAD: u32 = 1_000;
+/// A second, in which the starts of a trunk are counted.
+const SECOND_MS: u64 = 1_000;
+
+/// `GET /api/calls/{call_uuid}/explain`
+pub(super) async fn explain(
+    State(state): State<WebState>,
+    caller: Caller,
+    Path(call_uuid): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let call = find(&state, &caller, &call_uuid).await?;
+    let tdb = &state.app.tdb;
+    let mut path = Steps::default();
+    let key = tdb.idempotency_key(call.call_uuid).await?;
+    path.accepted(&call, campaign_of(&state, &call), key);
+    let attempts = tdb.attempts(call.call_uuid).await?;
+    for attempt in &attempts {
+        path.assigned(attempt);
+    }
+    for event in tdb.events(call.call_uuid, 0, MAX_EVENTS).await? {
+        path.event(&event);
+    }
+    for decision in tdb.decisions(call.call_uuid).await? {
+        path.decision(&decision);
+    }
+    for attempt in &attempts {
+        path.outcome(attempt);
+    }
+    if let Some(at_ms) = call.cancel_requested_ms {
+        path.step(at_ms, "cancel_requested", json!({}));
+    }
+    let waiting = match call.state {
+        CallState::Queued => Some(Waiting::of(&state, &call).await?),
+        _ => None,
+    };
+    Ok(Json(json!({
+        "call_uuid": call.call_uuid,
+        "state": call.state,
+        "attempt": call.attempt,
+        "path": path.into_steps(),
+        "waiting": waiting,
+    })))
+}
+
+/// The campaign of the call, if it is configured still.
+fn campaign_of<'s>(state: &'s WebState, call: &Call) -> Option<&'s Campaign> {
+    let name = CampaignName::parse("campaign_name", &call.campaign_name).ok()?;
+    state.app.config.campaign(&call.tenant_id, &name)
+}
+
+/// The steps so far, each with its time.
+#[derive(Default)]
+struct Steps {
+    steps: Vec<(u64, Value)>,
+}
+
+impl Steps {
+    fn step(&mut self, at_ms: u64, what: &str, mut facts: Value) {
+        facts["at"] = json!(timestamp::show(at_ms));
+        facts["what"] = json!(what);
+        self.steps.push((at_ms, facts));
+    }
+
+    fn accepted(&mut self, call: &Call, campaign: Option<&Campaign>, key: Option<String>) {
+        let facts = json!({
+            "origin": call.origin,
+            "campaign_name": call.campaign_name,
+            "priority": call.priority,
+            "timezone": call.request.timezone,
+            "hours": campaign.and_then(|campaign| campaign.hours).map(|hours| hours.to_string()),
+            "idempotency_key": key,
+            "expires_at": call.expires_ms.map(timestamp::show),
+            "on_unknown": call.request.on_unknown,
+        });
+        self.step(call.created_ms, "accepted", facts);
+    }
+
+    fn assigned(&mut self, attempt: &AttemptRecord) {
+        let facts = json!({
+            "attempt": attempt.attempt,
+            "attempt_id": attempt.attempt_id,
+            "trunk": attempt.trunk,
+            "node_id": attempt.node_id,
+            "epoch": attempt.epoch,
+            "not_after": timestamp::show(attempt.not_after_ms),
+            "why": attempt.why,
+        });
+        self.step(attempt.assigned_ms, "assigned", facts);
+    }
+
+    fn outcome(&mut self, attempt: &AttemptRecord) {
+        if let (Some(outcome), Some(at_ms)) = (&attempt.outcome, attempt.outcome_ms) {
+            let facts = json!({"attempt": attempt.attempt, "reason": attempt.outcome_reason});
+            self.step(at_ms, outcome, facts);
+        }
+    }
+
+    fn decision(&mut self, decision: &Decision) {
+        let mut facts = decision.data.clone();
+        facts["attempt"] = json!(decision.attempt);
+        if let Some(until_ms) = facts["until_ms"].as_u64() {
+            facts["until"] = json!(timestamp::show(until_ms));
+        }
+        self.step(decision.at_ms, &decision.what, facts);
+    }
+
+    /// What happens within an answered call decides nothing about it.
+    fn event(&mut self, event: &CallEvent) {
+        let within = ["queued", "dtmf", "dtmf_collected", "play_done"];
+        if within.contains(&event.name.as_str()) {
+            return;
+        }
+        let facts = json!({
+            "attempt": event.attempt,
+            "seq": event.seq,
+            "node_id": event.node_id,
+            "final": event.is_final,
+            "data": event.data,
+        });
+        self.step(event.at_ms, &event.name, facts);
+    }
+
+    /// In the order of their times. Clocks of several machines are in it; what they say at the same
+    /// time stays in the order it was told.
+    fn into_steps(mut self) -> Vec<Value> {
+        self.steps.sort_by_key(|(at_ms, _)| *at_ms);
+        self.steps.into_iter().map(|(_, step)| step).collect()
+    }
+}
+
+/// What is looked at to say what a queued call waits for.
+struct Waiting<'w> {
+    state: &'w WebState,
+    call: &'w Call,
+    now_ms: u64,
+    reasons: Vec<Value>,
+}
+
+impl<'w> Waiting<'w> {
+    async fn of(state: &'w WebState, call: &'w Call) -> Result<Value, ApiError> {
+        let now_ms = state.app.clock.now_ms();
+        let mut waiting = Waiting {
+            state,
+            call,
+            now_ms,
+            reasons: Vec::new(),
+        };
+        let tdb = &state.app.tdb;
+        let campaign = campaign_of(state, call);
+        let live = tdb.live_counts().await?;
+        let mut trunks = Vec::new();
+        waiting.of_time(campaign);
+        match campaign {
+            None => waiting.reason("unknown_campaign", json!({})),
+            Some(campaign) => {
+                waiting.of_campaign(campaign, &live);
+                trunks = waiting.of_trunks(campaign, &live).await?;
+            }
+        }
+        let switches = waiting.of_routing().await?;
+        let ahead = tdb.calls_ahead(call, MAX_AHEAD, now_ms).await?;
+        if ahead > 0 {
+            waiting.reason("others_first", json!({ "calls": ahead }));
+        }
+        Ok(json!({
+            "reasons": waiting.reasons,
+            "trunks": trunks,
+            "switches": switches,
+        }))
+    }
+
+    fn reason(&mut self, reason: &str, mut facts: Value) {
+        facts["reason"] = json!(reason);
+        self.reasons.push(facts);
+    }
+
+    fn of_time(&mut self, campaign: Option<&Campaign>) {
+        let (call, now_ms) = (self.call, self.now_ms);
+        if call.not_before_ms > now_ms {
+            let until = timestamp::show(call.not_before_ms);
+            self.reason("not_before", json!({ "until": until }));
+        }
+        let zone = call.request.timezone.as_deref();
+        if let Some(campaign) = campaign
+            && !campaign.is_open(now_ms, zone)
+        {
+            let until = timestamp::show(campaign.next_opening(now_ms, zone));
+            let hours = campaign.hours.map(|hours| hours.to_string());
+            let facts = json!({"until": until, "hours": hours, "timezone": zone});
+            self.reason("outside_hours", facts);
+        }
+    }
+
+    fn of_campaign(&mut self, campaign: &Campaign, live: &LiveCounts) {
+        let key = (campaign.tenant_id.clone(), campaign.name.clone());
+        let live = live.by_campaign.get(&key).copied().unwrap_or(0);
+        if live >= campaign.max_calls {
+            let facts = json!({"live_calls": live, "max_calls": campaign.max_calls});
+            self.reason("campaign_full", facts);
+        }
+    }
+
+    /// Each trunk of the campaign, and whether it could take the call now.
+    async fn of_trunks(
+        &mut self,
+        campaign: &Campaign,
+        live: &LiveCounts,
+    ) -> Result<Vec<Value>, ApiError> {
+        let tdb = &self.state.app.tdb;
+        let states = tdb.trunk_states().await?;
+        let refused = tdb.refused_trunks(self.call.call_uuid).await?;
+        let mut shown = Vec::new();
+        let mut any = false;
+        for name in &campaign.trunks {
+            let known = states.get(name).cloned().unwrap_or_default();
+            let Some(trunk) = self.state.app.config.trunks.get(name) else {
+                continue;
+            };
+            let live = live.by_trunk.get(name).copied().unwrap_or(0);
+            let facts = match refused.contains(name) {
+                true => json!({"name": name, "verdict": "refused_this_call"}),
+                false => self.of_trunk(trunk, &known, live).await?,
+            };
+            any |= facts["verdict"] == "room";
+            shown.push(facts);
+        }
+        if !any {
+            self.reason("no_trunk_with_room", json!({}));
+        }
+        Ok(shown)
+    }
+
+    async fn of_trunk(
+        &self,
+        trunk: &Trunk,
+        known: &TrunkState,
+        live: u32,
+    ) -> Result<Value, ApiError> {
+        let name: &TrunkName = &trunk.name;
+        if let Gate::Shut(at_ms, why) = known.gate(self.now_ms) {
+            return Ok(json!({
+                "name": name,
+                "verdict": why.as_str(),
+                "until": timestamp::show(at_ms),
+                "answer": known.breaker_reason,
+            }));
+        }
+        if live >= trunk.max_calls {
+            let max_calls = trunk.max_calls;
+            return Ok(json!({
+                "name": name, "verdict": "full", "live_calls": live, "max_calls": max_calls,
+            }));
+        }
+        let cps = known.rate(trunk.max_cps, self.now_ms);
+        // One call may take more than a second at such a rate.
+        let window_ms = SECOND_MS.max((1_000.0 / cps) as u64);
+        let most = cps.ceil().max(1.0) as u32;
+        let after_ms = self.now_ms.saturating_sub(window_ms);
+        let tdb = &self.state.app.tdb;
+        let starts = tdb.recent_starts(name, after_ms, most).await?.len();
+        let verdict = match starts >= most as usize {
+            true => "at_its_rate",
+            false => "room",
+        };
+        Ok(json!({
+            "name": name,
+            "verdict": verdict,
+            "cps": rounded(cps),
+            "max_cps": trunk.max_cps,
+            "started_lately": starts,
+            "live_calls": live,
+            "max_calls": trunk.max_calls,
+        }))
+    }
+
+    /// Whether a router leads, and what it thinks of the switches.
+    async fn of_routing(&mut self) -> Result<Value, ApiError> {
+        let tdb = &self.state.app.tdb;
+        let ends_ms = tdb.lease_ends_ms(REGION).await?;
+        let view = tdb.switch_view(REGION).await?;
+        if ends_ms.is_none_or(|ends_ms| ends_ms <= self.now_ms) {
+            self.reason("no_router", json!({}));
+        }
+        if !self.state.app.switches.is_connected() {
+            self.reason("bus_down", json!({}));
+        }
+        let Some(view) = view else {
+            self.reason("no_switch_heard", json!({}));
+            return Ok(Value::Null);
+        };
+        let switches = view.switches.as_array().cloned().unwrap_or_default();
+        if switches.is_empty() {
+            self.reason("no_switch_heard", json!({}));
+        } else if switches.iter().all(|switch| switch["verdict"] != "room") {
+            self.reason("no_switch_with_room", json!({}));
+        }
+        Ok(json!({"seen_at": timestamp::show(view.at_ms), "considered": switches}))
+    }
+}
