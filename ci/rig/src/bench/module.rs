@@ -9,7 +9,9 @@ use iradialer_core::subject;
 use iradialer_core::value::{
     CallUuid, CampaignName, ChannelVars, ClusterName, DialNumber, TenantId, TrunkName,
 };
-use iradialer_core::wire::{self, DialCommand, DialReply, EventBody, Heartbeat, SwitchEvent};
+use iradialer_core::wire::{
+    self, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EventBody, Heartbeat, SwitchEvent,
+};
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
@@ -56,6 +58,7 @@ impl Module {
         let heartbeat = tokio::time::timeout(SETTLE, heartbeats.next())
             .await?
             .context("the switch does not beat")?;
+        tokio::spawn(confirm_all(client.clone(), subject::confirm(&cluster)));
         let flow = br#"{"version":1,"name":"bench","start":"end","nodes":{"end":{"hangup":{}}}}"#;
         let Ok((flow, _)) = flow::parse(flow) else {
             bail!("the benchmark's flow is not valid")
@@ -211,6 +214,25 @@ impl Module {
             flow: Some(self.flow.clone()),
         })
     }
+}
+
+/// What a collector says to a switch that asks what is stored: all of it. A switch nobody answers keeps
+/// the events of every call, and takes no more calls in the end.
+async fn confirm_all(client: Client, subject: String) -> Result<()> {
+    let mut questions = client.subscribe(subject).await?;
+    while let Some(question) = questions.next().await {
+        let query: ConfirmQuery = serde_json::from_slice(&question.payload)?;
+        let stored = query.attempts.into_iter().map(|ended| ended.attempt_id);
+        let reply = ConfirmReply {
+            stored: stored.collect(),
+        };
+        if let Some(inbox) = question.reply {
+            client
+                .publish(inbox, serde_json::to_vec(&reply)?.into())
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 async fn next_event(events: &mut Subscriber) -> Option<SwitchEvent> {
