@@ -23,7 +23,7 @@ pub(super) fn run(common: Common, nodes: &[String], url: &str, dir: &Path) -> Re
         }
     }
     if ids.is_empty() {
-        ids.clone_from(&config.nodes);
+        ids = config.node_ids();
     }
     if ids.is_empty() {
         return Err("--node: expected the node-id of a switch, and [[nodes]] has none".into());

@@ -83,6 +83,12 @@ pub(super) struct Flows {
 #[serde(deny_unknown_fields)]
 pub(super) struct Node {
     pub node_id: String,
+    #[serde(default = "usual_weight")]
+    pub weight: i64,
+}
+
+fn usual_weight() -> i64 {
+    super::USUAL_WEIGHT.into()
 }
 
 #[derive(Deserialize)]

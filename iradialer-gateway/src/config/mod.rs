@@ -16,11 +16,12 @@ pub use address::AddressRange;
 pub use hours::Hours;
 pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
+pub use nodes::{Node, USUAL_WEIGHT};
 pub use secret::Secret;
 
 use crate::tdb::DatabaseUrl;
 use iradialer_core::flow::Flow;
-use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, NodeId, TenantId, TrunkName};
+use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ pub struct Config {
     /// How long the queue may get.
     pub queue: QueueConfig,
     /// The switches, each with a NATS user of its own, as far as they are written down.
-    pub nodes: Vec<NodeId>,
+    pub nodes: Vec<Node>,
     /// The trunks by name.
     pub trunks: BTreeMap<TrunkName, Trunk>,
     /// The campaigns by tenant and name.

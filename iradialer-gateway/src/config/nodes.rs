@@ -9,27 +9,59 @@ use iradialer_core::value::NodeId;
 /// `iradialer.conf.xml` that is shipped.
 const DEV_NODE: &str = "switch-1";
 
-pub(super) fn check(nodes: &[file::Node], mistakes: &mut Mistakes) -> Vec<NodeId> {
-    let mut checked = Vec::new();
+/// The weight of a switch that the configuration gives none.
+pub const USUAL_WEIGHT: u16 = 100;
+/// The greatest weight.
+const MOST_WEIGHT: u16 = 1_000;
+
+/// A switch of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its node-id.
+    pub node_id: NodeId,
+    /// Its share of the calls beside the others', 0 to 1000; with 0 it is given none.
+    pub weight: u16,
+}
+
+pub(super) fn check(nodes: &[file::Node], mistakes: &mut Mistakes) -> Vec<Node> {
+    let mut checked: Vec<Node> = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
         let key = format!("nodes[{index}].node_id");
         let Some(node_id) = mistakes.take(NodeId::parse(&key, &node.node_id)) else {
             continue;
         };
-        match checked.contains(&node_id) {
-            true => mistakes.refuse(&key, "an id of its own", node_id.as_str()),
-            false => checked.push(node_id),
+        if checked.iter().any(|node| node.node_id == node_id) {
+            mistakes.refuse(&key, "an id of its own", node_id.as_str());
+            continue;
+        }
+        let weight = u16::try_from(node.weight).ok();
+        match weight.filter(|weight| *weight <= MOST_WEIGHT) {
+            Some(weight) => checked.push(Node { node_id, weight }),
+            None => {
+                let key = format!("nodes[{index}].weight");
+                mistakes.refuse(
+                    &key,
+                    &format!("0 to {MOST_WEIGHT}"),
+                    &node.weight.to_string(),
+                );
+            }
         }
     }
     checked
 }
 
 impl Config {
+    /// The ids of the switches that are configured.
+    pub fn node_ids(&self) -> Vec<NodeId> {
+        let ids = self.nodes.iter().map(|node| node.node_id.clone());
+        ids.collect()
+    }
+
     /// The switches that the development mode's `nats-server` has users for.
     pub fn dev_nodes(&self) -> Vec<NodeId> {
         match self.nodes.is_empty() {
             true => NodeId::parse("node_id", DEV_NODE).into_iter().collect(),
-            false => self.nodes.clone(),
+            false => self.node_ids(),
         }
     }
 }

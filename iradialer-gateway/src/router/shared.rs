@@ -64,7 +64,8 @@ impl Hand {
 
 impl Shared {
     pub(super) fn new(app: App, client: async_nats::Client, stop: CancellationToken) -> Shared {
-        let switches = Switches::new(app.config.router.switch_lost_after, app.clock.now_ms());
+        let switches = Switches::new(app.config.router.switch_lost_after, app.clock.now_ms())
+            .weighing(&app.config.nodes);
         Shared {
             app,
             client,

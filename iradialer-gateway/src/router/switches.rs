@@ -1,6 +1,7 @@
 //! The switches of the cluster as their heartbeats show them.
 
 use super::pace::Pace;
+use crate::config::{Node, USUAL_WEIGHT};
 use iradialer_core::value::{CallUuid, NodeId, TrunkName};
 use iradialer_core::wire::{Heartbeat, SwitchState};
 use std::collections::{BTreeMap, HashMap};
@@ -88,6 +89,8 @@ pub struct Switches {
     lost_after_ms: u64,
     listening_since_ms: u64,
     looked_ms: u64,
+    /// What the configuration gives some.
+    weights: HashMap<NodeId, u16>,
     by_node: BTreeMap<NodeId, Switch>,
 }
 
@@ -119,8 +122,16 @@ impl Switches {
             lost_after_ms: ms(lost_after),
             listening_since_ms: now_ms,
             looked_ms: now_ms,
+            weights: HashMap::new(),
             by_node: BTreeMap::new(),
         }
+    }
+
+    /// The same, with the weights of these switches.
+    pub fn weighing(mut self, nodes: &[Node]) -> Switches {
+        let weights = nodes.iter().map(|node| (node.node_id.clone(), node.weight));
+        self.weights = weights.collect();
+        self
     }
 
     /// We may have missed heartbeats until now, because we were disconnected or stood still: no
@@ -189,14 +200,15 @@ impl Switches {
         }
     }
 
-    /// The least loaded switch that can take a call on `trunk` now.
+    /// The switch that can take a call on `trunk` now and is loaded least for its weight.
     pub fn choose(&mut self, trunk: &TrunkName, now_ms: u64) -> Result<Chosen, NoSwitch> {
         self.mind_the_time(now_ms);
         let lost_after_ms = self.lost_after_ms;
         let mut soonest = None;
         let mut best: Option<(f64, &Switch)> = None;
         for switch in self.by_node.values_mut() {
-            if !switch.has_room(now_ms, lost_after_ms) {
+            let weight = weight_of(&self.weights, &switch.heartbeat.node_id);
+            if weight == 0 || !switch.has_room(now_ms, lost_after_ms) {
                 continue;
             }
             let ready_ms = switch.ready_ms(trunk, now_ms);
@@ -204,7 +216,7 @@ impl Switches {
                 soonest = Some(soonest.map_or(ready_ms, |soonest: u64| soonest.min(ready_ms)));
                 continue;
             }
-            let load = switch.load();
+            let load = switch.load() / f64::from(weight);
             if best.is_none_or(|(least, _)| load < least) {
                 best = Some((load, switch));
             }
@@ -227,7 +239,10 @@ impl Switches {
         let switches = self.by_node.values_mut().take(limit);
         switches
             .map(|switch| Considered {
-                verdict: switch.verdict(trunk, now_ms, lost_after_ms),
+                verdict: match weight_of(&self.weights, &switch.heartbeat.node_id) {
+                    0 => "weight_0",
+                    _ => switch.verdict(trunk, now_ms, lost_after_ms),
+                },
                 node: switch.heartbeat.node_id.clone(),
                 calls: switch.expected_calls(),
                 max_calls: switch.heartbeat.max_calls,
@@ -473,9 +488,15 @@ impl Switch {
             .saturating_add(self.unanswered)
     }
 
+    /// Its share of what it can hold that it would hold with one call more: an empty switch of greater
+    /// weight comes before an empty one of less.
     fn load(&self) -> f64 {
-        f64::from(self.expected_calls()) / f64::from(self.heartbeat.max_calls.max(1))
+        f64::from(self.expected_calls() + 1) / f64::from(self.heartbeat.max_calls.max(1))
     }
+}
+
+fn weight_of(weights: &HashMap<NodeId, u16>, node: &NodeId) -> u16 {
+    weights.get(node).copied().unwrap_or(USUAL_WEIGHT)
 }
 
 fn ms(duration: Duration) -> u64 {

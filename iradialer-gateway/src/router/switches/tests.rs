@@ -55,6 +55,36 @@ fn the_least_loaded_switch_is_chosen() {
 }
 
 #[test]
+fn calls_are_shared_by_weight_and_capacity() {
+    let weighing = |name: &str, weight| Node {
+        node_id: node(name),
+        weight,
+    };
+    let nodes = [weighing("a", 300), weighing("none", 0)];
+    let life = [
+        heartbeat("a", 0, 1000),
+        heartbeat("b", 0, 1000),
+        heartbeat("small", 0, 100),
+        heartbeat("none", 0, 1000),
+    ];
+    let mut switches = switches(&life).weighing(&nodes);
+    let mut given: HashMap<String, u32> = HashMap::new();
+    // In the proportion of weight times capacity: 300, 100 and 10.
+    for now_ms in (0..410).map(|nth| nth * 10) {
+        let chosen = switches.choose(&trunk("t"), now_ms).unwrap();
+        switches.sent(&chosen.node, now_ms);
+        switches.accepted(&chosen);
+        switches.settled(&chosen.node);
+        *given.entry(chosen.node.to_string()).or_default() += 1;
+    }
+    let share = |name: &str| given.get(name).copied().unwrap_or(0);
+    assert_eq!(share("none"), 0);
+    assert!((295..=305).contains(&share("a")), "{given:?}");
+    assert!((97..=103).contains(&share("b")), "{given:?}");
+    assert!((9..=11).contains(&share("small")), "{given:?}");
+}
+
+#[test]
 fn a_full_a_draining_and_a_silent_switch_get_nothing() {
     let mut full = switches(&[heartbeat("a", 10, 10)]);
     assert_eq!(full.choose(&trunk("t"), 0), Err(NoSwitch::Wait));
