@@ -204,6 +204,12 @@ impl Journal {
         self.send(record, Some(then), true, false);
     }
 
+    /// Writes a record somebody waits for, and not in a hurry: it comes to the disk with others, some ms
+    /// later. One the disk does not take is refused.
+    pub fn promise_along(&self, record: Record, then: Completion) {
+        self.send(record, Some(then), false, false);
+    }
+
     /// Writes a record that may not be lost: while the disk is at fault it waits.
     pub fn settle(&self, record: Record, then: Completion) {
         self.send(record, Some(then), true, true);

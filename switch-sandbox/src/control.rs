@@ -108,10 +108,10 @@ fn go_down() {
     while !session::uuids().is_empty() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
-    if loader::is_loaded() {
-        if let Err(reason) = loader::unload(true) {
-            log::write(SWITCH_LOG_NOTICE, format_args!("unload: {reason}"));
-        }
+    if loader::is_loaded()
+        && let Err(reason) = loader::unload(true)
+    {
+        log::write(SWITCH_LOG_NOTICE, format_args!("unload: {reason}"));
     }
 }
 

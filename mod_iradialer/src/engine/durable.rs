@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// How long an attempt is remembered after its command has lost its force, ms: longer than a message is
 /// ever held up.
 const REMEMBERED_MS: u64 = 600_000;
+/// A refused one is remembered so long, ms: past `not_after` its command has no force, unless somebody
+/// sets the clock back by more.
+const REFUSED_MS: u64 = 60_000;
 /// An ended attempt that is not confirmed is published again so long after the last time, ms.
 const AGAIN_AFTER_MS: u64 = 10_000;
 
@@ -99,16 +102,27 @@ impl Engine {
         }
     }
 
-    /// Refuses a command that has left no trace yet.
+    /// Refuses a command that has left no trace yet. A switch that is offered more than it can do refuses
+    /// thousands a second, and must not spend on them what its calls need.
     fn refuse(&self, command: &DialCommand, refusal: Refusal, reply: Reply) {
-        let fence = self.fence(command.attempt_id, command.not_after_ms);
+        let now_ms = self.host.now_us() / 1000;
+        let from = match command.not_after_ms {
+            u64::MAX => now_ms,
+            not_after_ms => now_ms.max(not_after_ms),
+        };
+        let fence = Record::Fence(Fence {
+            attempt_id: command.attempt_id,
+            epoch: self.admission.own_epoch(),
+            until_ms: from.saturating_add(REFUSED_MS),
+            dialled: false,
+        });
         let then = Box::new(move |done: Result<(), Fault>| {
             reply(refused(match done {
                 Ok(()) => refusal,
                 Err(fault) => faulty(&fault),
             }));
         });
-        self.outbox.journal().promise(fence, then);
+        self.outbox.journal().promise_along(fence, then);
     }
 
     /// On a dialer's thread: has on the disk that these calls are about to be dialled, and begins them.

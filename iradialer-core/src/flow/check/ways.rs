@@ -126,10 +126,10 @@ fn check_silent_loops(flow: &Flow, reached: &BTreeSet<&str>, findings: &mut Vec<
             walk.push(here);
             at = silent_way_on(flow, here);
         }
-        if let Some(to) = silent_way_on(flow, name) {
-            if goes_back_silently(flow, to) {
-                report_silent_loop(flow, &[name, to], findings);
-            }
+        if let Some(to) = silent_way_on(flow, name)
+            && goes_back_silently(flow, to)
+        {
+            report_silent_loop(flow, &[name, to], findings);
         }
     }
 }
