@@ -39,6 +39,31 @@ const ROUTERS: &[&str] = &["router-a", "router-b"];
 const CLOCK_SLACK_MS: i64 = 1_000;
 
 impl Evidence {
+    /// What a far end of its own saw says which request it is of: that gives the call, and the call the
+    /// attempt, the last one assigned before on that switch and trunk. One that was not assigned at all
+    /// stays without a name, and so is found.
+    pub fn name_what_came_by_wire(&mut self) {
+        let mut invites = std::mem::take(&mut self.facts.invites);
+        for invite in invites.iter_mut().filter(|i| i.attempt_id.is_empty()) {
+            let mut calls = self.facts.calls.iter();
+            if let Some(call) = calls.find(|call| call.key == invite.call) {
+                invite.call = call.call.clone();
+            }
+            let attempts = self.facts.attempts.iter().flatten();
+            // A router's clock may have been ahead when it wrote down the time.
+            let its = attempts.map(|(_, attempt)| attempt).filter(|attempt| {
+                attempt.call == invite.call
+                    && attempt.node == invite.node
+                    && attempt.trunk == invite.trunk
+                    && self.wall(ROUTERS, attempt.assigned_ms).0 <= invite.at_ms()
+            });
+            if let Some(attempt) = its.max_by_key(|attempt| attempt.attempt) {
+                invite.attempt_id = attempt.attempt_id.clone();
+            }
+        }
+        self.facts.invites = invites;
+    }
+
     /// Whether the switch `node` died between the two times (ms since the Unix epoch).
     fn died(&self, node: &str, from_ms: i64, to_ms: i64) -> bool {
         self.happened(node, from_ms, to_ms, |what| *what == What::Died)

@@ -94,34 +94,6 @@ pub struct Facts {
     pub invites: Vec<Invite>,
 }
 
-impl Facts {
-    /// What a far end of its own saw says which request it is of: that gives the call, and the call the
-    /// attempt, the last one assigned before on that switch and trunk. One that was not assigned at all
-    /// stays without a name, and so is found.
-    fn name_what_came_by_wire(&mut self) {
-        let calls = &self.calls;
-        for invite in self
-            .invites
-            .iter_mut()
-            .filter(|invite| invite.attempt_id.is_empty())
-        {
-            if let Some(call) = calls.iter().find(|call| call.key == invite.call) {
-                invite.call = call.call.clone();
-            }
-            let attempts = self.attempts.iter().flatten().map(|(_, attempt)| attempt);
-            let its = attempts.filter(|attempt| {
-                attempt.call == invite.call
-                    && attempt.node == invite.node
-                    && attempt.trunk == invite.trunk
-                    && attempt.assigned_ms <= invite.at_ms()
-            });
-            if let Some(attempt) = its.max_by_key(|attempt| attempt.assigned_ms) {
-                invite.attempt_id = attempt.attempt_id.clone();
-            }
-        }
-    }
-}
-
 /// A connection to the TDB that reads.
 pub struct Reader(AnyConnection);
 
@@ -172,7 +144,6 @@ impl Reader {
             invites,
         };
         facts.invites.sort_by_key(|invite| invite.at_us);
-        facts.name_what_came_by_wire();
         Ok(facts)
     }
 

@@ -14,7 +14,10 @@ use tempfile::TempDir;
 const START_TIME: Duration = Duration::from_secs(60);
 /// How long a stop may take.
 const STOP_TIME: Duration = Duration::from_secs(30);
-/// How long the helpers of a server that was killed take to see it.
+/// How often a server that was killed is started again before something else is wrong with it: it refuses
+/// while a helper of its former life holds their memory, until that sees that it is alone.
+const STARTS: usize = 5;
+/// The time between two of them.
 const HELPERS_TIME: Duration = Duration::from_secs(2);
 /// The user and the database.
 const NAME: &str = "iradialer";
@@ -78,8 +81,6 @@ impl Postgres {
     pub async fn kill(&mut self) -> Result<()> {
         self.process.signal(Signal::KILL)?;
         self.process.stop(STOP_TIME).await?;
-        // Its helpers see that it is gone and end by themselves; until then they hold its memory.
-        tokio::time::sleep(HELPERS_TIME).await;
         Ok(())
     }
 
@@ -98,8 +99,16 @@ impl Postgres {
 
     /// Starts it again on the same port and data.
     pub async fn start_again(&mut self) -> Result<()> {
-        self.process = Self::spawn(self.dir.path(), &self.programs, self.port)?;
-        self.wait_until_ready().await
+        let mut started = Ok(());
+        for _ in 0..STARTS {
+            self.process = Self::spawn(self.dir.path(), &self.programs, self.port)?;
+            started = self.wait_until_ready().await;
+            if started.is_ok() || self.process.ended().is_none() {
+                break;
+            }
+            tokio::time::sleep(HELPERS_TIME).await;
+        }
+        started
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {

@@ -102,6 +102,7 @@ pub async fn run(built: &Built, options: Options) -> Result<Outcome> {
         not_struck: tally.missing(),
     };
     evidence.entries.sort_by_key(|entry| entry.at_ms);
+    evidence.name_what_came_by_wire();
     let findings = check(&evidence);
     let summary = format!(
         "seed {}, {} faults, {:?}, full disks {}: {} calls accepted, {} INVITEs, {:.0} s in all, of which {:.0} s to settle",

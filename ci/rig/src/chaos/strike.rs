@@ -87,9 +87,12 @@ async fn ours(world: &World, fault: &Fault, node: &mut Node) -> Result<()> {
             node.stop(chronicle).await;
             let armed = format!("{point}=pause({})@{hit}", pause.as_millis());
             let began_ms = now_ms();
+            let before = node.failpoints_struck().len();
             node.start(chronicle, Some(&armed)).await?;
             hand_over_lease(world, fault.target).await?;
-            sleep(FAILPOINT_TIME + pause).await;
+            if stands_still(node, before).await {
+                sleep(pause).await;
+            }
             hindered(world, fault.target, began_ms);
             node.stop(chronicle).await;
         }
@@ -166,6 +169,18 @@ async fn dies(node: &mut Node) {
         }
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until it has come upon one failpoint more than it had `before`, but not for long. Whether it has.
+async fn stands_still(node: &Node, before: usize) -> bool {
+    let deadline = Instant::now() + FAILPOINT_TIME;
+    while Instant::now() < deadline {
+        if node.failpoints_struck().len() > before {
+            return true;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    false
 }
 
 async fn full(disk: &Disk, lasts: Duration) -> Result<()> {

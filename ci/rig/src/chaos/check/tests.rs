@@ -405,3 +405,28 @@ fn only_what_ended_as_unknown_is_told_of_after_its_end() {
     evidence.facts.calls[1].state = "unknown".into();
     assert!(!broken(&evidence).contains(&last));
 }
+
+#[test]
+fn what_came_by_wire_is_named_though_the_router_s_clock_was_ahead() {
+    let mut evidence = clean(2);
+    for (index, invite) in evidence.facts.invites.iter_mut().enumerate() {
+        invite.attempt_id.clear();
+        invite.call = format!("chaos-{index}");
+    }
+    attempt_of(&mut evidence, "call-1-1").assigned_ms += 60_000;
+    evidence.name_what_came_by_wire();
+    let names = |evidence: &Evidence| -> Vec<_> {
+        let invites = evidence.facts.invites.iter();
+        invites.map(|invite| invite.attempt_id.clone()).collect()
+    };
+    assert_eq!(names(&evidence), ["call-0-1", ""], "assigned after it");
+
+    let moved = What::ClockMoved {
+        off_ms: 60_000,
+        until_ms: BEGAN_MS as u64 + 5_000,
+    };
+    happens(&mut evidence, BEGAN_MS, moved);
+    evidence.entries[0].target = Target::RouterA;
+    evidence.name_what_came_by_wire();
+    assert_eq!(names(&evidence), ["call-0-1", "call-1-1"]);
+}
