@@ -28,7 +28,7 @@ struct Args {
     )]
     ladder: Vec<f64>,
     /// Loads and unloads with calls up.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 200)]
     cycles: usize,
     /// Calls in the long queue.
     #[arg(long, default_value_t = 10_000_000)]
