@@ -113,15 +113,30 @@ impl Evidence {
     /// The earliest and the latest moment that it may have been when the clock of one of `nodes` showed
     /// `shown_ms`.
     fn wall(&self, nodes: &[&str], shown_ms: i64) -> (i64, i64) {
+        let may_be = self.moments(nodes, shown_ms);
+        may_be.fold((shown_ms, shown_ms), |(first, last), at_ms| {
+            (first.min(at_ms), last.max(at_ms))
+        })
+    }
+
+    /// The latest moment, and none after `until_ms`, that it may have been when the clock of one of
+    /// `nodes` showed `shown_ms`: of an attempt that was dialled at `until_ms` it is certain that it was
+    /// assigned before.
+    fn wall_until(&self, nodes: &[&str], shown_ms: i64, until_ms: i64) -> i64 {
+        let may_be = self.moments(nodes, shown_ms);
+        let latest = may_be.filter(|at_ms| *at_ms <= until_ms).max();
+        latest.unwrap_or(until_ms)
+    }
+
+    /// The moments that it may have been when the clock of one of `nodes` showed `shown_ms`.
+    fn moments(&self, nodes: &[&str], shown_ms: i64) -> impl Iterator<Item = i64> {
         let moves = nodes.iter().flat_map(|node| self.moves(node));
-        let mut may_be = (shown_ms, shown_ms);
-        for (off_ms, from_ms, until_ms) in moves {
+        let moved = moves.filter_map(move |(off_ms, from_ms, until_ms)| {
             let at_ms = shown_ms - off_ms;
-            if (from_ms - CLOCK_SLACK_MS..=until_ms + CLOCK_SLACK_MS).contains(&at_ms) {
-                may_be = (may_be.0.min(at_ms), may_be.1.max(at_ms));
-            }
-        }
-        may_be
+            let during = from_ms - CLOCK_SLACK_MS..=until_ms + CLOCK_SLACK_MS;
+            during.contains(&at_ms).then_some(at_ms)
+        });
+        std::iter::once(shown_ms).chain(moved)
     }
 
     /// Each move of the clock of `node`: by how much, from when and until when, ms.

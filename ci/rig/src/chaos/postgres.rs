@@ -132,6 +132,16 @@ impl Postgres {
         format!("postgres://{NAME}@{address}/{NAME}")
     }
 
+    /// Leaves what is in the database in a file, as SQL, if it can be read.
+    pub fn dump(&self, to: &Path) {
+        let mut dump = self.client("pg_dump");
+        let _ = dump
+            .arg("--file")
+            .arg(to)
+            .arg(self.url(self.address()))
+            .status();
+    }
+
     fn client(&self, name: &str) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command.current_dir(self.dir.path());

@@ -325,9 +325,13 @@ impl World {
         let World {
             nodes,
             tdb_disk,
+            postgres,
             dir,
             ..
         } = self;
+        if let Some(postgres) = postgres.map(Mutex::into_inner) {
+            postgres.dump(&dir.path().join("tdb.sql"));
+        }
         for node in nodes.into_values().map(Mutex::into_inner) {
             let Node { life, disk, .. } = node;
             drop(life);

@@ -60,7 +60,7 @@ fn begun_together(evidence: &Evidence, invites: &[&Invite]) -> usize {
         let attempts = evidence.facts.attempts.as_ref();
         let attempt = attempts.and_then(|attempts| attempts.get(&invite.attempt_id));
         let assigned_ms = attempt.map_or(invite.at_ms(), |attempt| attempt.assigned_ms);
-        evidence.wall(ROUTERS, assigned_ms).1.min(invite.at_ms())
+        evidence.wall_until(ROUTERS, assigned_ms, invite.at_ms())
     };
     let mut begun: Vec<i64> = invites.iter().map(begun_ms).collect();
     begun.sort_unstable();
