@@ -74,7 +74,7 @@ pub struct LegFacts {
     pub cause: String,
     /// The SIP status of a failed INVITE.
     pub sip_status: Option<u16>,
-    /// The phrase that came with it.
+    /// The phrase that came with it; none where no answer came, and the status is the SIP stack's own.
     pub sip_phrase: Option<String>,
     /// Whether it was this side that hung up.
     pub by_switch: bool,

@@ -134,7 +134,8 @@ pub struct Hangup {
     pub hangup_cause: String,
     /// The SIP status that ended it, where one came: of the failed INVITE, 200 for an answered call.
     pub sip_status: Option<u16>,
-    /// The phrase that came with it.
+    /// The phrase that came with it. Without one no answer came at all, and the status is what the switch's
+    /// SIP stack ended the INVITE with: 408 when its time was up, 503 when it could not be sent.
     pub sip_phrase: Option<String>,
     /// Who ended it.
     pub by: EndedBy,

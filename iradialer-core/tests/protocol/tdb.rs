@@ -338,7 +338,7 @@ fn may_try_again(
     unload_is_final: bool,
 ) -> bool {
     let refused = match hangup.by {
-        EndedBy::Callee => matches!(hangup.sip_status, Some(408 | 500 | 502..=504)),
+        EndedBy::Callee => matches!(hangup.sip_status, Some(500 | 502..=504)),
         EndedBy::Switch => !unload_is_final,
         _ => false,
     };

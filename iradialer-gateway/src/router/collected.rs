@@ -25,19 +25,19 @@ struct Reading {
     stored: u64,
 }
 
-/// The last reading and when it was made, ms since the Unix epoch; none where it could not be.
+/// The last reading and when it was made, ms by the steady clock; none where it could not be.
 #[derive(Default)]
 pub(super) struct Gauge(Mutex<Option<(u64, Option<Reading>)>>);
 
 impl Gauge {
     async fn read(&self, shared: &Shared) -> Option<Reading> {
         let mut last = self.0.lock().await;
-        let now_ms = shared.now_ms();
+        let now_ms = shared.steady_ms();
         match *last {
             Some((read_ms, reading)) if now_ms.abs_diff(read_ms) < FRESH_MS => reading,
             _ => {
                 let reading = timeout(ANSWER_TIMEOUT, read(shared)).await.ok().flatten();
-                *last = Some((shared.now_ms(), reading));
+                *last = Some((shared.steady_ms(), reading));
                 reading
             }
         }
@@ -89,7 +89,7 @@ impl Catching {
     /// How they get on. Once they have caught up, the next question is about what is published by then.
     pub(super) async fn ask(&mut self, shared: &Shared) -> Progress {
         let reading = shared.collected.read(shared).await;
-        self.take(reading, shared.now_ms())
+        self.take(reading, shared.steady_ms())
     }
 
     fn take(&mut self, reading: Option<Reading>, now_ms: u64) -> Progress {

@@ -5,6 +5,7 @@ use super::plan::Place;
 use super::reconcile::begin_to_settle;
 use super::shared::{Holder, Shared};
 use super::switches::Chosen;
+use crate::clock::Moment;
 use crate::tdb::{Assignment, GatewayEnd, QueuedCall, Requeued, TdbError};
 use async_nats::RequestErrorKind;
 use iradialer_core::subject;
@@ -23,6 +24,9 @@ pub(super) struct Plan {
     pub(super) epoch: u64,
     /// When the look at the queue began that found it.
     pub(super) picked: Instant,
+    /// When it was planned. Its time runs from then on: should this process stand still before it is sent,
+    /// the command is too old when it goes out, and not the call dialled at an hour that nobody chose.
+    pub(super) at: Moment,
 }
 
 /// What came of a dial command.
@@ -40,9 +44,7 @@ enum Answer {
 /// Assigns the call, sends the dial command and acts on the answer. The call stays in hand until then.
 pub(super) async fn dispatch(shared: Arc<Shared>, plan: Plan, holder: Holder) {
     let call = plan.call.call_uuid;
-    // Counted from before the assignment: should this process stand still in between, the command is
-    // too old when it goes out, and not the call dialled at an hour that nobody chose.
-    let now_ms = shared.now_ms();
+    let now_ms = plan.at.wall_ms;
     let not_after_ms = now_ms + shared.app.config.router.not_after.as_millis() as u64;
     let assignment = Assignment {
         call_uuid: call,
@@ -74,9 +76,11 @@ async fn assign_and_send(
     assignment: &Assignment,
     now_ms: u64,
 ) -> Result<(), TdbError> {
+    let (call, attempt) = (assignment.call_uuid, assignment.attempt);
     iradialer_core::failpoint::hit("router.assign.before");
     let assigned = shared.app.tdb.assign(REGION, assignment.clone(), now_ms);
     if !assigned.await? {
+        shared.paces().not_sent((call, attempt));
         return Ok(());
     }
     iradialer_core::failpoint::hit("router.assign.after");
@@ -147,9 +151,10 @@ async fn act(
     answer: Answer,
 ) -> Result<(), TdbError> {
     let (call, attempt) = (assignment.call_uuid, assignment.attempt);
-    let now_ms = shared.now_ms();
+    let now_ms = shared.steady_ms();
     match answer {
         Answer::Reply(DialReply::Accepted) => {
+            shared.paces().begun((call, attempt), now_ms);
             shared.switches().accepted(switch);
             confirm(shared, call, attempt, &switch.node).await
         }
@@ -189,9 +194,9 @@ async fn refused(
             begin_to_settle(shared, assignment.clone());
             return Ok(());
         }
-        RefusalReason::Busy => shared.switches().busy(switch, shared.now_ms()),
+        RefusalReason::Busy => shared.switches().busy(switch, shared.steady_ms()),
         RefusalReason::TrunkUnavailable => {
-            let now_ms = shared.now_ms();
+            let now_ms = shared.steady_ms();
             shared
                 .switches()
                 .trunk_down(switch, &assignment.trunk, now_ms);
@@ -237,6 +242,9 @@ pub(super) async fn requeue(
         .tdb
         .requeue(shared.lead(), call, attempt, reason, not_before_ms, now_ms)
         .await?;
+    if requeued != Requeued::Stale {
+        shared.paces().not_sent((call, attempt));
+    }
     if requeued == Requeued::Canceled {
         shared.app.wake.dispatcher.notify_one();
     }
@@ -259,6 +267,7 @@ async fn reject(
     attempt: u32,
     reason: &str,
 ) -> Result<(), TdbError> {
+    shared.paces().not_sent((call, attempt));
     let now_ms = shared.now_ms();
     let end = GatewayEnd::Rejected;
     shared

@@ -48,7 +48,7 @@ async fn listen_for_ever(shared: &Shared) {
 
 fn hear(shared: &Shared, heartbeat: Heartbeat) {
     let (node, state) = (heartbeat.node_id.clone(), heartbeat.state);
-    let heard = shared.switches().hear(heartbeat, shared.now_ms());
+    let heard = shared.switches().hear(heartbeat, shared.steady_ms());
     match heard {
         Heard::Nothing => return,
         Heard::Change => {

@@ -25,6 +25,35 @@ pub(super) struct Keeper {
     region: &'static str,
     holder: String,
     lease: watch::Sender<Option<Lease>>,
+    other: Watch,
+}
+
+/// Another's lease, as far as it is seen to live. The wall clocks of two machines may be minutes apart.
+#[derive(Debug, Default)]
+struct Watch {
+    /// The lease, and since when it has stood like that, ms by the steady clock.
+    seen: Option<(Lease, u64)>,
+}
+
+impl Watch {
+    /// Takes in how the lease stands at `now_ms`. Returns it if it has stood like that for longer than its
+    /// holder may use it without a renewal.
+    fn look(&mut self, lease: Option<Lease>, now_ms: u64) -> Option<Lease> {
+        let since_ms = match self.seen {
+            Some((seen, since_ms)) if lease == Some(seen) => since_ms,
+            _ => now_ms,
+        };
+        self.seen = lease.map(|lease| (lease, since_ms));
+        lease.filter(|_| now_ms.saturating_sub(since_ms) > LEASE_MS)
+    }
+
+    /// How long until it may be found dead, if it is.
+    fn due(&self, now_ms: u64) -> Duration {
+        let due_ms = self
+            .seen
+            .map_or(u64::MAX, |(_, since_ms)| since_ms + LEASE_MS + 1);
+        Duration::from_millis(due_ms.saturating_sub(now_ms))
+    }
 }
 
 impl Keeper {
@@ -39,6 +68,7 @@ impl Keeper {
             shared,
             region,
             lease,
+            other: Watch::default(),
         };
         (keeper, seen)
     }
@@ -57,14 +87,14 @@ impl Keeper {
             }
             let interval = match self.lease.borrow().is_some() {
                 true => RENEW_INTERVAL,
-                false => TRY_INTERVAL,
+                false => TRY_INTERVAL.min(self.other.due(shared.steady_ms())),
             };
             tokio::select! {
                 () = sleep(interval) => {}
                 () = shared.stale_epoch.notified() => {
                     // The switch has seen a higher epoch than the TDB ever gave out (the TDB is new,
                     // the switch is not), or we have lost the lease and taking it fails.
-                    self.set(None);
+                    self.set(None, 0);
                     sleep(RETAKE_DELAY).await;
                 }
                 () = shared.stop.cancelled() => {}
@@ -75,11 +105,13 @@ impl Keeper {
 
     async fn keep(&mut self) -> Result<(), TdbError> {
         let tdb = &self.shared.app.tdb;
-        let now_ms = self.shared.now_ms();
         let held = *self.lease.borrow();
         let Some(held) = held else {
+            let seen = tdb.seen_lease(self.region).await?;
+            let stale = self.other.look(seen, self.shared.steady_ms());
+            let began = self.shared.moment();
             let taken = tdb
-                .take_lease(self.region, &self.holder, LEASE_MS, now_ms)
+                .take_lease(self.region, &self.holder, stale, LEASE_MS, began.wall_ms)
                 .await?;
             if let Some(lease) = taken {
                 tracing::info!(
@@ -88,34 +120,44 @@ impl Keeper {
                     "this router gives out the calls"
                 );
                 self.shared.epoch.store(lease.epoch, Ordering::Relaxed);
-                self.set(Some(lease));
+                self.other = Watch::default();
+                self.set(Some(lease), began.steady_ms);
             }
             return Ok(());
         };
+        let began = self.shared.moment();
         let renewed = tdb
-            .renew_lease(self.region, &self.holder, held.epoch, LEASE_MS, now_ms)
+            .renew_lease(
+                self.region,
+                &self.holder,
+                held.epoch,
+                LEASE_MS,
+                began.wall_ms,
+            )
             .await?;
         if renewed.is_none() {
             tracing::warn!(
                 region = self.region,
                 "another router gives out the calls now"
             );
-            // Whoever took it may have our name, if it runs on our data: from now on only an expired
-            // lease is taken, so that the two don't take it from each other in turns.
+            // Whoever took it may have our name, if it runs on our data: from now on only a lease that is
+            // dead is taken, so that the two don't take it from each other in turns.
             self.holder = Uuid::new_v4().to_string();
         }
-        self.set(renewed);
+        self.set(renewed, began.steady_ms);
         Ok(())
     }
 
-    fn set(&self, lease: Option<Lease>) -> Option<Lease> {
-        let ends_ms = lease.map_or(0, |lease| lease.expires_ms);
+    /// The lease is used for so long from when its taking or renewal began: whoever sees it stand still for
+    /// as long has begun to later.
+    fn set(&self, lease: Option<Lease>, began_ms: u64) -> Option<Lease> {
+        let ends_ms = lease.map_or(0, |_| began_ms + LEASE_MS);
         self.shared.lease_ends_ms.store(ends_ms, Ordering::Relaxed);
         self.lease.send_replace(lease)
     }
 
     async fn give_up(&self) {
-        let Some(held) = self.set(None) else {
+        let Some(held) = self.set(None, 0) else {
             return;
         };
         let dropped = self
@@ -130,8 +172,51 @@ impl Keeper {
     }
 }
 
-/// The same after a restart of the same gateway, so that it need not wait for its own lease to expire.
+/// The same after a restart of the same gateway, so that it need not wait until its own lease is seen to be dead.
 fn stable_holder(shared: &Shared) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}:{}", host.trim(), shared.app.config.data_dir.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(epoch: u64, expires_ms: u64) -> Option<Lease> {
+        Some(Lease { epoch, expires_ms })
+    }
+
+    #[test]
+    fn a_lease_is_dead_when_it_stands_still_whatever_time_it_names() {
+        // Of a holder whose clock was ahead, then back.
+        for expires_ms in [1, 10_000, u64::MAX] {
+            let mut watch = Watch::default();
+            assert_eq!(watch.look(lease(7, expires_ms), 10_000), None);
+            assert_eq!(watch.due(10_000), Duration::from_millis(LEASE_MS + 1));
+            assert_eq!(watch.look(lease(7, expires_ms), 10_000 + LEASE_MS), None);
+            let due_ms = 10_000 + LEASE_MS + 1;
+            assert_eq!(watch.due(due_ms), Duration::ZERO);
+            assert_eq!(
+                watch.look(lease(7, expires_ms), due_ms),
+                lease(7, expires_ms)
+            );
+        }
+    }
+
+    #[test]
+    fn one_that_is_renewed_or_taken_lives() {
+        let mut watch = Watch::default();
+        for second in 0..20 {
+            // Back as well: its holder's clock may be set.
+            let expires_ms = if second < 10 {
+                50_000 + second
+            } else {
+                1_000 + second
+            };
+            assert_eq!(watch.look(lease(7, expires_ms), second * 1_000), None);
+        }
+        assert_eq!(watch.look(lease(8, 1_019), 22_001), None, "another took it");
+        assert_eq!(watch.look(None, 30_000), None);
+        assert_eq!(watch.look(lease(8, 1_019), 30_001), None);
+    }
 }

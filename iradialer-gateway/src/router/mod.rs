@@ -18,16 +18,17 @@ mod settle;
 mod shared;
 mod sweep;
 pub mod switches;
+mod trunk_pace;
 mod turns;
 mod view;
 
 use crate::app::App;
+use crate::clock::Moment;
 use crate::config::Campaign;
 use crate::tdb::{GatewayEnd, Lease, QueuedCall, TdbError};
 use crate::trunk::TrunkState;
 use dispatch::{Plan, dispatch};
 use iradialer_core::value::{CallUuid, TrunkName};
-use pace::Pace;
 use plan::{Look, Room, Sought};
 use shared::{Hand, Shared};
 use std::collections::{HashMap, VecDeque};
@@ -68,27 +69,25 @@ pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) 
 struct Router {
     shared: Arc<Shared>,
     lease: watch::Receiver<Option<Lease>>,
-    paces: HashMap<TrunkName, Pace>,
-    /// The epoch under which they were begun.
+    /// The epoch under which the paces of the trunks were begun, or taken over.
     paced_under: u64,
     turns: Turns,
     sweeper: Sweeper,
     view: View,
-    looked_ms: u64,
+    looked: Moment,
 }
 
 impl Router {
     fn new(shared: Arc<Shared>, lease: watch::Receiver<Option<Lease>>) -> Router {
-        let now_ms = shared.now_ms();
+        let looked = shared.moment();
         Router {
             turns: Turns::default(),
             sweeper: Sweeper::default(),
             view: View::default(),
             shared,
             lease,
-            paces: HashMap::new(),
             paced_under: 0,
-            looked_ms: now_ms,
+            looked,
         }
     }
 
@@ -119,34 +118,47 @@ impl Router {
 
     /// Does what can be done now. Returns how long nothing will fall due.
     async fn look(&mut self) -> Result<Duration, TdbError> {
-        let now_ms = self.shared.now_ms();
-        self.mind_deafness(now_ms);
+        let now = self.shared.moment();
+        self.mind_the_time(now);
         let Some(lease) = *self.lease.borrow_and_update() else {
             return Ok(TICK);
         };
-        if lease.expires_ms <= now_ms {
+        if !self.shared.leads() {
             return Ok(TICK);
         }
-        self.sweeper.look(&self.shared, now_ms).await?;
+        let now_ms = now.wall_ms;
+        self.sweeper.look(&self.shared, now).await?;
         self.view.keep(&self.shared, now_ms).await?;
         let queue_change_ms = self.expire(now_ms).await?;
         let plan_again_ms = match self.shared.is_connected() {
-            true => self.dispatch_what_fits(lease.epoch, now_ms).await?,
+            true => self.dispatch_what_fits(lease.epoch, now).await?,
             false => None,
         };
+        let queue_change_ms = queue_change_ms.map(|at_ms| now.steady_at(at_ms));
         let next_ms = [queue_change_ms, plan_again_ms].into_iter().flatten().min();
-        let pause = next_ms.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms)));
+        let pause = next_ms.map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now.steady_ms)));
         Ok(pause.unwrap_or(TICK).min(TICK))
     }
 
     /// Heartbeats are missed while the bus is away and while this process stands still; that silence
-    /// is ours, not the switches'.
-    fn mind_deafness(&mut self, now_ms: u64) {
-        let stood_still = now_ms.saturating_sub(self.looked_ms) > STOOD_STILL_MS;
+    /// is ours, not the switches'. A clock that was set is told, because times that it wrote are off.
+    fn mind_the_time(&mut self, now: Moment) {
+        let stood_still = now.steady_ms.saturating_sub(self.looked.steady_ms) > STOOD_STILL_MS;
         if stood_still || !self.shared.is_connected() {
-            self.shared.switches().deaf_until(now_ms);
+            self.shared.switches().deaf_until(now.steady_ms);
         }
-        self.looked_ms = now_ms;
+        let by_ms = now.set_since(&self.looked);
+        if by_ms != 0 {
+            let direction = if by_ms > 0 { "ahead" } else { "back" };
+            let by_s = by_ms.unsigned_abs() as f64 / 1_000.0;
+            tracing::warn!(
+                direction,
+                by_s,
+                "the clock of this machine was set: what waits by it \
+                is due by the new time"
+            );
+        }
+        self.looked = now;
     }
 
     /// Ends what has waited too long. Returns when the queue next changes by itself.
@@ -170,23 +182,37 @@ impl Router {
         &mut self,
         states: &HashMap<TrunkName, TrunkState>,
         epoch: u64,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<(), TdbError> {
         let shared = Arc::clone(&self.shared);
+        let not_after_ms = shared.app.config.router.not_after.as_millis() as u64;
         for trunk in shared.app.config.trunks.values() {
             let state = states.get(&trunk.name);
-            let rate = state.map_or(trunk.max_cps, |state| state.rate(trunk.max_cps, now_ms));
-            if let (true, Some(pace)) = (self.paced_under == epoch, self.paces.get_mut(&trunk.name))
-            {
-                pace.set_rate(rate, now_ms);
+            let rate = state.map_or(trunk.max_cps, |state| {
+                state.rate(trunk.max_cps, now.wall_ms)
+            });
+            let (most, window_ms) = shared
+                .paces()
+                .at_rate(&trunk.name, rate, now.steady_ms)
+                .window();
+            if self.paced_under == epoch {
                 continue;
             }
-            let fresh = Pace::new(rate, now_ms);
-            let after_ms = now_ms.saturating_sub(fresh.window_ms() + 1);
-            let limit = u32::try_from(fresh.window_starts()).unwrap_or(u32::MAX);
+            let after_ms = now.wall_ms.saturating_sub(not_after_ms + window_ms);
+            // Those that fill a window are the last of what may have been on its way.
+            let limit = u32::try_from(most + MAX_IN_HAND).unwrap_or(u32::MAX);
             let starts = shared.app.tdb.recent_starts(&trunk.name, after_ms, limit);
-            let pace = Pace::after(rate, &starts.await?, now_ms);
-            self.paces.insert(trunk.name.clone(), pace);
+            let tries = starts.await?.into_iter().map(|start| {
+                // A time that is too far off was written by a clock that was ahead.
+                let ahead_ms =
+                    (start.begun_ms as i64 - now.wall_ms as i64).min(not_after_ms as i64);
+                let begun_ms = now.steady_ms.saturating_add_signed(ahead_ms);
+                ((start.call_uuid, start.attempt), begun_ms)
+            });
+            let mut paces = shared.paces();
+            paces
+                .at_rate(&trunk.name, rate, now.steady_ms)
+                .take_over(tries);
         }
         self.paced_under = epoch;
         Ok(())
@@ -207,15 +233,16 @@ impl Router {
     async fn dispatch_what_fits(
         &mut self,
         epoch: u64,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Option<u64>, TdbError> {
+        let now_ms = now.wall_ms;
         let shared = Arc::clone(&self.shared);
         let picked = Instant::now();
         // In this order: a call that is assigned in between is counted twice, not missed.
         let in_hand = shared.in_hand();
         let live = shared.app.tdb.live_counts().await?;
         let states = shared.app.tdb.trunk_states().await?;
-        self.keep_pace(&states, epoch, now_ms).await?;
+        self.keep_pace(&states, epoch, now).await?;
         let mut room = Room::new(&shared.app.config, live, states, &in_hand, now_ms);
         let mut again = Soonest::default();
 
@@ -224,9 +251,9 @@ impl Router {
             let sought = room.for_campaign(
                 campaign,
                 &mut Look {
-                    paces: &mut self.paces,
+                    paces: &mut shared.paces(),
                     switches: &mut shared.switches(),
-                    now_ms,
+                    at: now,
                 },
             );
             match sought {
@@ -239,7 +266,7 @@ impl Router {
             }
             let waiting = pick(&shared, campaign, &in_hand, now_ms).await?;
             if waiting.len() >= PICK_AT_ONCE {
-                again.at(now_ms);
+                again.at(now.steady_ms);
             }
             queue.push((campaign, VecDeque::from(waiting)));
         }
@@ -258,14 +285,16 @@ impl Router {
                 self.end_refused(&call, now_ms).await?;
                 continue;
             }
+            // Not when the look began: the call's time runs from here.
+            let at = shared.moment();
             let sought = room.take(
                 campaign,
                 &call,
                 &refused,
                 &mut Look {
-                    paces: &mut self.paces,
+                    paces: &mut shared.paces(),
                     switches: &mut shared.switches(),
-                    now_ms,
+                    at,
                 },
             );
             match sought {
@@ -280,6 +309,7 @@ impl Router {
                         place,
                         epoch,
                         picked,
+                        at,
                     };
                     shared
                         .tasks
@@ -290,7 +320,7 @@ impl Router {
             }
         }
         // With nothing placed, looking again at once would find the same.
-        Ok(again.0.filter(|at_ms| placed > 0 || *at_ms > now_ms))
+        Ok(again.0.filter(|at_ms| placed > 0 || *at_ms > now.steady_ms))
     }
 }
 

@@ -1,8 +1,9 @@
 //! What fits now: trunk by trunk, campaign by campaign, switch by switch.
 
-use super::pace::Pace;
 use super::shared::Hand;
 use super::switches::{Chosen, NoSwitch, Switches};
+use super::trunk_pace::TrunkPaces;
+use crate::clock::Moment;
 use crate::config::{Campaign, Config};
 use crate::tdb::{LiveCounts, QueuedCall};
 use crate::trunk::{Gate, TrunkState};
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 pub(super) enum Sought<T> {
     /// This.
     Found(T),
-    /// Nothing now; look again at this time, ms since the Unix epoch.
+    /// Nothing now; look again at this time, ms by the steady clock.
     NotBefore(u64),
     /// Nothing before something changes: a call ends, a switch reports.
     Nothing,
@@ -51,10 +52,10 @@ pub(super) struct Place {
 
 /// What one look at the queue works with.
 pub(super) struct Look<'l> {
-    pub(super) paces: &'l mut HashMap<TrunkName, Pace>,
+    pub(super) paces: &'l mut TrunkPaces,
     pub(super) switches: &'l mut Switches,
-    /// Ms since the Unix epoch.
-    pub(super) now_ms: u64,
+    /// As of now.
+    pub(super) at: Moment,
 }
 
 /// How many more calls trunks and campaigns may have, as of one look at the TDB.
@@ -127,13 +128,15 @@ impl<'c> Room<'c> {
         *self.live.by_trunk.entry(trunk.clone()).or_default() += 1;
         let key = (campaign.tenant_id.clone(), campaign.name.clone());
         *self.live.by_campaign.entry(key).or_default() += 1;
-        if let Some(pace) = look.paces.get_mut(&trunk) {
-            pace.take(look.now_ms);
+        let not_after_ms = look.at.steady_ms + self.config.router.not_after.as_millis() as u64;
+        if let Some(pace) = look.paces.of(&trunk) {
+            let of = (call.call_uuid, call.attempt);
+            pace.take(of, not_after_ms, look.at.steady_ms);
         }
         if let (true, Some(state)) = (fits.probe, self.states.get_mut(&trunk)) {
-            *state = state.probing(look.now_ms);
+            *state = state.probing(look.at.wall_ms);
         }
-        look.switches.sent(&fits.switch.node, look.now_ms);
+        look.switches.sent(&fits.switch.node, look.at.steady_ms);
         Sought::Found(Place {
             trunk,
             switch: fits.switch,
@@ -183,7 +186,7 @@ impl<'c> Room<'c> {
     }
 
     fn on_trunk(&self, name: &TrunkName, look: &mut Look<'_>) -> Result<Fits, Full> {
-        let now_ms = look.now_ms;
+        let (wall_ms, now_ms) = (look.at.wall_ms, look.at.steady_ms);
         let wait = |reason| Full {
             until: Sought::Nothing,
             reason,
@@ -192,13 +195,12 @@ impl<'c> Room<'c> {
             until: Sought::NotBefore(at_ms),
             reason,
         };
-        let (Some(trunk), Some(pace)) = (self.config.trunks.get(name), look.paces.get_mut(name))
-        else {
+        let (Some(trunk), Some(pace)) = (self.config.trunks.get(name), look.paces.of(name)) else {
             return Err(wait("not_configured"));
         };
-        let gate = self.states.get(name).map(|state| state.gate(now_ms));
+        let gate = self.states.get(name).map(|state| state.gate(wall_ms));
         if let Some(Gate::Shut(at_ms, shut)) = gate {
-            return Err(until(at_ms, shut.as_str()));
+            return Err(until(look.at.steady_at(at_ms), shut.as_str()));
         }
         if self.live.by_trunk.get(name).copied().unwrap_or(0) >= trunk.max_calls {
             return Err(wait("full"));
@@ -225,7 +227,7 @@ impl<'c> Room<'c> {
         call: &QueuedCall,
         look: &mut Look<'_>,
     ) -> Value {
-        let now_ms = look.now_ms;
+        let now_ms = look.at.wall_ms;
         let max_cps = self.config.trunks.get(trunk).map_or(0.0, |of| of.max_cps);
         let state = self.states.get(trunk);
         json!({
@@ -239,7 +241,7 @@ impl<'c> Room<'c> {
             },
             "switch": {
                 "node": fits.switch.node,
-                "considered": look.switches.considered(Some(trunk), CONSIDERED, now_ms),
+                "considered": look.switches.considered(Some(trunk), CONSIDERED, look.at.steady_ms),
             },
             "queue": {
                 "priority": call.priority,

@@ -74,9 +74,10 @@ async fn ask(shared: &Shared, switch: &Chosen, after: Option<CallUuid>) -> Optio
     ask_switch(shared, &switch.node, subject, &query).await
 }
 
-/// A command may be under way for as long as its answer is waited for.
+/// A command may be under way for as long as its answer is waited for. One that seems to be of the future
+/// was written by a clock that has been set since.
 fn is_old(shared: &Shared, open: &OpenAttempt) -> bool {
-    let age_ms = shared.now_ms().saturating_sub(open.assigned_ms);
+    let age_ms = shared.now_ms().abs_diff(open.assigned_ms);
     age_ms > shared.app.config.router.dispatch_timeout.as_millis() as u64
 }
 

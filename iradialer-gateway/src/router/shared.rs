@@ -3,7 +3,9 @@
 use super::REGION;
 use super::collected::Gauge;
 use super::switches::{Standing, Switches};
+use super::trunk_pace::TrunkPaces;
 use crate::app::App;
+use crate::clock::Moment;
 use crate::config::Campaign;
 use crate::tdb::{Assignment, Lead};
 use async_nats::connection::State;
@@ -24,11 +26,12 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     /// Of the last lease this router held.
     pub(super) epoch: AtomicU64,
-    /// Until when this router has the lease, ms since the Unix epoch; 0 without.
+    /// Until when this router has the lease, ms by the steady clock; 0 without.
     pub(super) lease_ends_ms: AtomicU64,
     /// A switch has said that our epoch is old.
     pub(super) stale_epoch: Notify,
     switches: Mutex<Switches>,
+    paces: Mutex<TrunkPaces>,
     in_hand: Mutex<HashMap<CallUuid, Hand>>,
     settling: Mutex<HashSet<CallUuid>>,
     /// The switches that are to be asked soon which attempts they hold.
@@ -64,7 +67,7 @@ impl Hand {
 
 impl Shared {
     pub(super) fn new(app: App, client: async_nats::Client, stop: CancellationToken) -> Shared {
-        let switches = Switches::new(app.config.router.switch_lost_after, app.clock.now_ms())
+        let switches = Switches::new(app.config.router.switch_lost_after, app.clock.steady_ms())
             .weighing(&app.config.nodes);
         Shared {
             app,
@@ -75,6 +78,7 @@ impl Shared {
             lease_ends_ms: AtomicU64::new(0),
             stale_epoch: Notify::new(),
             switches: Mutex::new(switches),
+            paces: Mutex::default(),
             in_hand: Mutex::default(),
             settling: Mutex::default(),
             to_reconcile: Mutex::default(),
@@ -87,7 +91,7 @@ impl Shared {
     /// Whether this router gives out the calls. One that does not leaves every attempt to the one that
     /// does.
     pub(super) fn leads(&self) -> bool {
-        self.lease_ends_ms.load(Ordering::Relaxed) > self.now_ms()
+        self.lease_ends_ms.load(Ordering::Relaxed) > self.steady_ms()
     }
 
     /// In whose name this router changes calls.
@@ -102,12 +106,25 @@ impl Shared {
         self.app.clock.now_ms()
     }
 
+    /// For whatever takes its time: the wall clock may be set.
+    pub(super) fn steady_ms(&self) -> u64 {
+        self.app.clock.steady_ms()
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        self.app.clock.moment()
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
 
     pub(super) fn switches(&self) -> MutexGuard<'_, Switches> {
         lock(&self.switches)
+    }
+
+    pub(super) fn paces(&self) -> MutexGuard<'_, TrunkPaces> {
+        lock(&self.paces)
     }
 
     /// Whether the bus is away, or was since this was last asked: heartbeats were missed meanwhile.
@@ -136,7 +153,7 @@ impl Shared {
         incarnation: &CallUuid,
         journal_id: Option<&CallUuid>,
     ) -> Standing {
-        let now_ms = self.now_ms();
+        let now_ms = self.steady_ms();
         let cut_off = self.was_cut_off();
         let mut switches = self.switches();
         if cut_off {

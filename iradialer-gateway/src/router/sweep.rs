@@ -6,6 +6,7 @@ use super::reconcile::{begin_to_settle, reconcile};
 use super::settle::{end_as_unknown, why_lost};
 use super::shared::Shared;
 use super::switches::Standing;
+use crate::clock::Moment;
 use crate::tdb::{Assignment, OpenAttempt, SwitchCall, TdbError};
 use futures::StreamExt;
 use iradialer_core::call::CallState;
@@ -19,13 +20,15 @@ const RECONCILE_INTERVAL_MS: u64 = 30_000;
 /// How many requests to drop a call are under way at once.
 const REQUESTS_AT_ONCE: usize = 16;
 
+/// No call that came back from a try waits for so long.
+const LONGEST_WAIT_MS: u64 = 10_000;
 /// How long a request with an idempotency key may be repeated: 7 days.
 const KEYS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// How many of the older keys are forgotten at each look: more than a day's calls in a day, and few
 /// enough that nobody waits for it.
 const KEYS_A_LOOK: u32 = 1_000;
 
-/// When open attempts were last looked over.
+/// When open attempts were last looked over. Times are ms by the steady clock.
 #[derive(Default)]
 pub(super) struct Sweeper {
     looked_ms: Option<u64>,
@@ -39,7 +42,8 @@ pub(super) struct Sweeper {
 
 impl Sweeper {
     /// Looks over the open attempts, and has the switches asked what they hold, if it is time to.
-    pub(super) async fn look(&mut self, shared: &Arc<Shared>, now_ms: u64) -> Result<(), TdbError> {
+    pub(super) async fn look(&mut self, shared: &Arc<Shared>, now: Moment) -> Result<(), TdbError> {
+        let (wall_ms, now_ms) = (now.wall_ms, now.steady_ms);
         self.reconcile(shared, now_ms);
         let due = self
             .looked_ms
@@ -56,7 +60,7 @@ impl Sweeper {
                 unwanted.push(open.assignment.clone());
             }
             let in_hand = in_hand.contains_key(&open.assignment.call_uuid);
-            if !in_hand && is_doubtful(shared, &open, now_ms) {
+            if !in_hand && is_doubtful(shared, &open, wall_ms) {
                 begin_to_settle(shared, open.assignment);
             }
         }
@@ -64,7 +68,14 @@ impl Sweeper {
             shared.tasks.spawn(drop_again(Arc::clone(shared), unwanted));
         }
         self.end_lost_switch_calls(shared).await?;
-        let before_ms = now_ms.saturating_sub(KEYS_KEPT_MS);
+        let mended = shared.app.tdb.mend_waits(LONGEST_WAIT_MS, wall_ms).await?;
+        if mended > 0 {
+            tracing::warn!(
+                calls = mended,
+                "calls were to wait for a clock that was ahead: they are due now"
+            );
+        }
+        let before_ms = wall_ms.saturating_sub(KEYS_KEPT_MS);
         let forgotten = shared.app.tdb.forget_keys(before_ms, KEYS_A_LOOK);
         forgotten.await.map(drop)
     }
@@ -122,7 +133,8 @@ impl Sweeper {
 fn is_doubtful(shared: &Shared, open: &OpenAttempt, now_ms: u64) -> bool {
     let router = &shared.app.config.router;
     let confirmed = open.state != CallState::Assigned;
-    let age_ms = now_ms.saturating_sub(open.assigned_ms);
+    // One that seems to be of the future was written by a clock that has been set since.
+    let age_ms = now_ms.abs_diff(open.assigned_ms);
     match shared.standing(&open.assignment) {
         Standing::Replaced { .. } => true,
         Standing::Silent { for_ms } => {

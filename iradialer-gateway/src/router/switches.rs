@@ -52,7 +52,7 @@ pub enum Standing {
 /// Why no switch can take a call now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoSwitch {
-    /// One can at this time, ms since the Unix epoch.
+    /// One can at this time, ms by the steady clock.
     Until(u64),
     /// None before something changes: a heartbeat, the end of a call.
     Wait,
@@ -83,7 +83,7 @@ pub enum Heard {
     TwoOfOneName,
 }
 
-/// The table of switches.
+/// The table of switches. Times are ms by the steady clock.
 #[derive(Debug)]
 pub struct Switches {
     lost_after_ms: u64,

@@ -28,7 +28,7 @@ impl View {
         if age_ms.is_some_and(|age_ms| age_ms < PAUSE_MS) {
             return Ok(());
         }
-        let switches = shared.switches().considered(None, MOST, now_ms);
+        let switches = shared.switches().considered(None, MOST, shared.steady_ms());
         let verdicts: Vec<_> = switches.iter().map(|switch| switch.verdict).collect();
         if age_ms.is_some_and(|age_ms| age_ms < INTERVAL_MS) && verdicts == self.verdicts {
             return Ok(());

@@ -69,7 +69,7 @@ pub enum Requeued {
 
 impl Tdb {
     /// `queued → assigned`, if the call is still queued at that attempt, may be dialled now, and the
-    /// lease of `region` is still the one of the assignment's epoch. False: someone else moved the call,
+    /// lease of `region` is still the one of the assignment's epoch and not given up. False: someone else moved the call,
     /// its time or our lease is over (this process may have stood still since it picked the call), or it
     /// was to be the probe of a trunk that another call probes already.
     /// On return it is on the disk, and the dial command may be sent.
@@ -190,7 +190,7 @@ async fn assign(
            AND (calls.expires_ms IS NULL OR calls.expires_ms > $9)
            AND EXISTS (SELECT 1 FROM router_leases
                        WHERE region = $10 AND router_leases.epoch = $8
-                         AND router_leases.expires_ms > $9)",
+                         AND router_leases.expires_ms > 0)",
     )
     .bind(assignment.call_uuid.to_string())
     .bind(i64::from(assignment.attempt))
@@ -245,6 +245,7 @@ async fn requeue(
     let row = sqlx::query(
         "UPDATE calls SET state = 'queued', attempt = attempt + 1, attempt_id = NULL, trunk = NULL,
              node_id = NULL, incarnation = NULL, journal_id = NULL, epoch = NULL, assigned_ms = NULL,
+             retry_ms = $3,
              not_before_ms = CASE WHEN not_before_ms > $3 THEN not_before_ms ELSE $3 END
          WHERE call_uuid = $1 AND attempt = $2
            AND state IN ('assigned', 'dialing') AND started_ms IS NULL

@@ -80,6 +80,7 @@ pub(super) async fn queue_again(
         "UPDATE calls SET state = 'queued', attempt = attempt + 1, attempt_id = NULL, trunk = NULL,
              node_id = NULL, incarnation = NULL, journal_id = NULL, epoch = NULL, assigned_ms = NULL,
              started_ms = NULL, ringing_ms = NULL,
+             retry_ms = $2,
              not_before_ms = CASE WHEN not_before_ms > $2 THEN not_before_ms ELSE $2 END
          WHERE call_uuid = $1",
     )

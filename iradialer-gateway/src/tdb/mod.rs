@@ -50,7 +50,7 @@ pub use queue::{LiveCounts, QueuedCall};
 pub use redial::{GivenUp, OnUnknown};
 pub use switch_call::SwitchCall;
 pub use token::{TokenInfo, hash_token};
-pub use trunk::TrunkNews;
+pub use trunk::{Start, TrunkNews};
 
 use kind::{Kind, Target};
 use readers::Readers;
@@ -187,6 +187,7 @@ fn migrator() -> Migrator {
             "decisions",
             include_str!("../../migrations/0004_decisions.sql"),
         ),
+        ("retry", include_str!("../../migrations/0005_retry.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         let kind = MigrationType::Simple;

@@ -54,6 +54,9 @@ pub(super) const NEXT_CHANGE: &str = "
          WHERE state = 'queued' AND not_before_ms > $1) AS begins,
         (SELECT MIN(expires_ms) FROM calls
          WHERE state = 'queued' AND expires_ms IS NOT NULL) AS expires";
+pub(super) const MEND_WAITS: &str = "
+    UPDATE calls SET not_before_ms = $1, retry_ms = NULL
+    WHERE state = 'queued' AND attempt > 1 AND not_before_ms = retry_ms AND not_before_ms > $2";
 pub(super) const LIVE_COUNTS: &str = "
     SELECT tenant_id, campaign_name, trunk, COUNT(*) AS live FROM calls
     WHERE state IN ('assigned', 'dialing', 'ringing', 'answered')
@@ -107,6 +110,24 @@ impl Tdb {
                         note(connection, call_uuid, attempt, "put_off", &data, now_ms).await?;
                     }
                     Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Makes calls due that came back from a try and would wait for longer than `longest_ms`, which none is
+    /// ever made to: the clock that their wait was written by was ahead. Those that were put off, or asked
+    /// for later, wait on. Returns how many it were.
+    pub async fn mend_waits(&self, longest_ms: u64, now_ms: u64) -> Result<u64, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mended = sqlx::query(MEND_WAITS)
+                        .bind(sql_ms(now_ms))
+                        .bind(sql_ms(now_ms.saturating_add(longest_ms)))
+                        .execute(connection)
+                        .await?;
+                    Ok(mended.rows_affected())
                 })
             })
             .await

@@ -74,7 +74,7 @@ pub async fn connected(dir: &TempDir) -> AnyConnection {
 pub async fn open() -> (Tdb, TempDir) {
     let dir = site().await;
     let tdb = Tdb::open(&url_of(&dir)).await.unwrap();
-    let lease = tdb.take_lease(REGION, "the test", 60_000, NOW).await;
+    let lease = tdb.take_lease(REGION, "the test", None, 60_000, NOW).await;
     assert_eq!(
         lease.unwrap().unwrap().epoch,
         assignment(CallUuid::fresh(), 1).epoch

@@ -1,9 +1,10 @@
 //! What the trunks have shown of themselves, for every router and through a takeover.
 
+use super::call::uuid;
 use super::row::{get, number, optional_number, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
 use crate::trunk::{Breaker, Evidence, Gate, Learned, Observed, TrunkState, evidence};
-use iradialer_core::value::TrunkName;
+use iradialer_core::value::{CallUuid, TrunkName};
 use iradialer_core::wire::EventBody;
 use std::collections::HashMap;
 
@@ -35,28 +36,55 @@ impl Tdb {
             .collect()
     }
 
-    /// When the trunk was given its last calls, ms since the Unix epoch, the oldest first: those after
-    /// `after_ms`, and at most the last `limit` of them. What was given under a lease is complete once
-    /// the next one is taken.
+    /// The last tries the trunk was given of which something was sent, or may yet be: those assigned after
+    /// `after_ms`, ms since the Unix epoch, and at most the last `limit` of them. What was given under a
+    /// lease is complete once the next one is taken.
     pub async fn recent_starts(
         &self,
         trunk: &TrunkName,
         after_ms: u64,
         limit: u32,
-    ) -> Result<Vec<u64>, TdbError> {
-        let rows = sqlx::query(
-            "SELECT assigned_ms FROM attempts WHERE trunk = $1 AND assigned_ms > $2
-             ORDER BY assigned_ms DESC LIMIT $3",
-        )
-        .bind(trunk.as_str())
-        .bind(sql_ms(after_ms))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .rev()
-            .map(|row| number(row, "assigned_ms"))
-            .collect()
+    ) -> Result<Vec<Start>, TdbError> {
+        let rows = sqlx::query(RECENT_STARTS)
+            .bind(trunk.as_str())
+            .bind(sql_ms(after_ms))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(Start::from_row).collect()
+    }
+}
+
+const RECENT_STARTS: &str = "
+    SELECT attempts.call_uuid AS call_uuid, attempts.attempt AS attempt,
+        CASE WHEN begun.stored_ms < attempts.not_after_ms
+             THEN begun.stored_ms ELSE attempts.not_after_ms END AS begun_ms
+    FROM attempts LEFT JOIN call_events AS begun
+        ON begun.call_uuid = attempts.call_uuid AND begun.attempt = attempts.attempt
+           AND begun.name = 'started'
+    WHERE attempts.trunk = $1 AND attempts.assigned_ms > $2
+      AND (attempts.outcome IS NULL OR attempts.outcome <> 'not_dialled')
+    ORDER BY attempts.assigned_ms DESC LIMIT $3";
+
+/// A try that a trunk was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The call.
+    pub call_uuid: CallUuid,
+    /// Which try at it.
+    pub attempt: u32,
+    /// By when its switch had begun it, as its event shows, or begins it at the latest: ms since the Unix
+    /// epoch.
+    pub begun_ms: u64,
+}
+
+impl Start {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(Start {
+            call_uuid: parsed(row, "call_uuid", uuid)?,
+            attempt: number(row, "attempt")?,
+            begun_ms: number(row, "begun_ms")?,
+        })
     }
 }
 

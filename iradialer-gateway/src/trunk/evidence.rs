@@ -44,7 +44,7 @@ fn of_hangup(hangup: &Hangup) -> Evidence {
         // Our own time limit, before the host's timer told that nobody answers the INVITE.
         return match hangup.sip_status {
             None | Some(408 | 487) if hangup.duration_ms >= SILENCE_MS => {
-                Evidence::Fault(format!("no answer for {} s", hangup.duration_ms / 1_000))
+                Evidence::Fault(no_answer(hangup))
             }
             _ => Evidence::Nothing,
         };
@@ -52,11 +52,16 @@ fn of_hangup(hangup: &Hangup) -> Evidence {
     match outcome(hangup) {
         Outcome::CalleeAway => Evidence::Works,
         Outcome::AnotherTrunk => Evidence::Fault(said(hangup)),
+        Outcome::Unheard => Evidence::Fault(no_answer(hangup)),
         Outcome::TrunkMisused => Evidence::Misused(said(hangup)),
         Outcome::SlowDown => Evidence::TooFast,
         Outcome::WaitForRoom => Evidence::NoRoom,
         Outcome::Over | Outcome::DeadNumber | Outcome::NotPlaced => Evidence::Nothing,
     }
+}
+
+fn no_answer(hangup: &Hangup) -> String {
+    format!("no answer for {} s", hangup.duration_ms / 1_000)
 }
 
 /// What the carrier said, or else why the switch could not place the call.
@@ -102,7 +107,6 @@ mod tests {
             (500, "Oops", Fault("500 Oops".to_owned())),
             (502, "Bad Gateway", Fault("502 Bad Gateway".to_owned())),
             (504, "Time-out", Fault("504 Time-out".to_owned())),
-            // The host's own timer: nobody answered the INVITE.
             (408, "Timeout", Fault("408 Timeout".to_owned())),
             (401, "Unauthorized", Misused("401 Unauthorized".to_owned())),
             (403, "Forbidden", Misused("403 Forbidden".to_owned())),
@@ -148,6 +152,16 @@ mod tests {
             ..ended(Some(503), "", EndedBy::Callee)
         };
         assert_eq!(of_hangup(&rang), Evidence::Ended);
+    }
+
+    #[test]
+    fn silence_until_the_switchs_timer_is_the_carriers() {
+        let silent = Hangup {
+            sip_phrase: None,
+            ..ended(Some(408), "", EndedBy::Callee)
+        };
+        let fault = Evidence::Fault("no answer for 12 s".to_owned());
+        assert_eq!(of_hangup(&silent), fault);
     }
 
     #[test]

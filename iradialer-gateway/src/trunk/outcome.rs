@@ -24,6 +24,9 @@ pub enum Outcome {
     TrunkMisused,
     /// The trunk could not place the call: another may, now.
     AnotherTrunk,
+    /// No answer at all came until the switch's own timer was up. The person may have been rung, with what
+    /// said so lost on its way: never again, but the trunk is to blame.
+    Unheard,
     /// More calls a second than the carrier takes ("CPS limit exceeded"): the same trunk, more slowly.
     SlowDown,
     /// More calls at once than the carrier takes ("concurrent call limit"): the same trunk, once one
@@ -47,6 +50,8 @@ pub fn outcome(hangup: &Hangup) -> Outcome {
     }
     match hangup.sip_status {
         None => without_status(&hangup.hangup_cause),
+        // Of the carrier's own 408 there is a phrase, even if it is empty.
+        Some(408) if hangup.sip_phrase.is_none() => Outcome::Unheard,
         Some(status) => by_status(status, hangup.sip_phrase.as_deref().unwrap_or("")),
     }
 }
@@ -100,6 +105,23 @@ mod tests {
             node: None,
             fault: None,
         }
+    }
+
+    #[test]
+    fn a_carrier_that_says_408_is_not_one_that_says_nothing() {
+        let said = refused(Some(408), "");
+        assert_eq!(outcome(&said), Outcome::AnotherTrunk);
+        let silent = Hangup {
+            sip_phrase: None,
+            ..said
+        };
+        assert_eq!(outcome(&silent), Outcome::Unheard);
+        // It could not be sent: the kernel said so.
+        let unreachable = Hangup {
+            sip_phrase: None,
+            ..refused(Some(503), "")
+        };
+        assert_eq!(outcome(&unreachable), Outcome::AnotherTrunk);
     }
 
     #[test]

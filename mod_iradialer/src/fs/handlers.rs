@@ -204,10 +204,13 @@ fn facts(channel: Channel<'_>) -> LegFacts {
             ..LegFacts::default()
         };
     }
+    let refused = status("sip_invite_failure_status");
+    let phrase = channel.variable("sip_invite_failure_phrase");
     LegFacts {
         cause: channel.cause(),
-        sip_status: status("sip_invite_failure_status").or_else(|| status("sip_term_status")),
-        sip_phrase: channel.variable("sip_invite_failure_phrase"),
+        sip_status: refused.or_else(|| status("sip_term_status")),
+        // An answer that came without a phrase is an answer.
+        sip_phrase: phrase.or_else(|| refused.map(|_| String::new())),
         by_switch: channel
             .variable("sip_hangup_disposition")
             .is_some_and(|how| how.starts_with("send_")),

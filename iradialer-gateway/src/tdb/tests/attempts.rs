@@ -162,7 +162,10 @@ async fn a_router_that_has_lost_the_lease_moves_no_call() {
         .await
         .unwrap();
     let later = NOW + 60_001;
-    let lease = tdb.take_lease(REGION, "another", 60_000, later).await;
+    let stale = tdb.seen_lease(REGION).await.unwrap();
+    let lease = tdb
+        .take_lease(REGION, "another", stale, 60_000, later)
+        .await;
     let another = Lead {
         region: REGION,
         epoch: lease.unwrap().unwrap().epoch,
@@ -239,15 +242,20 @@ async fn nothing_is_assigned_under_a_lease_that_is_over() {
     let (tdb, _dir) = open().await;
     let call_uuid = queued(&tdb).await;
     let ours = assignment(call_uuid, 1);
-    let expired_ms = NOW + 60_000;
-    assert!(!tdb.assign(REGION, ours.clone(), expired_ms).await.unwrap());
     assert!(!tdb.assign("elsewhere", ours.clone(), NOW).await.unwrap());
-    let taken = tdb.take_lease(REGION, "another", 60_000, expired_ms).await;
+    let stale = tdb.seen_lease(REGION).await.unwrap();
+    let taken = tdb.take_lease(REGION, "another", stale, 60_000, NOW).await;
     let theirs = taken.unwrap().unwrap();
-    assert!(!tdb.assign(REGION, ours.clone(), expired_ms).await.unwrap());
+    assert!(!tdb.assign(REGION, ours.clone(), NOW).await.unwrap());
     let epoch = theirs.epoch;
     let under_it = Assignment { epoch, ..ours };
-    assert!(tdb.assign(REGION, under_it, expired_ms).await.unwrap());
+    let given_up = tdb.drop_lease(REGION, "another", epoch).await;
+    given_up.unwrap();
+    assert!(!tdb.assign(REGION, under_it.clone(), NOW).await.unwrap());
+    let again = tdb.take_lease(REGION, "another", None, 60_000, NOW).await;
+    let epoch = again.unwrap().unwrap().epoch;
+    let under_it = Assignment { epoch, ..under_it };
+    assert!(tdb.assign(REGION, under_it, NOW).await.unwrap());
 }
 
 #[tokio::test]
@@ -350,56 +358,72 @@ async fn pick_goes_by_priority_then_age() {
 #[tokio::test]
 async fn leases_rise_and_are_not_stolen() {
     let (tdb, _dir) = open().await;
-    let a = tdb
-        .take_lease("eu", "a", 5_000, NOW)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        a,
-        Lease {
-            epoch: NOW / 1000,
-            expires_ms: NOW + 5_000
-        }
-    );
-    assert_eq!(
-        tdb.take_lease("eu", "b", 5_000, NOW + 4_999).await.unwrap(),
-        None
-    );
-    let restarted = tdb
-        .take_lease("eu", "a", 5_000, NOW)
-        .await
-        .unwrap()
-        .unwrap();
+    let take = async |holder: &str, stale, now_ms| {
+        let taken = tdb.take_lease("eu", holder, stale, 5_000, now_ms);
+        taken.await.unwrap()
+    };
+    let renew = async |holder: &str, epoch, now_ms| {
+        let renewed = tdb.renew_lease("eu", holder, epoch, 5_000, now_ms);
+        renewed.await.unwrap()
+    };
+    let seen = async || tdb.seen_lease("eu").await.unwrap();
+    assert_eq!(seen().await, None);
+    let a = take("a", None, NOW).await.unwrap();
+    let expected = Lease {
+        epoch: NOW / 1000,
+        expires_ms: NOW + 5_000,
+    };
+    assert_eq!((a, seen().await), (expected, Some(expected)));
+    // Time alone takes it from nobody: it must have been seen to stand still.
+    assert_eq!(take("b", None, NOW + 60_000).await, None);
+    let restarted = take("a", None, NOW).await.unwrap();
     assert_eq!(restarted.epoch, a.epoch + 1);
-    assert_eq!(
-        tdb.renew_lease("eu", "a", a.epoch, 5_000, NOW)
-            .await
-            .unwrap(),
-        None,
-        "lost"
-    );
-    assert!(
-        tdb.renew_lease("eu", "a", restarted.epoch, 5_000, NOW + 1_000)
-            .await
-            .unwrap()
-            .is_some()
-    );
-    let b = tdb
-        .take_lease("eu", "b", 5_000, NOW + 6_000)
-        .await
-        .unwrap()
-        .unwrap();
+    assert_eq!(renew("a", a.epoch, NOW).await, None, "lost");
+    let watched = seen().await;
+    assert!(renew("a", restarted.epoch, NOW + 1_000).await.is_some());
+    assert_eq!(take("b", watched, NOW + 6_000).await, None, "it lives");
+    // A clock that stands still, or was set back by just so much, shows a renewal as well.
+    let watched = seen().await;
+    assert!(renew("a", restarted.epoch, NOW + 1_000).await.is_some());
+    assert_eq!(take("b", watched, NOW + 6_000).await, None);
+    let b = take("b", seen().await, NOW + 6_000).await.unwrap();
     assert_eq!(
         b.epoch,
         (NOW + 6_000) / 1000,
         "switches may have seen any before"
     );
+    assert_eq!(renew("a", restarted.epoch, NOW + 6_000).await, None);
     tdb.drop_lease("eu", "b", b.epoch).await.unwrap();
-    assert!(
-        tdb.take_lease("eu", "a", 5_000, NOW + 6_000)
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(take("a", None, NOW + 6_000).await.is_some());
+}
+
+#[tokio::test]
+async fn a_wait_that_a_clock_wrote_which_was_ahead_is_mended() {
+    let (tdb, _dir) = open().await;
+    let far_ms = NOW + 496_000;
+    let came_back = async |not_before_ms| {
+        let call_uuid = queued(&tdb).await;
+        let try1 = assignment(call_uuid, 1);
+        assert!(tdb.assign(REGION, try1, NOW).await.unwrap());
+        let requeued = tdb.requeue(LEAD, call_uuid, 1, "busy", not_before_ms, NOW);
+        assert_eq!(requeued.await.unwrap(), Requeued::Queued(2));
+        call_uuid
+    };
+    let ahead = came_back(far_ms).await;
+    let put_off = came_back(NOW).await;
+    let soon = came_back(NOW + 5_000).await;
+    let until = vec![(put_off, far_ms)];
+    tdb.postpone(until, "outside_hours", NOW).await.unwrap();
+    assert_eq!(tdb.mend_waits(10_000, NOW).await.unwrap(), 1);
+    assert_eq!(tdb.mend_waits(10_000, NOW).await.unwrap(), 0);
+    let due = async |now_ms| -> Vec<CallUuid> {
+        let picked = tdb.pick(&tenant(), &campaign(), 10, now_ms).await.unwrap();
+        picked.iter().map(|call| call.call_uuid).collect()
+    };
+    assert_eq!(due(NOW).await, [ahead]);
+    let mut later = due(NOW + 5_000).await;
+    later.sort_unstable();
+    let mut both = vec![ahead, soon];
+    both.sort_unstable();
+    assert_eq!(later, both);
 }

@@ -189,6 +189,14 @@ async fn what_may_have_reached_a_person_is_not_dialled_again() {
             },
             CallState::NoAnswer,
         ),
+        // No answer at all: the person may have been rung.
+        (
+            Hangup {
+                sip_phrase: None,
+                ..refused(Some(408), "")
+            },
+            CallState::Failed,
+        ),
         (refused(Some(404), ""), CallState::Failed),
         (refused(Some(486), ""), CallState::Busy),
         (refused(Some(603), ""), CallState::Rejected),

@@ -184,11 +184,23 @@ async fn no_room_is_over_when_a_call_ends() {
 #[tokio::test]
 async fn the_last_starts_are_known_to_whoever_takes_over() {
     let (tdb, _dir) = open().await;
+    let mut tries = Vec::new();
     for n in 0..5 {
-        assigned(&tdb, false, NOW + n * 100).await;
+        tries.push(assigned(&tdb, false, NOW + n * 100).await.1);
     }
-    let some = tdb.recent_starts(&chime(), NOW + 100, 10).await.unwrap();
-    assert_eq!(some, [NOW + 200, NOW + 300, NOW + 400]);
+    // The second has begun; the third was refused.
+    stored(&tdb, event(&tries[1], 1, started())).await;
+    let refused = &tries[2];
+    let requeued = tdb.requeue(LEAD, refused.call_uuid, 1, "busy", NOW, NOW);
+    assert_eq!(requeued.await.unwrap(), Requeued::Queued(2));
+    let start = |of: usize, begun_ms| Start {
+        call_uuid: tries[of].call_uuid,
+        attempt: 1,
+        begun_ms,
+    };
+    let latest = |of: usize| start(of, tries[of].not_after_ms);
+    let some = tdb.recent_starts(&chime(), NOW, 10).await.unwrap();
+    assert_eq!(some, [latest(4), latest(3), start(1, NOW)]);
     let last = tdb.recent_starts(&chime(), NOW, 2).await.unwrap();
-    assert_eq!(last, [NOW + 300, NOW + 400]);
+    assert_eq!(last, [latest(4), latest(3)]);
 }
