@@ -119,15 +119,6 @@ impl Evidence {
         })
     }
 
-    /// The latest moment, and none after `until_ms`, that it may have been when the clock of one of
-    /// `nodes` showed `shown_ms`: of an attempt that was dialled at `until_ms` it is certain that it was
-    /// assigned before.
-    fn wall_until(&self, nodes: &[&str], shown_ms: i64, until_ms: i64) -> i64 {
-        let may_be = self.moments(nodes, shown_ms);
-        let latest = may_be.filter(|at_ms| *at_ms <= until_ms).max();
-        latest.unwrap_or(until_ms)
-    }
-
     /// The moments that it may have been when the clock of one of `nodes` showed `shown_ms`.
     fn moments(&self, nodes: &[&str], shown_ms: i64) -> impl Iterator<Item = i64> {
         let moves = nodes.iter().flat_map(|node| self.moves(node));

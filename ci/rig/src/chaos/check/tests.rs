@@ -288,14 +288,12 @@ fn a_trunk_driven_too_hard_is_found() {
         found.contains(&"no trunk has more calls at once than it may"),
         "{found:?}"
     );
-    // What was spaced and came together on the way is not the router's doing.
+    // However they were spaced when they were given out.
     for index in 0..30 {
         let at_ms = began_ms - 10_000 + 200 * index;
         attempt_of(&mut evidence, &format!("call-{index}-1")).assigned_ms = at_ms;
     }
-    let findings = check(&evidence);
-    assert!(!broken(&evidence).contains(&RATE), "{findings}");
-    assert!(findings.to_string().contains("came together on the way"));
+    assert!(broken(&evidence).contains(&RATE));
 }
 
 #[test]
@@ -429,30 +427,4 @@ fn what_came_by_wire_is_named_though_the_router_s_clock_was_ahead() {
     evidence.entries[0].target = Target::RouterA;
     evidence.name_what_came_by_wire();
     assert_eq!(names(&evidence), ["call-0-1", "call-1-1"]);
-}
-
-#[test]
-fn a_rate_is_not_judged_by_a_moment_after_the_invite() {
-    const RATE: &str = "no trunk gets more INVITEs a second than it may";
-    let mut evidence = clean(30);
-    let moved = What::ClockMoved {
-        off_ms: 97_000,
-        until_ms: BEGAN_MS as u64 + 15_000,
-    };
-    happens(&mut evidence, BEGAN_MS, moved);
-    evidence.entries[0].target = Target::RouterB;
-    // Spaced by a router whose clock was ahead; they came together on the way.
-    for index in 0..30 {
-        evidence.facts.invites[index].at_us =
-            (BEGAN_MS as u64 + 12_000 + 10 * index as u64) * 1_000;
-        let assigned_ms = BEGAN_MS + 400 * index as i64 + 97_000;
-        attempt_of(&mut evidence, &format!("call-{index}-1")).assigned_ms = assigned_ms;
-    }
-    assert!(!broken(&evidence).contains(&RATE), "{}", check(&evidence));
-    // A router that is ahead and drives too hard is found still.
-    for index in 0..30 {
-        let assigned_ms = BEGAN_MS + 9_000 + 100 * index as i64 + 97_000;
-        attempt_of(&mut evidence, &format!("call-{index}-1")).assigned_ms = assigned_ms;
-    }
-    assert!(broken(&evidence).contains(&RATE));
 }
