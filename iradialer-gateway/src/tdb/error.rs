@@ -87,6 +87,19 @@ impl TdbError {
         )
     }
 
+    /// Whether a gateway that starts should wait a little: nothing is wrong with the database itself.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            TdbError::Away(_) | TdbError::CommitUnknown(_) | TdbError::Full(_) => true,
+            // SQLite finds no room for its shared memory, and says no more than that.
+            TdbError::Sql(error) => match &**error {
+                sqlx::Error::Database(database) => Fault::of(&**database) == Fault::Disk,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// The outage that this error of the driver is a sign of, if it is.
     pub(super) fn outage_of(error: &sqlx::Error) -> Option<Self> {
         use sqlx::Error as E;

@@ -67,7 +67,8 @@ type Connection = sqlx::AnyConnection;
 /// A row of a result.
 type Row = sqlx::any::AnyRow;
 
-/// How long a server may be away when a gateway starts; they may well start together.
+/// How long a server may be away, or a disk full, when a gateway starts: the server may well start
+/// together with it.
 const START_PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is tried meanwhile.
 const START_PAUSE: Duration = Duration::from_millis(500);
@@ -81,7 +82,7 @@ pub struct Tdb {
 
 impl Tdb {
     /// Opens the database, creates its file where there is none, and brings its schema up to date. A
-    /// server that can't be reached is waited for, 30 s at the most.
+    /// server that can't be reached and a disk without room are waited for, 30 s at the most.
     ///
     /// # Errors
     /// Where it can't be opened or written, or its schema is of a newer version.
@@ -91,11 +92,28 @@ impl Tdb {
 
     /// The same, with another patience.
     async fn open_within(url: &DatabaseUrl, patience: Duration) -> Result<Self, TdbError> {
+        let deadline = Instant::now() + patience;
+        let mut waits = false;
+        loop {
+            match Self::try_open(url).await {
+                Err(error) if error.may_pass() && Instant::now() < deadline => {
+                    if !waits {
+                        tracing::warn!(%url, %error, "the database can't be used yet, waiting for it");
+                    }
+                    waits = true;
+                    sleep(START_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_open(url: &DatabaseUrl) -> Result<Self, TdbError> {
         if let DatabaseUrl::File(path) = url {
             kind::make_private(path)?;
         }
         let target = Target::new(url)?;
-        let mut connection = connect(&target, url, patience).await?;
+        let mut connection = target.connect().await?;
         if target.kind == Kind::Sqlite {
             target.make_writer(&mut connection).await?;
         }
@@ -147,31 +165,6 @@ impl Tdb {
                 })
             })
             .await
-    }
-}
-
-/// Connects, and waits for a server that is away.
-async fn connect(
-    target: &Target,
-    url: &DatabaseUrl,
-    patience: Duration,
-) -> Result<Connection, TdbError> {
-    let deadline = Instant::now() + patience;
-    let mut waits = false;
-    loop {
-        match target.connect().await {
-            Err(error @ TdbError::Away(_)) if target.kind == Kind::Postgres => {
-                if Instant::now() >= deadline {
-                    return Err(error);
-                }
-                if !waits {
-                    tracing::warn!(%url, %error, "the database is away, waiting for it");
-                }
-                waits = true;
-                sleep(START_PAUSE).await;
-            }
-            other => return other,
-        }
     }
 }
 

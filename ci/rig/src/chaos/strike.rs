@@ -254,7 +254,8 @@ async fn postgres(world: &World, fault: &Fault) -> Result<()> {
     postgres.start_again().await
 }
 
-/// Nobody of the gateway is started or ended meanwhile: one that starts without its TDB ends, as it should.
+/// Nobody else of the gateway is started or ended meanwhile. One is started while the disk is full: it has to
+/// wait for room.
 async fn tdb_disk(world: &World, fault: &Fault) -> Result<()> {
     let Some(disk) = &world.tdb_disk else {
         return Ok(());
@@ -264,7 +265,16 @@ async fn tdb_disk(world: &World, fault: &Fault) -> Result<()> {
     note(world, fault);
     let began_ms = now_ms();
     match fault.blow {
-        Blow::DiskFull(lasts) => full(&disk, lasts).await?,
+        Blow::DiskFull(lasts) => {
+            disk.fill()?;
+            let unlucky = fault.number % nodes.len();
+            let unlucky = &mut nodes[unlucky];
+            unlucky.kill(&world.chronicle).await?;
+            unlucky.start(&world.chronicle, None).await?;
+            sleep(lasts).await;
+            disk.free()?;
+            unlucky.wait_until_ready().await?;
+        }
         _ => {
             for node in &mut nodes {
                 node.kill(&world.chronicle).await?;
