@@ -7,6 +7,7 @@
 //! - [`chaos`]: the same system under faults, and what must stay true.
 //! - [`webhook`]: a receiver that checks every signature and keeps every event.
 //! - [`system`]: all of them together: one gateway, one switch, the trunks between.
+//! - [`loopback`]: such a system that calls scripted callees, with a client.
 //! - [`scenario`]: a call and what must come of it, as the TOML files of the suite say it.
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ pub mod engine_config;
 pub mod event_socket;
 pub mod freeswitch;
 pub mod gateway;
+pub mod loopback;
 pub mod nats;
 pub mod ports;
 pub mod process;

@@ -177,18 +177,7 @@ impl System {
 }
 
 fn engine(built: &Built, gateway: &Gateway, prompts: &Path) -> Engine {
-    let login = gateway.switch_login();
-    let params = [
-        ("node-id", NODE.to_owned()),
-        ("nats-url", login.url.clone()),
-        ("nats-user", login.user.clone()),
-        ("nats-password", login.password.clone()),
-        ("prompts-dir", prompts.display().to_string()),
-    ];
-    Engine {
-        module: built.module.clone(),
-        params: params
-            .map(|(name, value)| (name.to_owned(), value))
-            .to_vec(),
-    }
+    Engine::new(&built.module)
+        .node(NODE, gateway.switch_login())
+        .prompts(prompts)
 }

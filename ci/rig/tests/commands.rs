@@ -32,24 +32,19 @@ impl Site {
             "nodes": {"a": {"play": [{"tone": {"hz": [440], "ms": 200}}], "next": "@hangup"}}}"#;
         std::fs::write(files.path().join("tone.json"), flow)?;
         std::fs::write(files.path().join("broken.json"), r#"{"version": 1}"#)?;
-        let dir = files.path().display().to_string();
         let far_end = Sipp::start(scenario, values).await?;
-        let params = [
-            ("nats-url", format!("nats://127.0.0.1:{}", free_port()?)),
-            ("prompts-dir", dir.clone()),
-            ("flows-dir", dir),
-            ("default-trunk", "carrier".to_owned()),
-            ("max-cps", "1000".to_owned()),
-        ];
+        let engine = Engine::new(&Built::now(false)?.module)
+            .param("nats-url", format!("nats://127.0.0.1:{}", free_port()?))
+            .prompts(files.path())
+            .param("flows-dir", files.path().to_string_lossy())
+            .param("default-trunk", "carrier")
+            .param("max-cps", "1000");
         let config = Config {
             trunks: vec![Trunk {
                 name: "carrier".into(),
                 far_end: far_end.address(),
             }],
-            engine: Some(Engine {
-                module: Built::now(false)?.module,
-                params: params.map(|(name, value)| (name.to_owned(), value)).into(),
-            }),
+            engine: Some(engine),
             ..Config::default()
         };
         let switch = FreeSwitch::start(&installation, &config).await?;

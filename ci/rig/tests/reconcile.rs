@@ -2,98 +2,32 @@
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, ensure};
-use iradialer_rig::api::Api;
-use iradialer_rig::gateway::{Campaign, Config, Trunk};
-use iradialer_rig::repository::Built;
-use iradialer_rig::system::{Bus, Host, Switch, System};
-use iradialer_rig::webhook::Delivery;
-use serde_json::json;
+use iradialer_rig::loopback::{BUSY, LONG, Loopback, RINGS, STAYS, TENANT};
+use iradialer_rig::system::Switch;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-const TENANT: &str = "acme";
-const TRUNK: &str = "loopback";
-/// Answers and stays: the call is held in silence until somebody ends it.
-const STAYS: &str = "+15005550002";
-/// Rings until it is cancelled.
-const RINGS: &str = "+15005550004";
-const BUSY: &str = "+15005550003";
-/// Longer than anything here takes with every core busy.
-const LONG: Duration = Duration::from_secs(60);
-
-struct Site {
-    built: Built,
-    system: System,
-    api: Api,
-    prompts: TempDir,
-}
-
-impl Site {
-    async fn start() -> Result<Self> {
-        let built = Built::now(false)?;
-        let prompts = iradialer_rig::prompts::in_temp_dir()?;
-        let config = Config {
-            trunks: vec![Trunk {
-                name: TRUNK.into(),
-                max_cps: 100.0,
-                max_calls: 1_000,
-            }],
-            campaigns: vec![Campaign {
-                name: "test".into(),
-                tenant_id: TENANT.into(),
-                trunks: vec![TRUNK.into()],
-                from_number: "+15005550100".into(),
-                event_url: String::new(),
-                flow: String::new(),
-                max_calls: 1_000,
-            }],
-            ..Config::default()
-        };
-        let host = Host::Sandbox { clock_rate: 1 };
-        let system = System::start(&built, host, Bus::Named, config, prompts.path()).await?;
-        let api = system.gateway.api(TENANT)?;
-        Ok(Site {
-            built,
-            system,
-            api,
-            prompts,
-        })
-    }
-
-    async fn call(&self, number: &str) -> Result<String> {
-        let request = json!({"campaign_name": "test", "to_number": number, "dial_timeout": 60});
-        self.api.make_call(&request).await
-    }
-
-    async fn wait_for(&self, call: &str, name: &str) -> Result<Vec<Delivery>> {
-        let came = |events: &[Delivery]| events.iter().any(|event| event.name == name);
-        let events = self.system.webhooks.wait_for(call, name, LONG, came).await;
-        events.with_context(|| self.system.logs())
-    }
-
-    /// Waits until the command's answer on the switch `exec` fits.
-    async fn wait_until(
-        &self,
-        what: &str,
-        exec: impl Fn() -> Result<String>,
-        fits: impl Fn(&str) -> bool,
-    ) -> Result<()> {
-        let deadline = Instant::now() + LONG;
-        loop {
-            let answer = exec()?;
-            if fits(&answer) {
-                return Ok(());
-            }
-            let logs = || self.system.logs();
-            ensure!(Instant::now() < deadline, "{what}: {answer}\n{}", logs());
-            tokio::time::sleep(Duration::from_millis(50)).await;
+/// Waits until the command's answer on the switch `exec` fits.
+async fn wait_until(
+    site: &Loopback,
+    what: &str,
+    exec: impl Fn() -> Result<String>,
+    fits: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let answer = exec()?;
+        if fits(&answer) {
+            return Ok(());
         }
+        let logs = || site.system.logs();
+        ensure!(Instant::now() < deadline, "{what}: {answer}\n{}", logs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sandbox_gateway_killed_with_calls_up() -> Result<()> {
-    let mut site = Site::start().await?;
+    let mut site = Loopback::on_sandbox().await?;
     let (answered, ringing) = (site.call(STAYS).await?, site.call(RINGS).await?);
     site.wait_for(&answered, "answered").await?;
     site.wait_for(&ringing, "ringing").await?;
@@ -105,8 +39,7 @@ async fn sandbox_gateway_killed_with_calls_up() -> Result<()> {
         ensure!(record.body["final"] == false, "{record:?}");
         let dropped = site.api.drop_call(call).await?;
         ensure!(dropped.status == 200, "{dropped:?}");
-        let events = site.system.webhooks.wait_for_end(call, LONG).await;
-        let events = events.with_context(|| site.system.logs())?;
+        let events = site.wait_for_end(call).await?;
         let starts = events
             .iter()
             .filter(|event| event.name == "started")
@@ -122,10 +55,11 @@ async fn sandbox_gateway_killed_with_calls_up() -> Result<()> {
     Ok(())
 }
 
-/// More calls than the trunk takes at once: the wish comes before the assignment, while the switch takes the call, and while it rings.
+/// More calls than the trunk takes at once: the wish comes before the assignment, while the switch takes
+/// the call, and while it rings.
 #[tokio::test(flavor = "multi_thread")]
 async fn sandbox_calls_dropped_at_any_moment() -> Result<()> {
-    let site = Site::start().await?;
+    let site = Loopback::on_sandbox().await?;
     let canceling = (0..60u64).map(async |n| {
         let call = site.call(RINGS).await?;
         tokio::time::sleep(Duration::from_millis(n % 4 * n * 3)).await;
@@ -136,8 +70,7 @@ async fn sandbox_calls_dropped_at_any_moment() -> Result<()> {
     let calls: Vec<String> = futures::future::try_join_all(canceling).await?;
     let mut dialled = 0;
     for call in &calls {
-        let events = site.system.webhooks.wait_for_end(call, LONG).await;
-        let events = events.with_context(|| site.system.logs())?;
+        let events = site.wait_for_end(call).await?;
         let starts = events
             .iter()
             .filter(|event| event.name == "started")
@@ -155,7 +88,7 @@ async fn sandbox_calls_dropped_at_any_moment() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sandbox_two_switches_of_one_name() -> Result<()> {
-    let site = Site::start().await?;
+    let site = Loopback::on_sandbox().await?;
     let second = site.system.start_namesake(&site.built, site.prompts.path());
     let second = second.await?;
     let Switch::Sandbox(first) = &site.system.switch else {
@@ -166,9 +99,9 @@ async fn sandbox_two_switches_of_one_name() -> Result<()> {
     let named = |text: &str| text.contains("SECOND SWITCH");
     let stopped = |text: &str| text.contains(later);
     let of_second = || second.exec(status);
-    site.wait_until("the second", of_second, stopped).await?;
+    wait_until(&site, "the second", of_second, stopped).await?;
     let of_first = || first.exec(status);
-    site.wait_until("the first", of_first, named).await?;
+    wait_until(&site, "the first", of_first, named).await?;
     ensure!(!first.exec(status)?.contains(later), "both stopped");
     ensure!(
         site.system
@@ -185,5 +118,5 @@ async fn sandbox_two_switches_of_one_name() -> Result<()> {
     second.stop().await?;
     site.wait_for(&call, "hangup").await?;
     let gone = |text: &str| !text.contains("SECOND SWITCH");
-    site.wait_until("the first", of_first, gone).await
+    wait_until(&site, "the first", of_first, gone).await
 }

@@ -56,22 +56,10 @@ pub async fn admission(
 async fn on_sandbox(built: &Built) -> Result<Vec<f64>> {
     let nats = Nats::start(&built.gateway, &[NODE]).await?;
     let prompts = prompts::in_temp_dir()?;
-    let login = nats.switch_login(NODE)?;
-    let params = [
-        ("node-id", NODE.to_owned()),
-        ("nats-url", login.url),
-        ("nats-user", login.user),
-        ("nats-password", login.password),
-        ("prompts-dir", prompts.path().display().to_string()),
-        ("max-calls", "6000".to_owned()),
-        ("max-cps", "5000".to_owned()),
-    ];
-    let engine = Engine {
-        module: built.module.clone(),
-        params: params
-            .map(|(name, value)| (name.to_owned(), value))
-            .to_vec(),
-    };
+    let engine = Engine::new(&built.module)
+        .node(NODE, &nats.switch_login(NODE)?)
+        .prompts(prompts.path())
+        .of_bench();
     let _switch = Sandbox::start(&built.sandbox, &engine, 1).await?;
     let login = nats.gateway_login();
     let options = async_nats::ConnectOptions::with_user_and_password(login.user, login.password);

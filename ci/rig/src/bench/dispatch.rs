@@ -65,22 +65,10 @@ async fn drain(built: &Built, queued: u64) -> Result<Figures> {
     );
 
     let prompts = prompts::in_temp_dir()?;
-    let login = gateway.switch_login();
-    let params = [
-        ("node-id", NODE.to_owned()),
-        ("nats-url", login.url.clone()),
-        ("nats-user", login.user.clone()),
-        ("nats-password", login.password.clone()),
-        ("prompts-dir", prompts.path().display().to_string()),
-        ("max-calls", "6000".to_owned()),
-        ("max-cps", "5000".to_owned()),
-    ];
-    let engine = Engine {
-        module: built.module.clone(),
-        params: params
-            .map(|(name, value)| (name.to_owned(), value))
-            .to_vec(),
-    };
+    let engine = Engine::new(&built.module)
+        .node(NODE, gateway.switch_login())
+        .prompts(prompts.path())
+        .of_bench();
     let switch = Sandbox::start(&built.sandbox, &engine, 1).await?;
     let deadline = Instant::now() + Duration::from_secs(60);
     while took(&gateway)?.is_empty() {

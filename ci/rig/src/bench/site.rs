@@ -44,19 +44,14 @@ impl Site {
         };
         let prompts = dir.path().join("prompts");
         std::fs::create_dir(&prompts)?;
-        let param = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let engine = Engine::new(&built.module)
+            .param("node-id", "bench")
+            .param("nats-url", &nats_url)
+            .prompts(&prompts)
+            .of_bench();
         let config = Config {
             trunks: vec![trunk(AT_ONCE, &far_ends[0]), trunk(RINGS_8_S, &far_ends[1])],
-            engine: Some(Engine {
-                module: built.module.clone(),
-                params: vec![
-                    param("node-id", "bench"),
-                    param("nats-url", &nats_url),
-                    param("prompts-dir", &prompts.to_string_lossy()),
-                    param("max-calls", "6000"),
-                    param("max-cps", "5000"),
-                ],
-            }),
+            engine: Some(engine),
             rtp_ports: 14_000,
             log: "warning",
             ..Config::default()

@@ -133,10 +133,7 @@ impl World {
             world.add(target, plan, sql.map(|(proxy, _)| proxy)).await?;
         }
         for target in Target::SWITCHES {
-            let engine = Engine {
-                module: built.module.clone(),
-                params: Vec::new(),
-            };
+            let engine = Engine::new(&built.module);
             let plan = match (switches, &world.wire) {
                 (Switches::FreeSwitch(installation), Some(wire)) => Start::FreeSwitch {
                     installation: installation.clone(),
@@ -160,7 +157,8 @@ impl World {
             let node = &mut *node;
             let journal = node.journal();
             if let Some(engine) = node.plan.engine() {
-                engine.params = world.switch_params(*target, &journal, &node.nats).await?;
+                let bare = engine.clone();
+                *engine = world.joined(bare, *target, &journal, &node.nats).await?;
             }
             node.start(&world.chronicle, None).await?;
             node.wait_until_ready().await?;
@@ -200,28 +198,24 @@ impl World {
         Ok(())
     }
 
-    async fn switch_params(
+    /// `engine` as the switch `target`, on the bus by way of its proxy.
+    async fn joined(
         &self,
+        engine: Engine,
         target: Target,
         journal: &Path,
         nats: &Proxy,
-    ) -> Result<Vec<(String, String)>> {
-        let login = self.nats.lock().await.switch_login(target.name())?;
-        let prompts = repository::root()?.join("conf/prompts");
-        let mut params = vec![
-            ("node-id", target.name().to_owned()),
-            ("nats-url", format!("nats://{}", nats.address())),
-            ("nats-user", login.user),
-            ("nats-password", login.password),
-            ("prompts-dir", prompts.display().to_string()),
-        ];
-        if has_journal()? {
-            params.push(("journal-dir", journal.display().to_string()));
-        }
-        Ok(params
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect())
+    ) -> Result<Engine> {
+        let name = target.name();
+        let mut login = self.nats.lock().await.switch_login(name)?;
+        login.url = format!("nats://{}", nats.address());
+        let engine = engine
+            .node(name, &login)
+            .prompts(&repository::root()?.join("conf/prompts"));
+        Ok(match has_journal()? {
+            true => engine.param("journal-dir", journal.to_string_lossy()),
+            false => engine,
+        })
     }
 
     /// A process of ours, once nobody else has a hand on it. Nothing for the bus and the database server.

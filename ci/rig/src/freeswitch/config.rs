@@ -1,5 +1,6 @@
 //! The configuration directory of a FreeSWITCH of our own.
 
+use crate::gateway::SwitchLogin;
 use crate::repository;
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
@@ -145,6 +146,42 @@ impl Trunk {
 }
 
 impl Engine {
+    /// The module with the shipped parameters.
+    pub fn new(module: &Path) -> Self {
+        Engine {
+            module: module.to_owned(),
+            params: Vec::new(),
+        }
+    }
+
+    /// With another value of a parameter.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.params.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// As this node of the bus.
+    #[must_use]
+    pub fn node(self, id: &str, login: &SwitchLogin) -> Self {
+        self.param("node-id", id)
+            .param("nats-url", &login.url)
+            .param("nats-user", &login.user)
+            .param("nats-password", &login.password)
+    }
+
+    /// With prompts from this folder.
+    #[must_use]
+    pub fn prompts(self, dir: &Path) -> Self {
+        self.param("prompts-dir", dir.to_string_lossy())
+    }
+
+    /// With room for whatever a benchmark offers.
+    #[must_use]
+    pub fn of_bench(self) -> Self {
+        self.param("max-calls", "6000").param("max-cps", "5000")
+    }
+
     /// Writes the shipped `iradialer.conf.xml` with its own values to `conf/autoload_configs`.
     pub(crate) fn write(&self, conf: &Path) -> Result<()> {
         let shipped = repository::root()?.join("conf/autoload_configs/iradialer.conf.xml");
