@@ -12,12 +12,12 @@ use std::time::Duration;
 async fn nothing_is_lost_and_nobody_is_dialled_twice() -> Result<()> {
     let built = Built::now(false)?;
     let options = Options {
-        faults: 20,
+        faults: 40,
         seed: 7,
         database: Database::Sqlite,
         switches: Switches::Sandbox,
         gap: Duration::from_millis(250),
-        settle: Duration::from_secs(240),
+        settle: Duration::from_secs(60),
         aloud: false,
     };
     let outcome = run(&built, options).await?;

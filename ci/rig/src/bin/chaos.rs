@@ -29,9 +29,8 @@ struct Arguments {
     /// Calls asked for in a second.
     #[arg(long, default_value_t = 4.0)]
     rate: f64,
-    /// Seconds after the last fault in which everything must have come to its end. A router whose clock
-    /// was ahead by minutes has put calls off by as much.
-    #[arg(long, default_value_t = 300)]
+    /// Seconds after the last fault in which everything must have come to its end.
+    #[arg(long, default_value_t = 120)]
     settle: u64,
     /// Shows no faults as they strike.
     #[arg(long)]

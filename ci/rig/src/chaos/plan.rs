@@ -193,9 +193,9 @@ fn blow(rng: &mut StdRng, target: Target, terms: Terms) -> Blow {
     }
 }
 
-/// Off by ten seconds to three minutes, either way.
+/// Off by ten seconds to ten minutes, either way.
 fn clock(rng: &mut StdRng) -> Blow {
-    let off_ms = rng.random_range(10_000..180_000);
+    let off_ms = rng.random_range(10_000..600_000);
     let sign = if rng.random_bool(0.5) { 1 } else { -1 };
     Blow::Clock(sign * off_ms, ms(rng, 500, 6_000))
 }
