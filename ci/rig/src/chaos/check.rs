@@ -123,7 +123,7 @@ impl Evidence {
     fn moments(&self, nodes: &[&str], shown_ms: i64) -> impl Iterator<Item = i64> {
         let moves = nodes.iter().flat_map(|node| self.moves(node));
         let moved = moves.filter_map(move |(off_ms, from_ms, until_ms)| {
-            let at_ms = shown_ms - off_ms;
+            let at_ms = shown_ms.saturating_sub(off_ms);
             let during = from_ms - CLOCK_SLACK_MS..=until_ms + CLOCK_SLACK_MS;
             during.contains(&at_ms).then_some(at_ms)
         });
