@@ -29,7 +29,8 @@ struct Arguments {
     /// Calls asked for in a second.
     #[arg(long, default_value_t = 4.0)]
     rate: f64,
-    /// Seconds after the last fault in which everything must have come to its end.
+    /// Seconds after the last fault in which everything must have come to its end, beside what the calls
+    /// that are still queued then take by their trunks' rates.
     #[arg(long, default_value_t = 120)]
     settle: u64,
     /// Shows no faults as they strike.

@@ -21,6 +21,9 @@ use tokio::time::sleep;
 const AT_ONCE: usize = 4;
 /// The patience of a client with one request.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How many calls a second come to their end while nothing strikes, at the least: half of what the trunks
+/// take. What has piled up when the faults cease has so much more time.
+const DRAINED_PER_S: u32 = 5;
 /// How long clients may still repeat their requests when the faults have ceased.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -37,7 +40,8 @@ pub struct Options {
     pub switches: Switches,
     /// The time between two requests for a call.
     pub gap: Duration,
-    /// How long after the last fault everything must have come to its end.
+    /// How long after the last fault everything must have come to its end, beside what the calls that were
+    /// still queued then take by their trunks' rates.
     pub settle: Duration,
     /// Shows faults as they strike.
     pub aloud: bool,
@@ -172,8 +176,10 @@ async fn strike_all(world: &Arc<World>, terms: Terms) -> Result<()> {
 
 /// Waits until every call has ended and every webhook is delivered. Whether that came in time.
 async fn settle(world: &World, within: Duration) -> Result<bool> {
-    let deadline = Instant::now() + within;
     let mut reader = Reader::connect(world.url_of_tdb()).await?;
+    let (open, _) = reader.left().await?;
+    let backlog = Duration::from_secs(u64::try_from(open)?) / DRAINED_PER_S;
+    let deadline = Instant::now() + within + backlog;
     while Instant::now() < deadline {
         world.look_after().await?;
         if reader.left().await? == (0, 0) {
