@@ -25,6 +25,8 @@ pub enum Act {
     HangUp,
     /// A final SIP status, 400-699.
     Refuse(u16),
+    /// 503 with the phrase of a carrier that is given more calls a second than it takes.
+    TooFast,
     /// Nothing ever came back: the switch gives up by itself.
     GiveUp,
 }
@@ -190,7 +192,33 @@ const LISTED: &[Listed] = &[
             (digits.len() == 3 && is_digits(digits)).then(|| refuses(status))
         },
     },
+    Listed {
+        number: Number::StartsWith(RATED, "NN"),
+        does: "a carrier that takes NN (01-99) calls a second, of all to this number: rings 200 ms, answers, hangs up 500 ms later; one too many: 503 Trunk CPS limit exceeded",
+        script: |digits| {
+            rate_in(digits)?;
+            Some(rings(200).then(ms(500), Act::HangUp))
+        },
+    },
 ];
+
+/// How the numbers begin that stand for a carrier with a rate.
+const RATED: &str = "+15005558";
+
+/// Calls a second that the carrier which `number` stands for takes, if it is one with a rate.
+pub fn rate_of(number: &str) -> Option<usize> {
+    rate_in(number.strip_prefix(RATED)?)
+}
+
+fn rate_in(digits: &str) -> Option<usize> {
+    let rate = digits.parse().ok().filter(|rate| *rate > 0)?;
+    (digits.len() == 2 && is_digits(digits)).then_some(rate)
+}
+
+/// The answer to one call too many within a second.
+pub fn too_fast() -> Script {
+    Script::default().then(REPLY, Act::TooFast)
+}
 
 /// What the far end at `number` does.
 pub fn script_of(number: &str) -> Script {

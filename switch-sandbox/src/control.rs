@@ -2,6 +2,7 @@
 
 use crate::abi::{self, loader, log, session};
 use crate::callee;
+use crate::carrier::Carriers;
 use crate::clock::Clock;
 use crate::completion::Completions;
 use crate::host::{Host, host};
@@ -82,6 +83,7 @@ fn install(options: Options) -> Result<(), String> {
         log_level: options.log,
         completions: Mutex::new(Completions::default()),
         invites: Mutex::default(),
+        carriers: Carriers::default(),
         invite_log,
     }
     .install();

@@ -1,5 +1,6 @@
 //! What the whole process shares: there is one host, and the C functions find it here.
 
+use crate::carrier::Carriers;
 use crate::clock::Clock;
 use crate::completion::Completions;
 use crate::conf::Globals;
@@ -30,6 +31,8 @@ pub struct Host {
     pub completions: Mutex<Completions>,
     /// INVITEs sent, by number.
     pub invites: Mutex<BTreeMap<String, u64>>,
+    /// Those that take so many calls a second.
+    pub carriers: Carriers,
     /// Where each INVITE gets a line, if anywhere.
     pub invite_log: Option<InviteLog>,
 }

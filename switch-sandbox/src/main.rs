@@ -4,6 +4,7 @@
 #[allow(unsafe_code)]
 mod abi;
 mod callee;
+mod carrier;
 mod clock;
 mod completion;
 mod conf;

@@ -26,6 +26,7 @@ pub mod prompts;
 pub mod repository;
 pub mod sandbox;
 pub mod scenario;
+pub mod silent;
 pub mod sipp;
 pub mod skip;
 pub mod system;

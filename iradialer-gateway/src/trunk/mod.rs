@@ -6,4 +6,4 @@ mod state;
 
 pub use evidence::{Evidence, evidence};
 pub use outcome::{Outcome, outcome};
-pub use state::{Breaker, Gate, Learned, Observed, Shut, TrunkState};
+pub use state::{Breaker, FIRST_OPEN_MS, Gate, Learned, Observed, Shut, TrunkState};

@@ -142,6 +142,20 @@ impl Site {
         }
     }
 
+    /// Sets the wall clock of the gateways of this site so many ms ahead of ours, or back.
+    pub async fn set_clock(&self, ahead_ms: i64) {
+        // Never read half written.
+        let new = self.dir.path().join("clock.new");
+        std::fs::write(&new, ahead_ms.to_string()).unwrap();
+        std::fs::rename(new, self.clock()).unwrap();
+        // They look at it every 20 ms.
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    fn clock(&self) -> PathBuf {
+        self.dir.path().join("clock")
+    }
+
     fn log(&self) -> PathBuf {
         self.dir.path().join("gateway.log")
     }
@@ -188,6 +202,7 @@ impl Site {
             .arg(self.config())
             .arg("--data-dir")
             .arg(self.data())
+            .env("IRADIALER_CLOCK_FILE", self.clock())
             .kill_on_drop(true);
         if let Some(database) = &self.database {
             command.env("IRADIALER_DATABASE_URL", database);

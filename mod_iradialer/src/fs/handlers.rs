@@ -205,15 +205,20 @@ fn facts(channel: Channel<'_>) -> LegFacts {
         };
     }
     let refused = status("sip_invite_failure_status");
-    let phrase = channel.variable("sip_invite_failure_phrase");
+    let disposition = channel.variable("sip_hangup_disposition");
+    // The SIP stack makes an answer of its own where none comes, with a status and a phrase like a
+    // carrier's; but it came from nowhere.
+    let made_up = disposition.as_deref() == Some("recv_refuse")
+        && channel.variable("sip_reply_host").is_none();
+    let phrase = channel
+        .variable("sip_invite_failure_phrase")
+        // An answer that came without a phrase is an answer.
+        .or_else(|| refused.map(|_| String::new()));
     LegFacts {
         cause: channel.cause(),
         sip_status: refused.or_else(|| status("sip_term_status")),
-        // An answer that came without a phrase is an answer.
-        sip_phrase: phrase.or_else(|| refused.map(|_| String::new())),
-        by_switch: channel
-            .variable("sip_hangup_disposition")
-            .is_some_and(|how| how.starts_with("send_")),
+        sip_phrase: phrase.filter(|_| !made_up),
+        by_switch: disposition.is_some_and(|how| how.starts_with("send_")),
     }
 }
 

@@ -7,7 +7,7 @@ mod states;
 use super::handles::Handles;
 use super::pool::{self, Address, CallerProfile, PROFILES};
 use super::{die, event::EVENTS, log, text};
-use crate::callee::{self, Script};
+use crate::callee::Script;
 use crate::host::host;
 use crate::leg::{Leg, state_name};
 use crate::network::LaneId;
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// All sessions, by the pointer that the module has of each.
 pub static SESSIONS: Handles<Session> = Handles::of("session");
@@ -71,7 +71,8 @@ pub struct Session {
     /// Handlers and hooks.
     pub hooks: Hooks,
     number: String,
-    script: Script,
+    /// What the far end does, from the INVITE on.
+    script: OnceLock<Script>,
     lane: LaneId,
     pool: Address,
     launched: AtomicBool,
@@ -268,7 +269,7 @@ fn make(
         variables: Default::default(),
         leg: Leg::default(),
         hooks: Hooks::default(),
-        script: callee::script_of(number),
+        script: OnceLock::new(),
         number: number.to_owned(),
         lane: host().network.lane(),
         pool: Address::of(pool),

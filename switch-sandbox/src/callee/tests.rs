@@ -93,6 +93,19 @@ fn a_status_in_the_number_is_answered() {
 }
 
 #[test]
+fn a_rate_in_the_number_is_a_carriers() {
+    assert_eq!(
+        timeline("+1500555804"),
+        [(20, Ring), (220, Answer), (720, HangUp)]
+    );
+    assert_eq!(rate_of("+1500555804"), Some(4));
+    for not_meant in ["+1500555800", "+150055584", "+15005558044", "+1500555+04"] {
+        assert_eq!(timeline(not_meant), [(20, Refuse(404))], "{not_meant}");
+        assert_eq!(rate_of(not_meant), None, "{not_meant}");
+    }
+}
+
+#[test]
 fn any_other_number_does_not_exist() {
     for number in ["", "+15005550000", "15005550001", "+4930123456", "sip:x"] {
         assert_eq!(timeline(number), [(20, Refuse(404))], "{number:?}");

@@ -101,7 +101,7 @@ fn keys_come_in_order_and_one_of_them_ends_the_prompt() {
 fn a_key_by_info_is_queued_and_one_that_the_hook_takes_is_not() {
     let sandbox = Sandbox::start(&["--clock-rate", "2"]);
     // A tone so short that the key comes while frames are read.
-    sandbox.cli("probe play tone_stream://%(600,0,440)");
+    sandbox.cli("probe play tone_stream://%(1000,0,440)");
     let story = sandbox.story("+15005550013");
     assert!(
         story.contains(&"dequeued 1 source 3".to_owned()),
@@ -166,7 +166,7 @@ fn a_call_that_nobody_answers_at_all_has_no_phrase() {
         ending(&story, 3),
         [
             "hangup RECOVERY_ON_TIMER_EXPIRE",
-            "reporting status - phrase - term 408 disposition - call-id -",
+            "reporting status 408 phrase Request Timeout term 408 disposition recv_refuse call-id -",
             "destroy",
         ]
     );

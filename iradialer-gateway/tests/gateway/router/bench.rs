@@ -135,6 +135,11 @@ impl Bench {
         answer.await.status
     }
 
+    /// What the API answers to a `GET` of `path`.
+    pub async fn get(&self, path: &str) -> Value {
+        self.gateway().get(&self.token, path).await.body
+    }
+
     /// The names of the call's events, without the prefix.
     pub async fn events(&self, call: &str) -> Vec<String> {
         let path = format!("/api/calls/{call}/events");

@@ -46,12 +46,16 @@ fn invite(session: &Arc<Session>) {
         SWITCH_LOG_INFO,
         format_args!("{} INVITE {}", session.uuid, session.number),
     );
-    schedule(session, 0, host().clock.now_us());
+    let now_us = host().clock.now_us();
+    let script = || host().carriers.invited(&session.number, now_us);
+    session.script.get_or_init(script);
+    schedule(session, 0, now_us);
 }
 
 /// Has the script's step `index` come, for a call that was invited at `invited_us`.
 fn schedule(session: &Arc<Session>, index: usize, invited_us: i64) {
-    let Some(step) = session.script.0.get(index).copied() else {
+    let script = session.script.get();
+    let Some(step) = script.and_then(|script| script.0.get(index).copied()) else {
         return;
     };
     let at_us = invited_us + i64::try_from(step.at.as_micros()).unwrap_or(i64::MAX / 2);
@@ -79,10 +83,13 @@ fn deliver(session: &Arc<Session>, act: Act) {
         SWITCH_LOG_DEBUG,
         format_args!("{} far end: {act:?}", session.uuid),
     );
-    if act != Act::GiveUp && session.variables.get("sip_call_id").is_none() {
-        session
-            .variables
-            .set("sip_call_id", Some(&uuid::Uuid::new_v4().to_string()));
+    if act != Act::GiveUp {
+        let variables = &session.variables;
+        variables.set("sip_reply_host", Some("127.0.0.1"));
+        if variables.get("sip_call_id").is_none() {
+            let call_id = uuid::Uuid::new_v4().to_string();
+            variables.set("sip_call_id", Some(&call_id));
+        }
     }
     match act {
         Act::Ring => {
@@ -108,14 +115,17 @@ fn deliver(session: &Arc<Session>, act: Act) {
         }
         Act::Press(key, way) => press(session, key, way),
         Act::HangUp => end(session, 200, "recv_bye"),
-        Act::Refuse(status) => {
-            let variables = &session.variables;
-            variables.set("sip_invite_failure_status", Some(&status.to_string()));
-            variables.set("sip_invite_failure_phrase", Some(sip::phrase_of(status)));
-            end(session, status, "recv_refuse");
-        }
+        Act::Refuse(status) => refuse(session, status, sip::phrase_of(status)),
+        Act::TooFast => refuse(session, 503, "Trunk CPS limit exceeded"),
         Act::GiveUp => end_of_patience(session),
     }
+}
+
+fn refuse(session: &Arc<Session>, status: u16, phrase: &str) {
+    let variables = &session.variables;
+    variables.set("sip_invite_failure_status", Some(&status.to_string()));
+    variables.set("sip_invite_failure_phrase", Some(phrase));
+    end(session, status, "recv_refuse");
 }
 
 /// The far end ended the call by a BYE (`status` 200) or a final answer.
@@ -126,10 +136,11 @@ fn end(session: &Arc<Session>, status: u16, disposition: &str) {
     terminated(session, status);
 }
 
-/// The transaction timed out. No message came, so there is a status and no phrase, as on the
-/// real switch: `sip_invite_failure_status` stays unset.
+/// The transaction timed out. As on the real switch its SIP stack makes up an answer, with a status and
+/// a phrase like a carrier's, which comes from no address.
 fn end_of_patience(session: &Arc<Session>) {
-    terminated(session, 408);
+    session.variables.set("sip_reply_host", None);
+    refuse(session, 408, "Request Timeout");
 }
 
 fn terminated(session: &Arc<Session>, status: u16) {
