@@ -2,9 +2,9 @@
 //! component's word for it.
 
 use crate::bus::{Payload, short};
-use crate::router::UNKNOWN_AFTER_MS;
+use crate::router::{LEASE_MS, UNKNOWN_AFTER_MS};
 use crate::switch::{Record, Switch};
-use crate::tdb::{Assignment, Call, Tdb};
+use crate::tdb::{Assignment, Call, SeenLease, Tdb};
 use crate::world::{Pid, World};
 use iradialer_core::call::CallState;
 use iradialer_core::value::CallUuid;
@@ -25,6 +25,10 @@ pub struct Checks {
     pub wiped: Vec<usize>,
     /// When which switch was lost, or had been silent for how long.
     losses: Vec<(usize, u64)>,
+    /// When the lease was last taken or renewed.
+    led_ms: u64,
+    /// Each row that this has left.
+    leases: Vec<SeenLease>,
 }
 
 struct Invite {
@@ -113,6 +117,45 @@ impl Checks {
             }
             (None, None) => "something goes on for ever".into(),
         });
+    }
+}
+
+/// Without a leader for longer than this is too long, where a router is there to take over.
+const TAKEOVER_MS: u64 = 5_000;
+
+/// A router has taken the lease that stood like that. It took it from nobody who had renewed it just now:
+/// clocks that measure how long that is ago are off by 1 % each at the most. But where the holder's wall
+/// clock was set back, it may have written to the ms what stood there before, and somebody who slept between
+/// can't tell. Then a lease is taken too early, which costs its holder the lead and nobody anything else.
+pub fn lease_taken(world: &mut World, n: usize, before: Option<(usize, SeenLease)>) {
+    let stood_ms = world.now_ms - world.checks.led_ms;
+    let leases = &world.checks.leases;
+    let from_another = before.is_some_and(|(holder, stood)| {
+        let once = leases.iter().filter(|lease| **lease == stood).count() == 1;
+        holder != n && once
+    });
+    if from_another && stood_ms < LEASE_MS * 98 / 100 {
+        world
+            .checks
+            .wrong(|| format!("Router({n}) takes a lease that was renewed {stood_ms} ms ago"));
+    }
+    lease_renewed(world);
+}
+
+/// The lease was renewed.
+pub fn lease_renewed(world: &mut World) {
+    world.checks.led_ms = world.now_ms;
+    world.checks.leases.extend(world.tdb.seen_lease());
+}
+
+/// A router has tried for the lease in vain.
+pub fn lease_not_had(world: &mut World, n: usize) {
+    let awake_since_ms = world.process(Pid::Router(n)).awake_since_ms;
+    let without_ms = world.now_ms - world.checks.led_ms.max(awake_since_ms);
+    if without_ms > TAKEOVER_MS {
+        world
+            .checks
+            .wrong(|| format!("Router({n}) is there, and nobody has led for {without_ms} ms"));
     }
 }
 

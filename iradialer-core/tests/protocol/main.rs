@@ -1,8 +1,8 @@
 //! The steps of a call as a state machine, against a bus and processes at their worst.
 //!
 //! A run is one schedule: a few calls through two routers, two switches, a collector and the TDB, in
-//! virtual time. At each step a process may be killed, stand still, be cut off from the bus or be
-//! unloaded; each message may be lost, late, or come twice; the event stream may forget that a message
+//! virtual time, by clocks that run differently. At each step a process may be killed, stand still, be cut
+//! off from the bus or be unloaded, and a router's wall clock may be set; each message may be lost, late, or come twice; the event stream may forget that a message
 //! was acknowledged, or everything. What is pure in the product runs here as it is: the ledger, the
 //! call states, the wire types, the subjects. What is bound to the bus and to SQL is mirrored step by
 //! step, and says what it mirrors.
@@ -141,4 +141,6 @@ missed! {
     patience_with_what_has_ended: EndedIsWaitedFor,
     patience_with_a_collector: AllIsCollectedFirst,
     memory_while_a_command_can_come: RememberWhileItCanCome,
+    a_look_at_the_lease_for_its_length: LeaseIsWatched,
+    a_look_at_the_lease_when_it_is_taken: LeaseCompares,
 }

@@ -4,7 +4,7 @@
 mod dispatch;
 mod settle;
 
-use crate::tdb::{Assignment, Call};
+use crate::tdb::{Assignment, Call, SeenLease};
 use crate::world::{Pid, Protection, What, World};
 use iradialer_core::call::CallState;
 use iradialer_core::value::CallUuid;
@@ -13,7 +13,7 @@ use settle::Settling;
 
 pub use settle::UNKNOWN_AFTER_MS;
 
-const LEASE_MS: u64 = 3_000;
+pub const LEASE_MS: u64 = 3_000;
 const RENEW_MS: u64 = 1_000;
 const TICK_MS: u64 = 500;
 const SWEEP_MS: u64 = 2_000;
@@ -21,10 +21,12 @@ const RECONCILE_MS: u64 = 6_000;
 const LOST_AFTER_MS: u64 = 5_000;
 const STOOD_STILL_MS: u64 = 2_000;
 
-/// A router's memory.
+/// A router's memory. Its times are by its steady clock.
 #[derive(Default)]
 pub struct Router {
     lease: Option<Lease>,
+    /// Another's lease, and since when it stands like that.
+    other: Option<(SeenLease, u64)>,
     epoch: u64,
     renewed_ms: u64,
     seen: [Option<Seen>; 2],
@@ -41,7 +43,7 @@ pub struct Router {
 #[derive(Clone, Copy)]
 struct Lease {
     epoch: u64,
-    expires_ms: u64,
+    ends_ms: u64,
 }
 
 /// A switch as its heartbeats show it.
@@ -65,6 +67,13 @@ struct Asked {
 /// A step of a router.
 #[derive(Debug, Clone)]
 pub enum RouterStep {
+    TakeLease {
+        stale: Option<SeenLease>,
+    },
+    Renew {
+        wall_ms: u64,
+        began_ms: u64,
+    },
     Look,
     Assign {
         assignment: Assignment,
@@ -117,7 +126,7 @@ enum Standing {
 
 /// A router that remembers nothing.
 pub fn start(world: &mut World, n: usize) {
-    let now_ms = world.clock_ms(Pid::Router(n));
+    let now_ms = world.steady_ms(Pid::Router(n));
     world.routers[n] = Router {
         listening_since_ms: now_ms,
         looked_ms: now_ms,
@@ -127,30 +136,17 @@ pub fn start(world: &mut World, n: usize) {
 
 /// As `router::lease::Keeper::keep`; then the router looks at the queue.
 pub fn tick(world: &mut World, n: usize) -> u64 {
-    let now_ms = world.clock_ms(Pid::Router(n));
-    let router = &mut world.routers[n];
+    let now_ms = world.steady_ms(Pid::Router(n));
+    let wall_ms = world.clock_ms(Pid::Router(n));
+    let router = &world.routers[n];
     match router.lease {
         None => {
-            if let Some(epoch) = world.tdb.take_lease(n, LEASE_MS, now_ms) {
-                router.lease = Some(Lease {
-                    epoch,
-                    expires_ms: now_ms + LEASE_MS,
-                });
-                router.epoch = epoch;
-                router.renewed_ms = now_ms;
-                world.note(|| format!("Router({n}) takes the lease, epoch {epoch}"));
-            }
+            let stale = watch(world, n, now_ms);
+            next(world, n, RouterStep::TakeLease { stale });
         }
-        Some(lease) if now_ms.saturating_sub(router.renewed_ms) >= RENEW_MS => {
-            router.renewed_ms = now_ms;
-            let held = world.tdb.renew_lease(n, lease.epoch, LEASE_MS, now_ms);
-            router.lease = held.then_some(Lease {
-                epoch: lease.epoch,
-                expires_ms: now_ms + LEASE_MS,
-            });
-            if !held {
-                world.note(|| format!("Router({n}) has lost the lease"));
-            }
+        Some(_) if now_ms.saturating_sub(router.renewed_ms) >= RENEW_MS => {
+            let began_ms = now_ms;
+            next(world, n, RouterStep::Renew { wall_ms, began_ms });
         }
         Some(_) => {}
     }
@@ -158,9 +154,64 @@ pub fn tick(world: &mut World, n: usize) -> u64 {
     TICK_MS
 }
 
+/// As `router::lease::Watch::look`: the lease, if it has stood still for its length.
+fn watch(world: &mut World, n: usize, now_ms: u64) -> Option<SeenLease> {
+    let seen = world.tdb.seen_lease();
+    if !world.has(Protection::LeaseIsWatched) {
+        let wall_ms = world.clock_ms(Pid::Router(n));
+        return seen.filter(|lease| lease.expires_ms <= wall_ms);
+    }
+    let other = &mut world.routers[n].other;
+    let since_ms = match *other {
+        Some((before, since_ms)) if seen == Some(before) => since_ms,
+        _ => now_ms,
+    };
+    *other = seen.map(|lease| (lease, since_ms));
+    seen.filter(|_| now_ms.saturating_sub(since_ms) > LEASE_MS)
+}
+
+/// As the taking in `router::lease::Keeper::keep`: one transaction, some time after the look.
+fn take_lease(world: &mut World, n: usize, mut stale: Option<SeenLease>) {
+    let pid = Pid::Router(n);
+    let (wall_ms, began_ms) = (world.clock_ms(pid), world.steady_ms(pid));
+    if !world.has(Protection::LeaseCompares) && stale.is_some() {
+        stale = world.tdb.seen_lease();
+    }
+    let before = world.tdb.holder().zip(world.tdb.seen_lease());
+    let Some(epoch) = world.tdb.take_lease(n, stale, LEASE_MS, wall_ms) else {
+        return crate::checks::lease_not_had(world, n);
+    };
+    crate::checks::lease_taken(world, n, before);
+    let router = &mut world.routers[n];
+    router.other = None;
+    router.epoch = epoch;
+    hold(router, epoch, began_ms);
+    world.note(|| format!("Router({n}) takes the lease, epoch {epoch}"));
+}
+
+/// As the renewal there.
+fn renew(world: &mut World, n: usize, wall_ms: u64, began_ms: u64) {
+    let Some(lease) = world.routers[n].lease else {
+        return;
+    };
+    if world.tdb.renew_lease(n, lease.epoch, LEASE_MS, wall_ms) {
+        crate::checks::lease_renewed(world);
+        return hold(&mut world.routers[n], lease.epoch, began_ms);
+    }
+    world.routers[n].lease = None;
+    world.note(|| format!("Router({n}) has lost the lease"));
+}
+
+/// It is good for so long from before it was asked for.
+fn hold(router: &mut Router, epoch: u64, began_ms: u64) {
+    router.renewed_ms = began_ms;
+    let ends_ms = began_ms + LEASE_MS;
+    router.lease = Some(Lease { epoch, ends_ms });
+}
+
 /// A router hears a switch.
 pub fn hear(world: &mut World, n: usize, switch: usize) {
-    let now_ms = world.clock_ms(Pid::Router(n));
+    let now_ms = world.steady_ms(Pid::Router(n));
     let sender = &world.switches[switch];
     let (incarnation, journal_id) = (sender.incarnation, sender.journal_id);
     let seen = &mut world.routers[n].seen[switch];
@@ -177,6 +228,8 @@ pub fn hear(world: &mut World, n: usize, switch: usize) {
 /// A step of router `n`.
 pub fn step(world: &mut World, n: usize, step: RouterStep) {
     match step {
+        RouterStep::TakeLease { stale } => take_lease(world, n, stale),
+        RouterStep::Renew { wall_ms, began_ms } => renew(world, n, wall_ms, began_ms),
         RouterStep::Look => look(world, n),
         RouterStep::Assign { assignment, now_ms } => {
             dispatch::assign(world, n, assignment, now_ms);
@@ -246,24 +299,27 @@ fn release(world: &mut World, n: usize, call: CallUuid) {
 
 /// As `router::Router::look`.
 fn look(world: &mut World, n: usize) {
-    let now_ms = world.clock_ms(Pid::Router(n));
+    let (now_ms, wall_ms) = (
+        world.steady_ms(Pid::Router(n)),
+        world.clock_ms(Pid::Router(n)),
+    );
     let deaf = mind_deafness(world, n);
     let router = &mut world.routers[n];
-    let Some(lease) = router.lease.filter(|lease| lease.expires_ms > now_ms) else {
+    let Some(lease) = router.lease.filter(|lease| lease.ends_ms > now_ms) else {
         return;
     };
     if now_ms.saturating_sub(router.swept_ms) >= SWEEP_MS {
         router.swept_ms = now_ms;
-        sweep(world, n, now_ms);
+        sweep(world, n, now_ms, wall_ms);
     }
     if !deaf {
-        dispatch::what_fits(world, n, lease.epoch, now_ms);
+        dispatch::what_fits(world, n, lease.epoch, wall_ms);
     }
 }
 
 /// As `router::Router::mind_deafness`. Whether it is cut off now.
 fn mind_deafness(world: &mut World, n: usize) -> bool {
-    let now_ms = world.clock_ms(Pid::Router(n));
+    let now_ms = world.steady_ms(Pid::Router(n));
     let deaf = world.process(Pid::Router(n)).cut_off;
     let router = &mut world.routers[n];
     if deaf || now_ms.saturating_sub(router.looked_ms) > STOOD_STILL_MS {
@@ -274,7 +330,7 @@ fn mind_deafness(world: &mut World, n: usize) -> bool {
 }
 
 /// As `router::sweep::Sweeper::look`, where a slight doubt is settled like a grave one.
-fn sweep(world: &mut World, n: usize, now_ms: u64) {
+fn sweep(world: &mut World, n: usize, now_ms: u64, wall_ms: u64) {
     let reconcile = now_ms.saturating_sub(world.routers[n].reconciled_ms) >= RECONCILE_MS;
     if reconcile {
         world.routers[n].reconciled_ms = now_ms;
@@ -306,7 +362,7 @@ fn sweep(world: &mut World, n: usize, now_ms: u64) {
             next(world, n, RouterStep::TakeBack { assignment });
             continue;
         }
-        let age_ms = now_ms.saturating_sub(call.assigned_ms);
+        let age_ms = wall_ms.abs_diff(call.assigned_ms);
         let doubted = match standing(world, n, &assignment) {
             Standing::Replaced { .. } => true,
             Standing::Silent { for_ms } => for_ms >= UNKNOWN_AFTER_MS || !confirmed,
@@ -321,7 +377,7 @@ fn sweep(world: &mut World, n: usize, now_ms: u64) {
 
 /// As `router::switches::Switches::standing`.
 fn standing(world: &World, n: usize, assignment: &Assignment) -> Standing {
-    let now_ms = world.clock_ms(Pid::Router(n));
+    let now_ms = world.steady_ms(Pid::Router(n));
     let router = &world.routers[n];
     let listening_ms = now_ms.saturating_sub(router.listening_since_ms);
     let Some(seen) = &router.seen[assignment.switch] else {

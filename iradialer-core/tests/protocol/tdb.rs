@@ -62,7 +62,15 @@ pub struct Assignment {
 struct LeaseRow {
     holder: Option<usize>,
     epoch: u64,
+    /// By its holder's wall clock: nobody else's goes by it.
     expires_ms: u64,
+}
+
+/// The lease as it stands: it changes with each taking and each renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenLease {
+    pub epoch: u64,
+    pub expires_ms: u64,
 }
 
 /// What became of a try that was taken back.
@@ -109,10 +117,31 @@ impl Tdb {
         uuid
     }
 
-    /// As `tdb::lease::take_lease`.
-    pub fn take_lease(&mut self, holder: usize, for_ms: u64, now_ms: u64) -> Option<u64> {
+    /// As `tdb::lease::seen_lease`.
+    pub fn seen_lease(&self) -> Option<SeenLease> {
+        self.lease.holder.map(|_| SeenLease {
+            epoch: self.lease.epoch,
+            expires_ms: self.lease.expires_ms,
+        })
+    }
+
+    /// Who holds the lease, dead or alive.
+    pub fn holder(&self) -> Option<usize> {
+        self.lease.holder
+    }
+
+    /// As `tdb::lease::take_lease`: if it is free, was this one's, or still stands as in `stale`.
+    pub fn take_lease(
+        &mut self,
+        holder: usize,
+        stale: Option<SeenLease>,
+        for_ms: u64,
+        now_ms: u64,
+    ) -> Option<u64> {
+        let seen = self.seen_lease();
         let lease = &mut self.lease;
-        if lease.expires_ms > now_ms && lease.holder != Some(holder) {
+        let own = lease.holder == Some(holder);
+        if seen.is_some() && !own && stale != seen {
             return None;
         }
         lease.holder = Some(holder);
@@ -123,16 +152,19 @@ impl Tdb {
 
     /// As `tdb::lease::renew_lease`.
     pub fn renew_lease(&mut self, holder: usize, epoch: u64, for_ms: u64, now_ms: u64) -> bool {
-        let held = self.lease.holder == Some(holder) && self.lease.epoch == epoch;
+        let lease = &mut self.lease;
+        let held = lease.holder == Some(holder) && lease.epoch == epoch;
         if held {
-            self.lease.expires_ms = now_ms + for_ms;
+            let expires_ms = now_ms + for_ms;
+            let same = u64::from(lease.expires_ms == expires_ms);
+            lease.expires_ms = expires_ms + same;
         }
         held
     }
 
     /// As `tdb::attempt::assign`, whose times are those the router read before.
     pub fn assign(&mut self, assignment: &Assignment, now_ms: u64, compare: bool) -> bool {
-        let leads = self.lease.epoch == assignment.epoch && self.lease.expires_ms > now_ms;
+        let leads = self.is_led_by(assignment.epoch);
         let Some(call) = self.call(assignment.call) else {
             return false;
         };

@@ -78,6 +78,10 @@ pub enum Protection {
     EndedIsWaitedFor,
     /// An attempt that ended and was confirmed is remembered while a command for it can still come.
     RememberWhileItCanCome,
+    /// A lease is dead when it was seen to stand still for its length, whatever time it names.
+    LeaseIsWatched,
+    /// It is taken only if it still stands as it did when it was found dead.
+    LeaseCompares,
 }
 
 /// A process of the system.
@@ -118,8 +122,12 @@ pub struct Process {
     pub frozen: bool,
     /// Cut off from the bus.
     pub cut_off: bool,
-    /// Its clock less the true time, ms.
+    /// Its wall clock less the true time, ms. A router's may be set at any time.
     pub skew_ms: i64,
+    /// By how much its steady clock runs too fast, in a thousand.
+    drift: i64,
+    /// When it started or last went on, by the true time.
+    pub awake_since_ms: u64,
     waiting: Vec<What>,
 }
 
@@ -141,6 +149,8 @@ pub enum What {
     Start(Pid),
     Thaw(Pid),
     Mend(Pid),
+    /// A clock is set right.
+    ClockRight(Pid),
     Request(usize),
     Cancel(usize),
 }
@@ -220,7 +230,9 @@ impl World {
         };
         for pid in Pid::ALL {
             // Clocks apart by less than the margin that the protocol allows for.
-            world.processes[pid.index()].skew_ms = [0, 0, 400, -400][world.script(4)];
+            let (skew_ms, drift) = [(0, 0), (0, 10), (400, -10), (-400, 0)][world.script(4)];
+            let process = &mut world.processes[pid.index()];
+            (process.skew_ms, process.drift) = (skew_ms, drift);
             world.start(pid);
         }
         let calls = 1 + world.script(3);
@@ -278,7 +290,7 @@ impl World {
             process.waiting.push(what);
             return;
         }
-        let what = match self.decide(8) {
+        let what = match self.decide(9) {
             0 => what,
             harm => match self.harm(pid, harm, what) {
                 Some(what) => what,
@@ -319,6 +331,10 @@ impl World {
             What::Mend(pid) => {
                 self.note(|| format!("{pid:?} reaches the bus again"));
                 self.processes[pid.index()].cut_off = false;
+            }
+            What::ClockRight(pid) => {
+                self.note(|| format!("the clock of {pid:?} is set right"));
+                self.processes[pid.index()].skew_ms = 0;
             }
             What::Request(call) => web::request(self, call),
             What::Cancel(call) => web::cancel(self, call),
@@ -394,7 +410,14 @@ impl World {
         self.off != Some(protection)
     }
 
-    /// The time by the clock of `pid`.
+    /// The time by the steady clock of `pid`, which nobody sets and which tells nothing of the wall's.
+    pub fn steady_ms(&self, pid: Pid) -> u64 {
+        let process = &self.processes[pid.index()];
+        let ran_ms = (self.now_ms as i64) * (1_000 + process.drift) / 1_000;
+        7_777 * (1 + pid.index() as u64) + ran_ms as u64
+    }
+
+    /// The time by the wall clock of `pid`.
     pub fn clock_ms(&self, pid: Pid) -> u64 {
         self.now_ms
             .saturating_add_signed(self.processes[pid.index()].skew_ms)

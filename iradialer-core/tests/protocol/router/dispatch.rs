@@ -23,7 +23,7 @@ pub fn what_fits(world: &mut World, n: usize, epoch: u64, now_ms: u64) {
         if !due || world.routers[n].in_hand.contains(&uuid) {
             continue;
         }
-        let Some(switch) = choose(world, n, at + attempt as usize, now_ms) else {
+        let Some(switch) = choose(world, n, at + attempt as usize) else {
             continue;
         };
         let Some(seen) = world.routers[n].seen[switch] else {
@@ -49,7 +49,8 @@ pub fn what_fits(world: &mut World, n: usize, epoch: u64, now_ms: u64) {
     }
 }
 
-fn choose(world: &World, n: usize, turn: usize, now_ms: u64) -> Option<usize> {
+fn choose(world: &World, n: usize, turn: usize) -> Option<usize> {
+    let now_ms = world.steady_ms(Pid::Router(n));
     let takes = |switch: &usize| {
         let seen = world.routers[n].seen[*switch].as_ref();
         seen.is_some_and(|seen| !seen.shunned && now_ms <= seen.seen_ms + super::LOST_AFTER_MS)

@@ -35,6 +35,10 @@ impl World {
                 self.bus.lose_state();
                 Some(what)
             }
+            7 => {
+                self.set_clock(pid);
+                Some(what)
+            }
             _ => match pid {
                 Pid::Switch(n) => {
                     switch::unload(self, n);
@@ -49,6 +53,21 @@ impl World {
                 }
             },
         }
+    }
+
+    /// Sets the wall clock of a router wrong for a while. Those of switches are within the margin: with
+    /// them, and nobody else's, a router's time is compared, and one that is ahead by more makes a command
+    /// good for longer.
+    fn set_clock(&mut self, pid: Pid) {
+        let router = match pid {
+            Pid::Router(_) => pid,
+            _ => Pid::Router(self.vary(2)),
+        };
+        let skew_ms = [-100_000, 2_000, -8_000, -100_000][self.vary(4)];
+        let for_ms = [12_000, 700, 5_000][self.vary(3)];
+        self.note(|| format!("the clock of {router:?} is {skew_ms} ms off for {for_ms} ms"));
+        self.processes[router.index()].skew_ms = skew_ms;
+        self.at(self.now_ms + for_ms, None, What::ClockRight(router));
     }
 
     fn crash(&mut self, pid: Pid) {
@@ -77,6 +96,7 @@ impl World {
         let process = &mut self.processes[pid.index()];
         process.life += 1;
         process.up = true;
+        process.awake_since_ms = self.now_ms;
         process.frozen = false;
         if self.now_ms > START_MS {
             self.note(|| format!("{pid:?} starts"));
@@ -95,6 +115,7 @@ impl World {
         if !std::mem::take(&mut process.frozen) {
             return;
         }
+        process.awake_since_ms = self.now_ms;
         let waiting = std::mem::take(&mut process.waiting);
         self.note(|| format!("{pid:?} goes on"));
         for what in waiting {
