@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 /// How many attempts are remembered. The oldest that are over are forgotten first, and the ledger
 /// remembers that it has forgotten: of an attempt it can't speak for it never says it was not dialled.
-const REMEMBERED: usize = 200_000;
+pub const REMEMBERED: usize = 200_000;
 
 /// The attempts seen.
 #[derive(Debug, Default)]
@@ -50,6 +50,11 @@ impl Ledger {
         self.settle(attempt, AttemptFate::NeverDialled);
     }
 
+    /// Of an attempt up to this one it is not known any more whether it came.
+    pub fn forget_up_to(&mut self, youngest: CallUuid) {
+        self.forgotten = self.forgotten.max(Some(youngest));
+    }
+
     /// Notes an epoch; false when a higher one was seen, so that its sender has lost its lease.
     pub fn epoch_is_current(&mut self, epoch: u64) -> bool {
         let current = epoch >= self.highest_epoch;
@@ -70,7 +75,7 @@ impl Ledger {
         while self.over.len() > REMEMBERED {
             if let Some(oldest) = self.over.pop_front() {
                 self.fates.remove(&oldest);
-                self.forgotten = self.forgotten.max(Some(oldest));
+                self.forget_up_to(oldest);
             }
         }
     }

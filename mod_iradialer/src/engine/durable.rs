@@ -50,6 +50,9 @@ pub fn open_journal(
 pub fn ledger_of(left_behind: &Index) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.epoch_is_current(left_behind.epoch);
+    if let Some(youngest) = left_behind.forgotten {
+        ledger.forget_up_to(youngest);
+    }
     for fence in left_behind.fences.values() {
         match fence.dialled {
             true => ledger.end(fence.attempt_id),

@@ -1,9 +1,10 @@
 //! What the journal holds: the state that its records, read in their order, come to.
 
 use super::record::{FORMAT, Fence, Header, Intent, Record};
+use iradialer_core::ledger::REMEMBERED;
 use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{EndedAttempt, EventBody, SwitchEvent};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An attempt the collector has not confirmed.
@@ -39,8 +40,10 @@ pub struct Index {
     pub epoch: u64,
     /// The attempts that were admitted and are not confirmed.
     pub held: BTreeMap<CallUuid, Held>,
-    /// Those that must not be dialled, or not again.
-    pub fences: HashMap<CallUuid, Fence>,
+    /// Those that must not be dialled, or not again; no more than a ledger remembers, the youngest.
+    pub fences: BTreeMap<CallUuid, Fence>,
+    /// Attempt UUIDs are ordered by time: up to this one there may have been others.
+    pub forgotten: Option<CallUuid>,
 }
 
 impl Index {
@@ -50,7 +53,8 @@ impl Index {
             journal_id,
             epoch: 0,
             held: BTreeMap::new(),
-            fences: HashMap::new(),
+            fences: BTreeMap::new(),
+            forgotten: None,
         }
     }
 
@@ -58,7 +62,10 @@ impl Index {
     /// are held now.
     pub fn apply(&mut self, record: &Record, now_ms: u64) -> i64 {
         match record {
-            Record::Header(header) => self.epoch = self.epoch.max(header.epoch),
+            Record::Header(header) => {
+                self.epoch = self.epoch.max(header.epoch);
+                self.forgotten = self.forgotten.max(header.forgotten);
+            }
             Record::Complete | Record::Synced(_) => {}
             Record::Epoch(epoch) => self.epoch = self.epoch.max(*epoch),
             Record::Intent(intent) => {
@@ -74,6 +81,12 @@ impl Index {
             Record::Fence(fence) => {
                 self.epoch = self.epoch.max(fence.epoch);
                 self.fences.insert(fence.attempt_id, fence.clone());
+                // A switch that refuses thousands a second for long.
+                if self.fences.len() > REMEMBERED
+                    && let Some((oldest, _)) = self.fences.pop_first()
+                {
+                    self.forgotten = self.forgotten.max(Some(oldest));
+                }
                 if let Some(held) = self.held.remove(&fence.attempt_id) {
                     return -i64::try_from(held.events.len()).unwrap_or(i64::MAX);
                 }
@@ -99,6 +112,7 @@ impl Index {
             format: FORMAT,
             journal_id: self.journal_id,
             epoch: self.epoch,
+            forgotten: self.forgotten,
         };
         Record::Header(header).write_to(&mut bytes);
         for fence in self.fences.values() {

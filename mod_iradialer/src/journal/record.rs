@@ -26,6 +26,9 @@ pub struct Header {
     pub journal_id: CallUuid,
     /// The highest epoch seen.
     pub epoch: u64,
+    /// Fences of attempts up to this one were given up for want of room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<CallUuid>,
 }
 
 /// The attempt is about to be dialled.
