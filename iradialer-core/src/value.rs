@@ -6,7 +6,7 @@ mod number;
 mod prompt_path;
 
 pub use channel_var::{ChannelVars, MAX_CHANNEL_VARS, MAX_VALUE_LEN};
-pub use name::{CampaignName, ClusterName, NodeId, TenantId, TrunkName};
+pub use name::{CampaignName, ClusterName, NodeId, RegionName, TenantId, TrunkName};
 pub use number::{CallerNumber, DialNumber};
 pub use prompt_path::PromptPath;
 

@@ -48,6 +48,10 @@ name_type!(
     NodeId, "node_id", 60
 );
 name_type!(
+    /// A region: switches, and the campaigns whose calls they get.
+    RegionName, "region", 30
+);
+name_type!(
     /// The cluster: the first token of every NATS subject.
     ClusterName, "cluster", 30
 );

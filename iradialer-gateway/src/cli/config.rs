@@ -18,6 +18,9 @@ pub(super) fn run(command: ConfigCommand) -> Result<(), Failure> {
                 config.campaigns.len(),
                 config.flows.len()
             );
+            for doubt in config.region_doubts() {
+                println!("warning: {doubt}");
+            }
         }
     }
     Ok(())

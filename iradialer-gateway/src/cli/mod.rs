@@ -31,6 +31,9 @@ enum Command {
         /// The roles to run, separated by commas; all of them by default.
         #[arg(long, value_delimiter = ',')]
         roles: Vec<Role>,
+        /// The region whose calls the router gives out; goes before the configuration's router.region.
+        #[arg(long, value_name = "NAME")]
+        region: Option<String>,
     },
     /// Tokens of the HTTPS API.
     #[command(subcommand)]
@@ -122,9 +125,15 @@ impl Common {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve { common, dev, roles } => serve::serve(Sources {
+        Command::Serve {
+            common,
             dev,
             roles,
+            region,
+        } => serve::serve(Sources {
+            dev,
+            roles,
+            region,
             uses_bus: true,
             ..common.sources()
         }),

@@ -5,13 +5,16 @@ use super::flows;
 use super::load::Sources;
 use super::mistake::Mistakes;
 use super::nodes;
+use super::regions;
 use super::{
     AddressRange, Campaign, Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret,
     TlsFiles, Trunk, WebConfig, WebhookConfig, webhook_secret,
 };
 use crate::tdb::DatabaseUrl;
 use iradialer_core::flow::Flow;
-use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
+use iradialer_core::value::{
+    CallerNumber, CampaignName, ClusterName, RegionName, TenantId, TrunkName,
+};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -38,23 +41,25 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
     let nodes = nodes::check(&document.nodes, &mut mistakes);
     let trunks = trunks(&document.trunks, &mut mistakes);
     let campaigns = campaigns(&document.campaigns, &trunks, &flows, &mut mistakes);
-    match (cluster, web, database) {
-        (Some(cluster), Some(web), Some(database)) if mistakes.is_empty() => Ok(Config {
-            cluster,
-            data_dir,
-            dev: sources.dev,
-            roles: roles(&sources.roles),
-            web,
-            nats,
-            database,
-            webhooks,
-            router,
-            queue,
-            nodes,
-            trunks,
-            campaigns,
-            flows,
-        }),
+    match (cluster, web, database, router) {
+        (Some(cluster), Some(web), Some(database), Some(router)) if mistakes.is_empty() => {
+            Ok(Config {
+                cluster,
+                data_dir,
+                dev: sources.dev,
+                roles: roles(&sources.roles),
+                web,
+                nats,
+                database,
+                webhooks,
+                router,
+                queue,
+                nodes,
+                trunks,
+                campaigns,
+                flows,
+            })
+        }
         _ => Err(mistakes.into_vec()),
     }
 }
@@ -205,14 +210,16 @@ fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> Web
     }
 }
 
-fn router(router: &file::Router, mistakes: &mut Mistakes) -> RouterConfig {
+fn router(router: &file::Router, mistakes: &mut Mistakes) -> Option<RouterConfig> {
+    let region = mistakes.take(RegionName::parse("router.region", &router.region));
     let mut ms = |key: &str, value, range| {
         let key = format!("router.{key}");
         Duration::from_millis(in_range(&key, value, range, mistakes))
     };
     let dispatch = router.dispatch_timeout_ms;
     let lost = router.switch_lost_after_ms;
-    RouterConfig {
+    Some(RouterConfig {
+        region: region?,
         dispatch_timeout: ms("dispatch_timeout_ms", dispatch, 100..=60_000),
         not_after: ms(
             "not_after_ms",
@@ -225,7 +232,7 @@ fn router(router: &file::Router, mistakes: &mut Mistakes) -> RouterConfig {
             router.switch_unknown_after_ms,
             lost.max(2_000)..=86_400_000,
         ),
-    }
+    })
 }
 
 fn queue(queue: &file::Queue, mistakes: &mut Mistakes) -> QueueConfig {
@@ -279,11 +286,13 @@ fn campaigns(
     mistakes: &mut Mistakes,
 ) -> BTreeMap<(TenantId, CampaignName), Campaign> {
     let mut checked = BTreeMap::new();
+    let mut used = regions::TrunksUsed::default();
     for (index, written) in campaigns.iter().enumerate() {
         let base = format!("campaigns[{index}]");
         let Some(campaign) = campaign(&base, written, trunks, flows, mistakes) else {
             continue;
         };
+        used.by(&base, &campaign, mistakes);
         let key = (campaign.tenant_id.clone(), campaign.name.clone());
         if let Some(twice) = checked.insert(key, campaign) {
             let expected = "a name of its own among the tenant's campaigns";
@@ -303,6 +312,7 @@ fn campaign(
     let key = |name: &str| format!("{base}.{name}");
     let name = mistakes.take(CampaignName::parse(&key("name"), &written.name));
     let tenant_id = mistakes.take(TenantId::parse(&key("tenant_id"), &written.tenant_id));
+    let region = mistakes.take(RegionName::parse(&key("region"), &written.region));
     let from_number = mistakes.take(CallerNumber::parse(
         &key("from_number"),
         &written.from_number,
@@ -346,6 +356,7 @@ fn campaign(
     Some(Campaign {
         name: name?,
         tenant_id: tenant_id?,
+        region: region?,
         trunks: chosen,
         from_number: from_number?,
         event_url: event_url.map(str::to_owned),

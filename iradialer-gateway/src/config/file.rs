@@ -59,6 +59,7 @@ pub(super) struct Webhooks {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Router {
+    pub region: String,
     pub dispatch_timeout_ms: i64,
     pub not_after_ms: i64,
     pub switch_lost_after_ms: i64,
@@ -85,6 +86,12 @@ pub(super) struct Node {
     pub node_id: String,
     #[serde(default = "usual_weight")]
     pub weight: i64,
+    #[serde(default = "default_region")]
+    pub region: String,
+}
+
+fn default_region() -> String {
+    super::regions::DEFAULT.to_owned()
 }
 
 fn usual_weight() -> i64 {
@@ -104,6 +111,8 @@ pub(super) struct Trunk {
 pub(super) struct Campaign {
     pub name: String,
     pub tenant_id: String,
+    #[serde(default = "default_region")]
+    pub region: String,
     pub trunks: Vec<String>,
     #[serde(default)]
     pub from_number: String,

@@ -23,6 +23,8 @@ pub struct Sources {
     pub data_dir: Option<PathBuf>,
     /// `--roles`; all where there are none.
     pub roles: Vec<Role>,
+    /// `--region`.
+    pub region: Option<String>,
     /// `--dev`.
     pub dev: bool,
     /// Whether the bus will be used, so that there must be one.
@@ -71,6 +73,11 @@ fn load(sources: &Sources) -> Result<Config, Vec<String>> {
             Some(text) => table.insert("data_dir".to_owned(), Value::from(text)),
             None => return Err(vec!["--data-dir: expected a path in UTF-8".to_owned()]),
         };
+    }
+    if let Some(region) = &sources.region
+        && let Some(Value::Table(router)) = table.get_mut("router")
+    {
+        router.insert("region".to_owned(), Value::from(region.as_str()));
     }
     let document: Document = match serde_path_to_error::deserialize(Value::Table(table)) {
         Ok(document) => document,

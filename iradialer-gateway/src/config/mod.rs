@@ -9,6 +9,7 @@ mod hours;
 mod load;
 mod mistake;
 mod nodes;
+mod regions;
 mod secret;
 pub mod webhook_secret;
 
@@ -17,11 +18,14 @@ pub use hours::Hours;
 pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
 pub use nodes::{Node, USUAL_WEIGHT};
+pub use regions::DEFAULT as DEFAULT_REGION;
 pub use secret::Secret;
 
 use crate::tdb::DatabaseUrl;
 use iradialer_core::flow::Flow;
-use iradialer_core::value::{CallerNumber, CampaignName, ClusterName, TenantId, TrunkName};
+use iradialer_core::value::{
+    CallerNumber, CampaignName, ClusterName, RegionName, TenantId, TrunkName,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -150,6 +154,8 @@ pub struct WebhookConfig {
 /// `[router]`
 #[derive(Debug, Clone)]
 pub struct RouterConfig {
+    /// The region whose calls this process gives out.
+    pub region: RegionName,
     /// How long to wait for a switch's answer to a dial command.
     pub dispatch_timeout: Duration,
     /// How long a dial command is good for; longer than `dispatch_timeout`.
@@ -176,7 +182,7 @@ pub struct QueueConfig {
 pub struct Trunk {
     /// Its name.
     pub name: TrunkName,
-    /// Calls a second; above 0.
+    /// Calls a second; above 0. Those of one region, whose router counts them.
     pub max_cps: f64,
     /// Calls at once.
     pub max_calls: u32,
@@ -189,6 +195,8 @@ pub struct Campaign {
     pub name: CampaignName,
     /// Whose it is.
     pub tenant_id: TenantId,
+    /// Where its calls are dialled: by switches of that region.
+    pub region: RegionName,
     /// The trunks it may use, in order of preference; each is in [`Config::trunks`].
     pub trunks: Vec<TrunkName>,
     /// The caller's number where the request gives none; may be empty.
@@ -221,6 +229,19 @@ impl Campaign {
         };
         let minutes = hours.minutes_to_next(self.minute_of_day(at_ms, timezone));
         at_ms - at_ms % 60_000 + u64::from(minutes) * 60_000
+    }
+
+    /// The last time up to `until_ms` to which the hours that are open at `at_ms` go on, where they are
+    /// counted as for [`Campaign::is_open`]; `at_ms` itself where they are closed.
+    pub fn open_until(&self, at_ms: u64, until_ms: u64, timezone: Option<&str>) -> u64 {
+        if !self.is_open(at_ms, timezone) {
+            return at_ms;
+        }
+        // Hours and zones change at whole minutes.
+        let next_minute_ms = at_ms - at_ms % 60_000 + 60_000;
+        let mut minutes = (next_minute_ms..=until_ms).step_by(60_000);
+        let closing_ms = minutes.find(|minute_ms| !self.is_open(*minute_ms, timezone));
+        closing_ms.map_or(until_ms, |closing_ms| closing_ms - 1)
     }
 
     fn minute_of_day(&self, at_ms: u64, timezone: Option<&str>) -> u16 {

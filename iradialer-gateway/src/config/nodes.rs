@@ -3,7 +3,7 @@
 use super::Config;
 use super::file;
 use super::mistake::Mistakes;
-use iradialer_core::value::NodeId;
+use iradialer_core::value::{NodeId, RegionName};
 
 /// The switch of the development mode where no other is configured: the node-id of the
 /// `iradialer.conf.xml` that is shipped.
@@ -21,6 +21,8 @@ pub struct Node {
     pub node_id: NodeId,
     /// Its share of the calls beside the others', 0 to 1000; with 0 it is given none.
     pub weight: u16,
+    /// The region whose calls it gets.
+    pub region: RegionName,
 }
 
 pub(super) fn check(nodes: &[file::Node], mistakes: &mut Mistakes) -> Vec<Node> {
@@ -34,9 +36,17 @@ pub(super) fn check(nodes: &[file::Node], mistakes: &mut Mistakes) -> Vec<Node> 
             mistakes.refuse(&key, "an id of its own", node_id.as_str());
             continue;
         }
+        let key = format!("nodes[{index}].region");
+        let Some(region) = mistakes.take(RegionName::parse(&key, &node.region)) else {
+            continue;
+        };
         let weight = u16::try_from(node.weight).ok();
         match weight.filter(|weight| *weight <= MOST_WEIGHT) {
-            Some(weight) => checked.push(Node { node_id, weight }),
+            Some(weight) => checked.push(Node {
+                node_id,
+                weight,
+                region,
+            }),
             None => {
                 let key = format!("nodes[{index}].weight");
                 mistakes.refuse(

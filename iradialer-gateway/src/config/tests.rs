@@ -235,3 +235,41 @@ fn hours_count_where_the_callee_is() {
     let next = campaign.next_opening(morning + 7, None);
     assert_eq!(next, morning + 24 * 3_600_000 - half_an_hour, "tomorrow");
 }
+
+#[test]
+fn a_dial_command_is_good_for_no_longer_than_the_hours() {
+    let hours = |hours: &str| {
+        let text = format!(
+            "{TRUNK}[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nhours = \"{hours}\"\n"
+        );
+        file(&text).unwrap().campaigns.into_values().next().unwrap()
+    };
+    let at = |text: &str| {
+        let time: Timestamp = text.parse().unwrap();
+        time.as_millisecond() as u64
+    };
+    let evening = at("2026-11-21T18:59:58.500Z");
+    let day = hours("0900-1900");
+    let end = at("2026-11-21T19:00:00Z");
+    assert_eq!(day.open_until(evening, evening + 4_000, None), end - 1);
+    assert_eq!(
+        day.open_until(evening, evening + 1_000, None),
+        evening + 1_000
+    );
+    assert_eq!(day.open_until(evening, end, None), end - 1);
+    assert_eq!(day.open_until(end, end + 4_000, None), end, "closed");
+    // Where the callee is, it is an hour later.
+    let zone = Some("Europe/Paris");
+    assert_eq!(day.open_until(evening, evening + 4_000, zone), evening);
+    assert_eq!(
+        day.open_until(evening - 3_600_000, end, zone),
+        end - 3_600_000 - 1
+    );
+    // A pause of one minute is not leapt over.
+    let pause = hours("1900-1859");
+    let before = at("2026-11-21T18:58:59.000Z");
+    assert_eq!(
+        pause.open_until(before, before + 60_000, None),
+        before + 999
+    );
+}

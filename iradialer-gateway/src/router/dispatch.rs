@@ -1,6 +1,5 @@
 //! One call on its way to one switch.
 
-use super::REGION;
 use super::plan::Place;
 use super::reconcile::begin_to_settle;
 use super::shared::{Holder, Shared};
@@ -22,6 +21,8 @@ pub(super) struct Plan {
     pub(super) call: QueuedCall,
     pub(super) place: Place,
     pub(super) epoch: u64,
+    /// When it may last be dialled, ms since the Unix epoch.
+    pub(super) not_after_ms: u64,
     /// When the look at the queue began that found it.
     pub(super) picked: Instant,
     /// When it was planned. Its time runs from then on: should this process stand still before it is sent,
@@ -45,7 +46,7 @@ enum Answer {
 pub(super) async fn dispatch(shared: Arc<Shared>, plan: Plan, holder: Holder) {
     let call = plan.call.call_uuid;
     let now_ms = plan.at.wall_ms;
-    let not_after_ms = now_ms + shared.app.config.router.not_after.as_millis() as u64;
+    let not_after_ms = plan.not_after_ms;
     let assignment = Assignment {
         call_uuid: call,
         attempt: plan.call.attempt,
@@ -78,7 +79,11 @@ async fn assign_and_send(
 ) -> Result<(), TdbError> {
     let (call, attempt) = (assignment.call_uuid, assignment.attempt);
     iradialer_core::failpoint::hit("router.assign.before");
-    let assigned = shared.app.tdb.assign(REGION, assignment.clone(), now_ms);
+    let region = &shared.app.config.router.region;
+    let assigned = shared
+        .app
+        .tdb
+        .assign(region.as_str(), assignment.clone(), now_ms);
     if !assigned.await? {
         shared.paces().not_sent((call, attempt));
         return Ok(());

@@ -52,7 +52,8 @@ fn hear(shared: &Shared, heartbeat: Heartbeat) {
     match heard {
         Heard::Nothing => return,
         Heard::Change => {
-            tracing::info!(%node, ?state, "heard from a switch");
+            let region = shared.app.config.switch_region(&node);
+            tracing::info!(%node, region, ?state, "heard from a switch");
             shared.reconcile_soon(node);
         }
         Heard::TwoOfOneName => tracing::error!(

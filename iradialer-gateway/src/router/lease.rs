@@ -2,6 +2,7 @@
 
 use super::shared::Shared;
 use crate::tdb::{Lease, TdbError};
+use iradialer_core::value::RegionName;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,7 +23,7 @@ const RETAKE_DELAY: Duration = Duration::from_millis(100);
 /// Takes the lease, renews it, and tells the router whether it has it.
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    region: &'static str,
+    region: RegionName,
     holder: String,
     lease: watch::Sender<Option<Lease>>,
     other: Watch,
@@ -57,16 +58,13 @@ impl Watch {
 }
 
 impl Keeper {
-    /// A keeper for `region`, and where to see the lease.
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        region: &'static str,
-    ) -> (Keeper, watch::Receiver<Option<Lease>>) {
+    /// A keeper for the router's region, and where to see the lease.
+    pub(super) fn new(shared: Arc<Shared>) -> (Keeper, watch::Receiver<Option<Lease>>) {
         let (lease, seen) = watch::channel(None);
         let keeper = Keeper {
             holder: stable_holder(&shared),
+            region: shared.app.config.router.region.clone(),
             shared,
-            region,
             lease,
             other: Watch::default(),
         };
@@ -107,15 +105,21 @@ impl Keeper {
         let tdb = &self.shared.app.tdb;
         let held = *self.lease.borrow();
         let Some(held) = held else {
-            let seen = tdb.seen_lease(self.region).await?;
+            let seen = tdb.seen_lease(self.region.as_str()).await?;
             let stale = self.other.look(seen, self.shared.steady_ms());
             let began = self.shared.moment();
             let taken = tdb
-                .take_lease(self.region, &self.holder, stale, LEASE_MS, began.wall_ms)
+                .take_lease(
+                    self.region.as_str(),
+                    &self.holder,
+                    stale,
+                    LEASE_MS,
+                    began.wall_ms,
+                )
                 .await?;
             if let Some(lease) = taken {
                 tracing::info!(
-                    region = self.region,
+                    region = self.region.as_str(),
                     epoch = lease.epoch,
                     "this router gives out the calls"
                 );
@@ -128,7 +132,7 @@ impl Keeper {
         let began = self.shared.moment();
         let renewed = tdb
             .renew_lease(
-                self.region,
+                self.region.as_str(),
                 &self.holder,
                 held.epoch,
                 LEASE_MS,
@@ -137,7 +141,7 @@ impl Keeper {
             .await?;
         if renewed.is_none() {
             tracing::warn!(
-                region = self.region,
+                region = self.region.as_str(),
                 "another router gives out the calls now"
             );
             // Whoever took it may have our name, if it runs on our data: from now on only a lease that is
@@ -164,7 +168,7 @@ impl Keeper {
             .shared
             .app
             .tdb
-            .drop_lease(self.region, &self.holder, held.epoch)
+            .drop_lease(self.region.as_str(), &self.holder, held.epoch)
             .await;
         if let Err(error) = dropped {
             tracing::debug!(%error, "the router's lease could not be given up and will expire");

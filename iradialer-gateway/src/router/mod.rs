@@ -1,4 +1,4 @@
-//! Gives queued calls to switches: within the rate and capacity of each trunk, the limits of each
+//! Gives the queued calls of one region to its switches: within the rate and capacity of each trunk, the limits of each
 //! campaign and what each switch can take.
 //!
 //! The table is the queue. One loop looks at it when it is woken or when something falls due, plans
@@ -24,7 +24,7 @@ mod view;
 
 use crate::app::App;
 use crate::clock::Moment;
-use crate::config::Campaign;
+use crate::config::{Campaign, Config};
 use crate::tdb::{GatewayEnd, Lease, QueuedCall, TdbError};
 use crate::trunk::TrunkState;
 use dispatch::{Plan, dispatch};
@@ -41,8 +41,6 @@ use tokio_util::sync::CancellationToken;
 use turns::{Head, Turns};
 use view::View;
 
-/// The region whose calls this router gives out.
-pub(crate) const REGION: &str = "default";
 /// The loop looks this often even if nothing wakes it.
 const TICK: Duration = Duration::from_secs(1);
 /// A loop that stood still for this long may have missed heartbeats.
@@ -57,7 +55,10 @@ const EXPIRE_AT_ONCE: u32 = 200;
 /// Routes until `stop`; then waits for the answers to what has been sent.
 pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) {
     let shared = Arc::new(Shared::new(app, client, stop.clone()));
-    let (keeper, lease) = lease::Keeper::new(Arc::clone(&shared), REGION);
+    for doubt in shared.app.config.region_doubts() {
+        tracing::warn!("{doubt}");
+    }
+    let (keeper, lease) = lease::Keeper::new(Arc::clone(&shared));
     shared.tasks.spawn(keeper.run());
     shared.tasks.spawn(heartbeats::listen(Arc::clone(&shared)));
 
@@ -161,7 +162,8 @@ impl Router {
         self.looked = now;
     }
 
-    /// Ends what has waited too long. Returns when the queue next changes by itself.
+    /// Ends what has waited too long, of every region: a call whose own has no router expires as well, and it
+    /// ends once, whoever does it. Returns when the queue next changes by itself.
     async fn expire(&self, now_ms: u64) -> Result<Option<u64>, TdbError> {
         let tdb = &self.shared.app.tdb;
         let next_ms = tdb.next_queue_change(now_ms).await?;
@@ -186,7 +188,7 @@ impl Router {
     ) -> Result<(), TdbError> {
         let shared = Arc::clone(&self.shared);
         let not_after_ms = shared.app.config.router.not_after.as_millis() as u64;
-        for trunk in shared.app.config.trunks.values() {
+        for trunk in shared.app.config.own_trunks() {
             let state = states.get(&trunk.name);
             let rate = state.map_or(trunk.max_cps, |state| {
                 state.rate(trunk.max_cps, now.wall_ms)
@@ -247,7 +249,7 @@ impl Router {
         let mut again = Soonest::default();
 
         let mut queue = Vec::new();
-        for campaign in shared.app.config.campaigns.values() {
+        for campaign in shared.app.config.own_campaigns() {
             let sought = room.for_campaign(
                 campaign,
                 &mut Look {
@@ -272,7 +274,7 @@ impl Router {
         }
 
         let free = MAX_IN_HAND.saturating_sub(in_hand.len());
-        let mut placed = 0;
+        let mut moved = 0;
         for _ in 0..free {
             let Some((campaign, call)) = take_next(&self.turns, &mut queue) else {
                 break;
@@ -287,6 +289,12 @@ impl Router {
             }
             // Not when the look began: the call's time runs from here.
             let at = shared.moment();
+            let Some(not_after_ms) = not_after_ms(&shared.app.config, campaign, &call, at) else {
+                // The hours have just ended: the next look puts it off.
+                again.at(at.steady_ms);
+                moved += 1;
+                continue;
+            };
             let sought = room.take(
                 campaign,
                 &call,
@@ -299,7 +307,7 @@ impl Router {
             );
             match sought {
                 Sought::Found(place) => {
-                    placed += 1;
+                    moved += 1;
                     self.turns.took(&campaign.tenant_id, &campaign.name);
                     let hand = Hand::new(campaign, &place.trunk, place.probe);
                     let node = place.switch.node.clone();
@@ -308,6 +316,7 @@ impl Router {
                         call,
                         place,
                         epoch,
+                        not_after_ms,
                         picked,
                         at,
                     };
@@ -319,9 +328,22 @@ impl Router {
                 Sought::Nothing => {}
             }
         }
-        // With nothing placed, looking again at once would find the same.
-        Ok(again.0.filter(|at_ms| placed > 0 || *at_ms > now.steady_ms))
+        // With nothing moved, looking again at once would find the same.
+        Ok(again.0.filter(|at_ms| moved > 0 || *at_ms > now.steady_ms))
     }
+}
+
+/// Until when a call that is given out now may be dialled: the time a command is good for, and not after the
+/// campaign's hours. None where they are over.
+fn not_after_ms(
+    config: &Config,
+    campaign: &Campaign,
+    call: &QueuedCall,
+    at: Moment,
+) -> Option<u64> {
+    let until_ms = at.wall_ms + config.router.not_after.as_millis() as u64;
+    let open_ms = campaign.open_until(at.wall_ms, until_ms, call.request.timezone.as_deref());
+    (open_ms > at.wall_ms).then_some(open_ms)
 }
 
 /// What waits in a campaign, in its order.

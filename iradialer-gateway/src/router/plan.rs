@@ -231,6 +231,7 @@ impl<'c> Room<'c> {
         let max_cps = self.config.trunks.get(trunk).map_or(0.0, |of| of.max_cps);
         let state = self.states.get(trunk);
         json!({
+            "region": self.config.router.region,
             "trunks": considered,
             "trunk": {
                 "max_cps": max_cps,

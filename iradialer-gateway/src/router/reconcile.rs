@@ -56,7 +56,8 @@ async fn compare(shared: &Arc<Shared>, switch: &Chosen) -> Result<bool, TdbError
         }
     }
     for missing in open.into_values() {
-        if !in_hand.contains_key(&missing.assignment.call_uuid) && is_old(shared, &missing) {
+        let in_hand = in_hand.contains_key(&missing.assignment.call_uuid);
+        if !in_hand && shared.settles(&missing) && is_old(shared, &missing) {
             begin_to_settle(shared, missing.assignment);
         }
     }

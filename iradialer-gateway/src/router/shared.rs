@@ -1,13 +1,12 @@
 //! What the router's loop and its tasks share.
 
-use super::REGION;
 use super::collected::Gauge;
 use super::switches::{Standing, Switches};
 use super::trunk_pace::TrunkPaces;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::config::Campaign;
-use crate::tdb::{Assignment, Lead};
+use crate::tdb::{Assignment, Lead, OpenAttempt};
 use async_nats::connection::State;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
 use std::collections::{HashMap, HashSet};
@@ -68,7 +67,7 @@ impl Hand {
 impl Shared {
     pub(super) fn new(app: App, client: async_nats::Client, stop: CancellationToken) -> Shared {
         let switches = Switches::new(app.config.router.switch_lost_after, app.clock.steady_ms())
-            .weighing(&app.config.nodes);
+            .of(&app.config.router.region, &app.config.nodes);
         Shared {
             app,
             client,
@@ -97,7 +96,7 @@ impl Shared {
     /// In whose name this router changes calls.
     pub(super) fn lead(&self) -> Lead {
         Lead {
-            region: REGION,
+            region: self.app.config.router.region.clone(),
             epoch: self.epoch.load(Ordering::Relaxed),
         }
     }
@@ -138,6 +137,13 @@ impl Shared {
     pub(super) fn connects(&self) -> u64 {
         let statistics = self.client.statistics();
         statistics.connects.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is open there is this router's to settle, and no other region's.
+    pub(super) fn settles(&self, open: &OpenAttempt) -> bool {
+        let campaign = (&open.tenant_id, &open.campaign_name);
+        let node = &open.assignment.node_id;
+        self.app.config.settles(node, Some(campaign))
     }
 
     /// How the life of a switch that has the attempt stands.

@@ -55,7 +55,8 @@ impl Sweeper {
         // Read before the attempts: one that is assigned in between is too young to be in doubt.
         let in_hand = shared.in_hand();
         let mut unwanted = Vec::new();
-        for open in shared.app.tdb.open_attempts(None).await? {
+        let open = shared.app.tdb.open_attempts(None).await?;
+        for open in open.into_iter().filter(|open| shared.settles(open)) {
             if open.cancel_requested && open.state != CallState::Assigned {
                 unwanted.push(open.assignment.clone());
             }
@@ -68,6 +69,7 @@ impl Sweeper {
             shared.tasks.spawn(drop_again(Arc::clone(shared), unwanted));
         }
         self.end_lost_switch_calls(shared).await?;
+        // Those of every region: it makes a call due sooner, wherever it is then dialled.
         let mended = shared.app.tdb.mend_waits(LONGEST_WAIT_MS, wall_ms).await?;
         if mended > 0 {
             tracing::warn!(
@@ -88,6 +90,7 @@ impl Sweeper {
         if self.lost.is_empty() {
             let open = shared.app.tdb.open_switch_calls().await?.into_iter();
             self.lost = open
+                .filter(|call| shared.app.config.settles(&call.node_id, None))
                 .filter(|call| why_switch_call_lost(shared, call).is_some())
                 .collect();
             self.catching = Catching::default();

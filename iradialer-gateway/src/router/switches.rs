@@ -1,8 +1,8 @@
-//! The switches of the cluster as their heartbeats show them.
+//! The switches of the cluster, and those of the router's region among them, as their heartbeats show them.
 
 use super::pace::Pace;
-use crate::config::{Node, USUAL_WEIGHT};
-use iradialer_core::value::{CallUuid, NodeId, TrunkName};
+use crate::config::{DEFAULT_REGION, Node, USUAL_WEIGHT};
+use iradialer_core::value::{CallUuid, NodeId, RegionName, TrunkName};
 use iradialer_core::wire::{Heartbeat, SwitchState};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -89,9 +89,24 @@ pub struct Switches {
     lost_after_ms: u64,
     listening_since_ms: u64,
     looked_ms: u64,
-    /// What the configuration gives some.
-    weights: HashMap<NodeId, u16>,
+    listed: Listed,
     by_node: BTreeMap<NodeId, Switch>,
+}
+
+/// What the configuration says of switches.
+#[derive(Debug)]
+struct Listed {
+    /// The weight of each that is listed; none where it is another region's.
+    weights: HashMap<NodeId, Option<u16>>,
+    /// The weight of any other.
+    other: Option<u16>,
+}
+
+impl Listed {
+    /// The weight of a switch; none where it is another region's, and no concern of this router.
+    fn weight(&self, node: &NodeId) -> Option<u16> {
+        self.weights.get(node).copied().unwrap_or(self.other)
+    }
 }
 
 #[derive(Debug)]
@@ -122,15 +137,25 @@ impl Switches {
             lost_after_ms: ms(lost_after),
             listening_since_ms: now_ms,
             looked_ms: now_ms,
-            weights: HashMap::new(),
+            listed: Listed {
+                weights: HashMap::new(),
+                other: Some(USUAL_WEIGHT),
+            },
             by_node: BTreeMap::new(),
         }
     }
 
-    /// The same, with the weights of these switches.
-    pub fn weighing(mut self, nodes: &[Node]) -> Switches {
-        let weights = nodes.iter().map(|node| (node.node_id.clone(), node.weight));
-        self.weights = weights.collect();
+    /// The same, where calls are given to the switches of `region` only, with the weights of `nodes`. The
+    /// others are heard as well: a call may be open on one that is not listed any more.
+    pub fn of(mut self, region: &RegionName, nodes: &[Node]) -> Switches {
+        let weight = |node: &Node| (node.region == *region).then_some(node.weight);
+        let weights = nodes
+            .iter()
+            .map(|node| (node.node_id.clone(), weight(node)));
+        self.listed = Listed {
+            weights: weights.collect(),
+            other: (region.as_str() == DEFAULT_REGION).then_some(USUAL_WEIGHT),
+        };
         self
     }
 
@@ -207,7 +232,8 @@ impl Switches {
         let mut soonest = None;
         let mut best: Option<(f64, &Switch)> = None;
         for switch in self.by_node.values_mut() {
-            let weight = weight_of(&self.weights, &switch.heartbeat.node_id);
+            let weight = self.listed.weight(&switch.heartbeat.node_id);
+            let weight = weight.unwrap_or(0);
             if weight == 0 || !switch.has_room(now_ms, lost_after_ms) {
                 continue;
             }
@@ -227,7 +253,7 @@ impl Switches {
         }
     }
 
-    /// What is thought of each switch for a call, on `trunk` where one is given; at most `limit` of them.
+    /// What is thought of each switch of the region for a call, on `trunk` where one is given; at most `limit` of them.
     pub fn considered(
         &mut self,
         trunk: Option<&TrunkName>,
@@ -236,10 +262,14 @@ impl Switches {
     ) -> Vec<Considered> {
         self.mind_the_time(now_ms);
         let lost_after_ms = self.lost_after_ms;
-        let switches = self.by_node.values_mut().take(limit);
+        let switches = self.by_node.values_mut().filter_map(|switch| {
+            let weight = self.listed.weight(&switch.heartbeat.node_id)?;
+            Some((weight, switch))
+        });
         switches
-            .map(|switch| Considered {
-                verdict: match weight_of(&self.weights, &switch.heartbeat.node_id) {
+            .take(limit)
+            .map(|(weight, switch)| Considered {
+                verdict: match weight {
                     0 => "weight_0",
                     _ => switch.verdict(trunk, now_ms, lost_after_ms),
                 },
@@ -300,11 +330,12 @@ impl Switches {
         });
     }
 
-    /// The current lives of the switches that can be asked.
+    /// The current lives of the region's switches that can be asked.
     pub fn here(&mut self, now_ms: u64) -> Vec<Chosen> {
         self.mind_the_time(now_ms);
         let heard = |switch: &&Switch| now_ms.saturating_sub(switch.seen_ms) <= self.lost_after_ms;
-        let switches = self.by_node.values().filter(heard);
+        let own = |switch: &&Switch| self.listed.weight(&switch.heartbeat.node_id).is_some();
+        let switches = self.by_node.values().filter(heard).filter(own);
         switches.map(Switch::life).collect()
     }
 
@@ -493,10 +524,6 @@ impl Switch {
     fn load(&self) -> f64 {
         f64::from(self.expected_calls() + 1) / f64::from(self.heartbeat.max_calls.max(1))
     }
-}
-
-fn weight_of(weights: &HashMap<NodeId, u16>, node: &NodeId) -> u16 {
-    weights.get(node).copied().unwrap_or(USUAL_WEIGHT)
 }
 
 fn ms(duration: Duration) -> u64 {

@@ -1,7 +1,6 @@
 //! What this router thinks of the switches, kept in the TDB for those that do not hear them: why a call
 //! waits is asked of the API, which may run elsewhere.
 
-use super::REGION;
 use super::shared::Shared;
 use crate::tdb::TdbError;
 use serde_json::json;
@@ -34,7 +33,8 @@ impl View {
             return Ok(());
         }
         let tdb = &shared.app.tdb;
-        tdb.keep_switch_view(REGION, json!(switches), now_ms)
+        let region = &shared.app.config.router.region;
+        tdb.keep_switch_view(region.as_str(), json!(switches), now_ms)
             .await?;
         self.kept_ms = Some(now_ms);
         self.verdicts = verdicts;

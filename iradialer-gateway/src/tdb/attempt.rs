@@ -75,13 +75,14 @@ impl Tdb {
     /// On return it is on the disk, and the dial command may be sent.
     pub async fn assign(
         &self,
-        region: &'static str,
+        region: &str,
         assignment: Assignment,
         now_ms: u64,
     ) -> Result<bool, TdbError> {
+        let region = region.to_owned();
         self.writer
             .write(move |connection| {
-                Box::pin(async move { assign(connection, region, &assignment, now_ms).await })
+                Box::pin(async move { assign(connection, &region, &assignment, now_ms).await })
             })
             .await
     }

@@ -156,10 +156,11 @@ impl Tdb {
     /// Keeps what the router of a region thinks of its switches.
     pub async fn keep_switch_view(
         &self,
-        region: &'static str,
+        region: &str,
         switches: Value,
         now_ms: u64,
     ) -> Result<(), TdbError> {
+        let region = region.to_owned();
         self.writer
             .write(move |connection| {
                 Box::pin(async move {

@@ -9,7 +9,8 @@ use super::{
 };
 use iradialer_core::call::EndedBy;
 use iradialer_core::value::{
-    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, TenantId, TrunkName,
+    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, RegionName, TenantId,
+    TrunkName,
 };
 use iradialer_core::wire::{EventBody, Hangup, SwitchEvent, VERSION};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _};
@@ -24,10 +25,12 @@ pub const NOW: u64 = 1_790_000_000_000;
 pub const REGION: &str = "default";
 
 /// The router that has that lease.
-pub const LEAD: Lead = Lead {
-    region: REGION,
-    epoch: NOW / 1_000,
-};
+pub fn lead() -> Lead {
+    Lead {
+        region: RegionName::parse("region", REGION).unwrap(),
+        epoch: NOW / 1_000,
+    }
+}
 
 /// Says that the tests of this process are to take place on PostgreSQL: its URL, without a database.
 pub const POSTGRES: &str = "IRADIALER_TEST_POSTGRES";

@@ -6,8 +6,7 @@ use super::calls::find;
 use super::error::ApiError;
 use super::trunks::rounded;
 use super::{WebState, timestamp};
-use crate::config::{Campaign, Trunk};
-use crate::router::REGION;
+use crate::config::{Campaign, DEFAULT_REGION, Trunk};
 use crate::tdb::{AttemptRecord, Call, CallEvent, Decision, LiveCounts};
 use crate::trunk::{Gate, TrunkState};
 use axum::Json;
@@ -86,6 +85,7 @@ impl Steps {
         let facts = json!({
             "origin": call.origin,
             "campaign_name": call.campaign_name,
+            "region": campaign.map(|campaign| &campaign.region),
             "priority": call.priority,
             "timezone": call.request.timezone,
             "hours": campaign.and_then(|campaign| campaign.hours).map(|hours| hours.to_string()),
@@ -178,12 +178,14 @@ impl<'w> Waiting<'w> {
                 trunks = waiting.of_trunks(campaign, &live).await?;
             }
         }
-        let switches = waiting.of_routing().await?;
+        let region = campaign.map_or(DEFAULT_REGION, |campaign| campaign.region.as_str());
+        let switches = waiting.of_routing(region).await?;
         let ahead = tdb.calls_ahead(call, MAX_AHEAD, now_ms).await?;
         if ahead > 0 {
             waiting.reason("others_first", json!({ "calls": ahead }));
         }
         Ok(json!({
+            "region": region,
             "reasons": waiting.reasons,
             "trunks": trunks,
             "switches": switches,
@@ -294,11 +296,11 @@ impl<'w> Waiting<'w> {
         }))
     }
 
-    /// Whether a router leads, and what it thinks of the switches.
-    async fn of_routing(&mut self) -> Result<Value, ApiError> {
+    /// Whether a router leads the region, and what it thinks of its switches.
+    async fn of_routing(&mut self, region: &str) -> Result<Value, ApiError> {
         let tdb = &self.state.app.tdb;
-        let ends_ms = tdb.lease_ends_ms(REGION).await?;
-        let view = tdb.switch_view(REGION).await?;
+        let ends_ms = tdb.lease_ends_ms(region).await?;
+        let view = tdb.switch_view(region).await?;
         if ends_ms.is_none_or(|ends_ms| ends_ms <= self.now_ms) {
             self.reason("no_router", json!({}));
         }

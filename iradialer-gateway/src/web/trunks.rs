@@ -8,7 +8,7 @@ use crate::config::Trunk;
 use crate::trunk::{Gate, TrunkState};
 use axum::Json;
 use axum::extract::{Path, State};
-use iradialer_core::value::TrunkName;
+use iradialer_core::value::{RegionName, TrunkName};
 use serde_json::{Value, json};
 
 /// `GET /api/trunks`: those that the tenant's campaigns use.
@@ -56,12 +56,19 @@ async fn shown(
         .map(|trunk| {
             let known = states.get(&trunk.name).cloned().unwrap_or_default();
             let live = live.by_trunk.get(&trunk.name).copied().unwrap_or(0);
-            show(trunk, &known, live, now_ms)
+            let region = config.trunk_region(&trunk.name);
+            show(trunk, region, &known, live, now_ms)
         })
         .collect())
 }
 
-fn show(trunk: &Trunk, known: &TrunkState, live: u32, now_ms: u64) -> Value {
+fn show(
+    trunk: &Trunk,
+    region: Option<&RegionName>,
+    known: &TrunkState,
+    live: u32,
+    now_ms: u64,
+) -> Value {
     let (accepts, until, waits_for) = match known.gate(now_ms) {
         Gate::Open => ("calls", None, None),
         Gate::Probe => ("one_probe", None, None),
@@ -69,6 +76,7 @@ fn show(trunk: &Trunk, known: &TrunkState, live: u32, now_ms: u64) -> Value {
     };
     json!({
         "name": trunk.name,
+        "region": region,
         "max_cps": trunk.max_cps,
         "learned_cps": known.learned_cps(now_ms).map(|cps| rounded(cps.min(trunk.max_cps))),
         "learned_at": known.learned.map(|learned| timestamp::show(learned.at_ms)),

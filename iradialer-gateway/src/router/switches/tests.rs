@@ -59,6 +59,7 @@ fn calls_are_shared_by_weight_and_capacity() {
     let weighing = |name: &str, weight| Node {
         node_id: node(name),
         weight,
+        region: region(DEFAULT_REGION),
     };
     let nodes = [weighing("a", 300), weighing("none", 0)];
     let life = [
@@ -67,7 +68,7 @@ fn calls_are_shared_by_weight_and_capacity() {
         heartbeat("small", 0, 100),
         heartbeat("none", 0, 1000),
     ];
-    let mut switches = switches(&life).weighing(&nodes);
+    let mut switches = switches(&life).of(&region(DEFAULT_REGION), &nodes);
     let mut given: HashMap<String, u32> = HashMap::new();
     // In the proportion of weight times capacity: 300, 100 and 10.
     for now_ms in (0..410).map(|nth| nth * 10) {
@@ -82,6 +83,41 @@ fn calls_are_shared_by_weight_and_capacity() {
     assert!((295..=305).contains(&share("a")), "{given:?}");
     assert!((97..=103).contains(&share("b")), "{given:?}");
     assert!((9..=11).contains(&share("small")), "{given:?}");
+}
+
+fn region(name: &str) -> RegionName {
+    RegionName::parse("region", name).unwrap()
+}
+
+#[test]
+fn a_region_has_its_own_switches_only() {
+    let of = |name: &str, of: &str| Node {
+        node_id: node(name),
+        weight: USUAL_WEIGHT,
+        region: region(of),
+    };
+    let nodes = [of("a", "eu"), of("b", "us")];
+    let names = |chosen: Vec<Chosen>| -> Vec<String> {
+        let names = chosen.iter().map(|chosen| chosen.node.to_string());
+        names.collect()
+    };
+    for (own, expected) in [("eu", &["a"][..]), ("us", &["b"]), (DEFAULT_REGION, &["c"])] {
+        let life = ["a", "b", "c"].map(|name| heartbeat(name, 0, 10));
+        let mut switches = switches(&life).of(&region(own), &nodes);
+        assert_eq!(names(switches.here(0)), expected);
+        let chosen = switches.choose(&trunk("t"), 0).unwrap();
+        assert_eq!(chosen.node.as_str(), expected[0]);
+        let considered = switches.considered(None, 1, 0);
+        assert_eq!(considered[0].node, chosen.node);
+        assert_eq!(switches.considered(None, 9, 0).len(), 1);
+        // Another's is heard all the same: what is open there may have become this region's.
+        for life in &life {
+            let standing = switches.standing(&life.node_id, &life.incarnation, None, 0);
+            assert_eq!(standing, Standing::Here);
+        }
+    }
+    let mut nowhere = switches(&[heartbeat("c", 0, 10)]).of(&region("asia"), &nodes);
+    assert_eq!(nowhere.choose(&trunk("t"), 0), Err(NoSwitch::Wait));
 }
 
 #[test]

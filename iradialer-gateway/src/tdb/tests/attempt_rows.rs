@@ -46,7 +46,7 @@ async fn each_try_leaves_what_was_decided_and_what_came_of_it() {
         try1.not_after_ms
     );
 
-    tdb.requeue(LEAD, call_uuid, 1, "busy", NOW, NOW)
+    tdb.requeue(lead(), call_uuid, 1, "busy", NOW, NOW)
         .await
         .unwrap();
     let try2 = assigned(&tdb, call_uuid, 2).await;
@@ -68,7 +68,7 @@ async fn a_try_that_was_given_up_stays_so() {
     let try1 = assigned(&tdb, call_uuid, 1).await;
     let end = GatewayEnd::Unknown;
     assert!(
-        tdb.end(LEAD, call_uuid, 1, end, "nobody can say", NOW)
+        tdb.end(lead(), call_uuid, 1, end, "nobody can say", NOW)
             .await
             .unwrap()
     );

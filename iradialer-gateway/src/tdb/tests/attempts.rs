@@ -16,13 +16,13 @@ async fn a_refused_try_is_queued_again_under_the_next_number() {
         .unwrap();
     let later = NOW + 500;
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, "busy", later, NOW)
+        tdb.requeue(lead(), call_uuid, 1, "busy", later, NOW)
             .await
             .unwrap(),
         Requeued::Queued(2)
     );
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, "busy", later, NOW)
+        tdb.requeue(lead(), call_uuid, 1, "busy", later, NOW)
             .await
             .unwrap(),
         Requeued::Stale
@@ -58,7 +58,7 @@ async fn a_try_that_was_dialled_is_not_queued_again() {
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     stored(&tdb, event(&try1, 1, started())).await;
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, "busy", NOW, NOW)
+        tdb.requeue(lead(), call_uuid, 1, "busy", NOW, NOW)
             .await
             .unwrap(),
         Requeued::Stale
@@ -94,7 +94,9 @@ async fn cancel_in_the_queue_ends_the_call_and_on_a_switch_notes_the_wish() {
         }
     );
     assert_eq!(
-        tdb.requeue(LEAD, held, 1, "busy", NOW, NOW).await.unwrap(),
+        tdb.requeue(lead(), held, 1, "busy", NOW, NOW)
+            .await
+            .unwrap(),
         Requeued::Canceled
     );
     let ended = tdb.call(&tenant(), held).await.unwrap().unwrap();
@@ -110,7 +112,9 @@ async fn a_wish_to_end_a_call_is_told_to_the_switch_that_confirms_it() {
     assert!(tdb.mark_dialing(held, 1).await.unwrap());
     // It took it back after all: the wish is kept.
     assert_eq!(
-        tdb.requeue(LEAD, held, 1, "busy", NOW, NOW).await.unwrap(),
+        tdb.requeue(lead(), held, 1, "busy", NOW, NOW)
+            .await
+            .unwrap(),
         Requeued::Canceled
     );
 }
@@ -123,7 +127,7 @@ async fn what_was_said_to_be_live_and_then_refused_is_queued_again() {
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     assert!(!tdb.mark_dialing(call_uuid, 1).await.unwrap());
     assert_eq!(
-        tdb.requeue(LEAD, call_uuid, 1, "busy", NOW, NOW)
+        tdb.requeue(lead(), call_uuid, 1, "busy", NOW, NOW)
             .await
             .unwrap(),
         Requeued::Queued(2)
@@ -167,14 +171,16 @@ async fn a_router_that_has_lost_the_lease_moves_no_call() {
         .take_lease(REGION, "another", stale, 60_000, later)
         .await;
     let another = Lead {
-        region: REGION,
+        region: lead().region,
         epoch: lease.unwrap().unwrap().epoch,
     };
-    assert!(another.epoch > LEAD.epoch);
+    assert!(another.epoch > lead().epoch);
     let end = GatewayEnd::Unknown;
-    let ended = tdb.end(LEAD, call_uuid, 1, end, "gone", later).await;
+    let ended = tdb.end(lead(), call_uuid, 1, end, "gone", later).await;
     assert!(!ended.unwrap());
-    let requeued = tdb.requeue(LEAD, call_uuid, 1, "busy", later, later).await;
+    let requeued = tdb
+        .requeue(lead(), call_uuid, 1, "busy", later, later)
+        .await;
     assert_eq!(requeued.unwrap(), Requeued::Stale);
     let requeued = tdb
         .requeue(another, call_uuid, 1, "busy", later, later)
@@ -312,7 +318,7 @@ async fn one_that_came_back_keeps_its_age_and_one_that_waited_counts_from_its_ti
     let waits = accept(NOW - 99, NOW + 10).await;
     let assigned = assignment(came_back, 1);
     assert!(tdb.assign(REGION, assigned, NOW).await.unwrap());
-    let taken = tdb.requeue(LEAD, came_back, 1, "busy", NOW - 1, NOW);
+    let taken = tdb.requeue(lead(), came_back, 1, "busy", NOW - 1, NOW);
     taken.await.unwrap();
     let order = async |now_ms| {
         let picked = tdb.pick(&tenant(), &campaign(), 10, now_ms).await.unwrap();
@@ -405,7 +411,7 @@ async fn a_wait_that_a_clock_wrote_which_was_ahead_is_mended() {
         let call_uuid = queued(&tdb).await;
         let try1 = assignment(call_uuid, 1);
         assert!(tdb.assign(REGION, try1, NOW).await.unwrap());
-        let requeued = tdb.requeue(LEAD, call_uuid, 1, "busy", not_before_ms, NOW);
+        let requeued = tdb.requeue(lead(), call_uuid, 1, "busy", not_before_ms, NOW);
         assert_eq!(requeued.await.unwrap(), Requeued::Queued(2));
         call_uuid
     };

@@ -125,7 +125,7 @@ async fn nothing_follows_the_final_record() {
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     assert!(
         tdb.end(
-            LEAD,
+            lead(),
             call_uuid,
             1,
             GatewayEnd::Unknown,
@@ -136,7 +136,7 @@ async fn nothing_follows_the_final_record() {
         .unwrap()
     );
     assert!(
-        !tdb.end(LEAD, call_uuid, 1, GatewayEnd::Unknown, "again", NOW)
+        !tdb.end(lead(), call_uuid, 1, GatewayEnd::Unknown, "again", NOW)
             .await
             .unwrap()
     );

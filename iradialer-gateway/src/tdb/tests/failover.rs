@@ -62,7 +62,7 @@ async fn a_trunk_that_could_not_place_the_call_leaves_it_to_the_next() {
     let second = assignment(call_uuid, 2);
     tdb.assign(REGION, second, NOW).await.unwrap();
     let back = tdb
-        .requeue(LEAD, call_uuid, 2, "busy", NOW, NOW)
+        .requeue(lead(), call_uuid, 2, "busy", NOW, NOW)
         .await
         .unwrap();
     assert_eq!(back, Requeued::Queued(3));

@@ -21,7 +21,7 @@ async fn dialled(tdb: &Tdb, on_unknown: OnUnknown, expires_ms: Option<u64>) -> A
 }
 
 async fn give_up(tdb: &Tdb, call_uuid: CallUuid, attempt: u32, now_ms: u64) -> GivenUp {
-    let given_up = tdb.give_up(LEAD, call_uuid, attempt, "the switch is gone", now_ms);
+    let given_up = tdb.give_up(lead(), call_uuid, attempt, "the switch is gone", now_ms);
     given_up.await.unwrap()
 }
 

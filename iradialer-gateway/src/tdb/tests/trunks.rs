@@ -111,7 +111,7 @@ async fn one_probe_at_a_time_in_the_whole_cluster() {
 
     // A switch refused it, so nothing is known, and the next one may go.
     let back = tdb
-        .requeue(LEAD, probe.call_uuid, 1, "busy", at_ms, at_ms)
+        .requeue(lead(), probe.call_uuid, 1, "busy", at_ms, at_ms)
         .await;
     assert_eq!(back.unwrap(), Requeued::Queued(2));
     assert_eq!(state(&tdb).await.gate(at_ms + 20), Gate::Probe);
@@ -191,7 +191,7 @@ async fn the_last_starts_are_known_to_whoever_takes_over() {
     // The second has begun; the third was refused.
     stored(&tdb, event(&tries[1], 1, started())).await;
     let refused = &tries[2];
-    let requeued = tdb.requeue(LEAD, refused.call_uuid, 1, "busy", NOW, NOW);
+    let requeued = tdb.requeue(lead(), refused.call_uuid, 1, "busy", NOW, NOW);
     assert_eq!(requeued.await.unwrap(), Requeued::Queued(2));
     let start = |of: usize, begun_ms| Start {
         call_uuid: tries[of].call_uuid,

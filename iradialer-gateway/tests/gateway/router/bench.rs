@@ -89,12 +89,17 @@ impl Bench {
 
     /// The same with these arguments.
     pub async fn second_gateway_with(&self, arguments: &[&str]) -> Gateway {
+        self.second_gateway_of("", arguments).await
+    }
+
+    /// The same with these lines in its configuration.
+    pub async fn second_gateway_of(&self, more: &str, arguments: &[&str]) -> Gateway {
         let first = self.gateway().site();
         let nats = first.nats();
         let config = format!(
             "[web]\nlisten = \"127.0.0.1:0\"\n\
              [nats]\nurl = {}\nuser = {}\npassword = {}\n\
-             [webhooks]\nallow_addresses = [\"127.0.0.0/8\"]\n{CAMPAIGNS}",
+             [webhooks]\nallow_addresses = [\"127.0.0.0/8\"]\n{more}{CAMPAIGNS}",
             nats["url"], nats["gateway_user"], nats["gateway_password"],
         );
         let second = Site::new(&config).on(Some(first.database()));
