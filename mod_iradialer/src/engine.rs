@@ -6,7 +6,7 @@ use crate::admission::{Admission, Closed, Refusal, in_time};
 use crate::call::{Call, Identity, LegFacts};
 use crate::config::Config;
 use crate::dialer::Dialer;
-use crate::host::{HangupCause, Host, Level};
+use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
@@ -174,27 +174,31 @@ impl Engine {
         self.timers.set(rings_until, Due::DialTimeout(attempt));
         reply(DialReply::Accepted);
         if let Err(failed) = leg.launch() {
-            let error = failed.error;
-            call.end_by(EndedBy::Switch);
-            call.fault(format!("the session's thread did not start: {error}"));
-            self.host.log(
-                Level::Error,
-                &format!(
-                    "call {}: no session thread: {error}",
-                    call.command.call_uuid
-                ),
-            );
-            self.leg_ended(
-                call,
-                LegFacts {
-                    cause: "SWITCH_CONGESTION".into(),
-                    ..LegFacts::default()
-                },
-            );
-            // Only now: the channel's own end would be taken for the callee's.
-            drop(failed.leg);
-            self.leg_gone(attempt);
+            self.not_launched(call, failed);
         }
+    }
+
+    fn not_launched(&self, call: &Call, failed: NotLaunched) {
+        call.end_by(EndedBy::Switch);
+        let cause = match failed.why {
+            // The channel may have ended before its attempt was known here.
+            WhyNotLaunched::HungUp(cause) => cause,
+            WhyNotLaunched::NoThread(error) => {
+                let uuid = call.command.call_uuid;
+                call.fault(format!("the session's thread did not start: {error}"));
+                let line = format!("call {uuid}: no session thread: {error}");
+                self.host.log(Level::Error, &line);
+                "SWITCH_CONGESTION".to_owned()
+            }
+        };
+        let facts = LegFacts {
+            cause,
+            ..LegFacts::default()
+        };
+        self.leg_ended(call, facts);
+        // Only now: the channel's own end would be taken for the callee's.
+        drop(failed.leg);
+        self.leg_gone(call.command.attempt_id);
     }
 
     /// An operator's call from this switch, with no gateway asked.

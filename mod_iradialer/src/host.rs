@@ -36,12 +36,22 @@ pub trait PreparedLeg: Send {
     fn launch(self: Box<Self>) -> Result<(), NotLaunched>;
 }
 
-/// A channel whose thread did not start.
+/// A channel whose thread was not started by the one who made it.
 pub struct NotLaunched {
-    /// The channel. The host reports its end while it is dropped.
+    /// The channel. The host reports its end while it is dropped, or has done so.
     pub leg: Box<dyn PreparedLeg>,
     /// Why not.
-    pub error: String,
+    pub why: WhyNotLaunched,
+}
+
+/// Why a channel's thread was not started by the one who made it. Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyNotLaunched {
+    /// Somebody hung it up before: the host starts its thread then, which goes straight to the end. With the
+    /// host's name of the cause.
+    HungUp(String),
+    /// There is no thread to be had.
+    NoThread(String),
 }
 
 /// Why no channel could be made. Nothing was sent.

@@ -124,6 +124,35 @@ async fn bus_lost_during_a_call(host: Host) -> Result<()> {
     Ok(())
 }
 
+/// An operator hangs every channel up again and again while calls are placed, also those that are just being
+/// made: the switch lives, and each call has its end once he lets them be.
+async fn hung_up_at_any_moment(host: Host) -> Result<()> {
+    const CALLS: usize = 300;
+    const HANGING_UP: Duration = Duration::from_secs(5);
+    let site = Loopback::start(host).await?;
+    let placing = async {
+        let calls = (0..CALLS).map(|_| site.call(BUSY));
+        futures::future::try_join_all(calls).await
+    };
+    let hanging_up = async {
+        let until = Instant::now() + HANGING_UP;
+        let mut times = 0;
+        while Instant::now() < until {
+            site.system.switch.exec("hupall").await?;
+            times += 1;
+        }
+        Ok(times)
+    };
+    let (calls, times) = tokio::try_join!(placing, hanging_up)?;
+    println!("hung up {times} times");
+    for call in calls {
+        let events = site.wait_for_end(&call).await?;
+        let finals = events.iter().filter(|event| event.data["final"] == true);
+        ensure!(finals.count() == 1, "{events:?}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sandbox_unload_with_calls_up() -> Result<()> {
     unload_with_calls_up(Host::Sandbox { clock_rate: 1 }).await
@@ -146,6 +175,19 @@ async fn freeswitch_unload_with_calls_up() -> Result<()> {
 async fn freeswitch_bus_lost_during_a_call() -> Result<()> {
     match skip::without_freeswitch("freeswitch_bus_lost_during_a_call")? {
         Some(found) => bus_lost_during_a_call(Host::freeswitch_with_callees(found, TRUNK)?).await,
+        None => Ok(()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_hung_up_at_any_moment() -> Result<()> {
+    hung_up_at_any_moment(Host::Sandbox { clock_rate: 1 }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn freeswitch_hung_up_at_any_moment() -> Result<()> {
+    match skip::without_freeswitch("freeswitch_hung_up_at_any_moment")? {
+        Some(found) => hung_up_at_any_moment(Host::freeswitch_with_callees(found, TRUNK)?).await,
         None => Ok(()),
     }
 }

@@ -30,11 +30,16 @@ const MAX_AT_ONCE: usize = 256;
 /// How long the server waits for an acknowledgement before it sends an event again. What a collector
 /// that was killed had fetched comes again after this time. Storing takes ms, and twice is harmless.
 const ACK_WAIT: Duration = Duration::from_secs(2);
-/// How long an event whose predecessors are missing is handed back for.
+/// How long an event whose predecessors are missing is handed back for: longer with each time, up to the
+/// second.
 const EARLY_DELAY: Duration = Duration::from_millis(200);
-/// How often it is handed back before it is stored all the same: its predecessors are lost. In all
-/// this is several times [`ACK_WAIT`], in which a predecessor may be held up.
-const MAX_EARLY: i64 = 50;
+const MOST_EARLY_DELAY: Duration = Duration::from_secs(5);
+/// How often it is handed back before it is stored all the same: in five minutes. The switch publishes its
+/// predecessors until they are stored, so they come, however bad its connection is; they are lost only with
+/// its journal, and then their call has ended as unknown long before.
+const MAX_EARLY: i64 = 72;
+/// The most events that may be handed back at a time, with those that are being stored.
+const MAX_ACK_PENDING: i64 = 65_536;
 /// How long to wait after a fault of the database or the bus.
 const FAULT_DELAY: Duration = Duration::from_secs(1);
 
@@ -143,7 +148,7 @@ async fn durable_consumer(
         deliver_policy: DeliverPolicy::All,
         ack_policy: AckPolicy::Explicit,
         ack_wait: ACK_WAIT,
-        max_ack_pending: 4 * MAX_AT_ONCE as i64,
+        max_ack_pending: MAX_ACK_PENDING,
         ..pull::Config::default()
     };
     // Also brings one that an earlier version made up to date.
@@ -199,7 +204,7 @@ async fn judge(app: &App, trunks_of: &TrunksOf, message: &Message) -> Verdict {
     {
         Ok(applied) => {
             wake(app, &applied);
-            verdict(&applied)
+            verdict(&applied, deliveries)
         }
         Err(TdbError::Stopped) => Verdict::Later(FAULT_DELAY),
         Err(error) => {
@@ -285,16 +290,29 @@ fn tell(news: &TrunkNews, now_ms: u64) {
     }
 }
 
-fn verdict(applied: &Applied) -> Verdict {
+fn verdict(applied: &Applied, deliveries: i64) -> Verdict {
     match applied {
         Applied::Stored { .. } | Applied::Duplicate => Verdict::Done,
-        Applied::Early { .. } => Verdict::Later(EARLY_DELAY),
+        Applied::Early { .. } => Verdict::Later(early_delay(deliveries)),
     }
+}
+
+fn early_delay(deliveries: i64) -> Duration {
+    let times = u32::try_from(deliveries).unwrap_or(u32::MAX);
+    EARLY_DELAY.saturating_mul(times).min(MOST_EARLY_DELAY)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_before_its_time_is_held_for_five_minutes() {
+        let held: Duration = (1..=MAX_EARLY).map(early_delay).sum();
+        assert_eq!(held.as_secs() / 60, 5, "{held:?}");
+        assert_eq!(early_delay(1), EARLY_DELAY);
+        assert_eq!(early_delay(i64::MAX), MOST_EARLY_DELAY);
+    }
 
     #[test]
     fn an_event_of_another_version_is_refused_by_its_version() {

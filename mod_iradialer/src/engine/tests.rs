@@ -1,7 +1,7 @@
 //! The engine on a host that does as it is told, with a clock that stands until it is moved.
 
 use super::*;
-use crate::host::{CreateError, NotLaunched, PreparedLeg};
+use crate::host::{CreateError, NotLaunched, PreparedLeg, WhyNotLaunched};
 use crate::outbox::Deliveries;
 use iradialer_core::wire::{EventBody, Hangup, Query, SwitchEvent};
 use parking_lot::Mutex;
@@ -36,7 +36,7 @@ impl PreparedLeg for ScriptedLeg {
         if self.fails {
             return Err(NotLaunched {
                 leg: self,
-                error: "no thread".into(),
+                why: WhyNotLaunched::NoThread("no thread".into()),
             });
         }
         self.launched.lock().push(self.call.command.attempt_id);

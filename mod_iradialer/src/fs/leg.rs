@@ -1,11 +1,11 @@
 //! Outgoing channels of our own, with our own state handlers: no thread waits while one rings.
 
 use super::handlers;
-use super::session::{Channel, Session};
+use super::session::{Channel, Located, Session};
 use super::text::{FILE, FUNC, c_string, from_c};
 use crate::call::Call;
 use crate::engine::dial_string;
-use crate::host::{CreateError, NotLaunched, PreparedLeg};
+use crate::host::{CreateError, HangupCause, NotLaunched, PreparedLeg, WhyNotLaunched};
 use freeswitch_sys as sys;
 use std::ptr::null;
 use std::sync::Arc;
@@ -13,37 +13,54 @@ use std::sync::Arc;
 /// The endpoint that trunks belong to.
 const ENDPOINT: &str = "sofia";
 
-/// A session that was made and whose thread was not launched; null once it was.
-struct Made(*mut sys::switch_core_session_t);
+/// A session that was made and whose thread was not launched. Anybody may find it and hang it up, and then
+/// the host launches its thread, to end it: it is kept from being destroyed meanwhile.
+struct Made {
+    kept: Option<Located>,
+    /// There is no thread that would ever end it.
+    is_stuck: bool,
+}
 
-// SAFETY: H4: until its thread is launched the session belongs to whoever made it, on any thread.
+// SAFETY: H4: until its thread is launched the session belongs to whoever made it, on any thread, and its lock
+// may be given back on another one.
 unsafe impl Send for Made {}
 
 impl PreparedLeg for Made {
     fn launch(mut self: Box<Self>) -> Result<(), NotLaunched> {
-        // SAFETY: H4: made, and not launched before.
-        match unsafe { sys::switch_core_session_thread_launch(self.0) } {
+        let Some(kept) = &self.kept else {
+            unreachable!("it is kept until it is launched or dropped")
+        };
+        // SAFETY: H3, H4: made, and kept from being destroyed.
+        let status = unsafe { sys::switch_core_session_thread_launch(kept.session().as_ptr()) };
+        let channel = kept.session().channel();
+        let why = match status {
             sys::SWITCH_STATUS_SUCCESS => {
-                self.0 = std::ptr::null_mut();
-                Ok(())
+                self.kept = None;
+                return Ok(());
             }
-            status => Err(NotLaunched {
-                leg: self,
-                error: format!("status {status}"),
-            }),
-        }
+            _ if channel.state() >= sys::CS_HANGUP => WhyNotLaunched::HungUp(channel.cause()),
+            status => {
+                self.is_stuck = true;
+                WhyNotLaunched::NoThread(format!("status {status}"))
+            }
+        };
+        Err(NotLaunched { leg: self, why })
     }
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
-        if self.0.is_null() {
-            return;
+        let Some(kept) = self.kept.take() else { return };
+        if !self.is_stuck {
+            // The host launches the thread of a channel that is hung up, and the thread destroys it.
+            return kept.session().channel().hang_up(HangupCause::Fault);
         }
-        // SAFETY: H4: it was not launched, so it is ours to destroy.
+        let mut session = kept.session().as_ptr();
+        drop(kept);
+        // SAFETY: H4: it has no thread, and none can be had, so it is ours to destroy.
         unsafe {
             sys::switch_core_session_perform_destroy(
-                &raw mut self.0,
+                &raw mut session,
                 FILE.as_ptr(),
                 FUNC.as_ptr(),
                 0,
@@ -148,22 +165,25 @@ pub fn create(call: &Arc<Call>) -> Result<Box<dyn PreparedLeg>, CreateError> {
             &raw mut canceled,
         )
     };
-    // SAFETY: H4: with SUCCESS the session is ours until launched; otherwise it is null.
-    let made = match unsafe { Session::lent(session) } {
-        Some(made) if cause == sys::SWITCH_CAUSE_SUCCESS => made,
-        _ => return Err(refusal(call, cause)),
-    };
-    let leg = Box::new(Made(session));
-    if made.uuid() != Some(call.command.attempt_id) {
-        return Err(CreateError::Limit(
-            "the switch did not give the channel its UUID".into(),
-        ));
+    if cause != sys::SWITCH_CAUSE_SUCCESS {
+        return Err(refusal(call, cause));
     }
-    set_variables(made.channel(), call);
-    if handlers::attach(made) {
-        Ok(leg)
-    } else {
-        Err(limit())
+    // Not by the pointer: whoever hung it up meanwhile has had it destroyed.
+    let hung_up =
+        || CreateError::Limit("somebody hung the channel up before it was dialled".into());
+    let kept = Session::locate(call.command.attempt_id).ok_or_else(hung_up)?;
+    let made = Box::new(Made {
+        kept: Some(kept),
+        is_stuck: false,
+    });
+    let session = made.kept.as_ref().map(Located::session);
+    let attached = session.is_some_and(|session| {
+        set_variables(session.channel(), call);
+        handlers::attach(session)
+    });
+    match attached {
+        true => Ok(made),
+        false => Err(limit()),
     }
 }
 
