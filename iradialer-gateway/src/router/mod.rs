@@ -33,11 +33,13 @@ use plan::{Look, Room, Sought};
 use shared::{Hand, Shared};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use sweep::Sweeper;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use trunk_pace::begun_ahead_ms;
 use turns::{Head, Turns};
 use view::View;
 
@@ -188,6 +190,7 @@ impl Router {
     ) -> Result<(), TdbError> {
         let shared = Arc::clone(&self.shared);
         let not_after_ms = shared.app.config.router.not_after.as_millis() as u64;
+        let before_ahead_ms = shared.before_ahead_ms.load(Ordering::Relaxed);
         for trunk in shared.app.config.own_trunks() {
             let state = states.get(&trunk.name);
             let rate = state.map_or(trunk.max_cps, |state| {
@@ -200,14 +203,18 @@ impl Router {
             if self.paced_under == epoch {
                 continue;
             }
-            let after_ms = now.wall_ms.saturating_sub(not_after_ms + window_ms);
+            // By the clock of the router that led before, which has written them, and by ours, which may be
+            // right: whatever may have been just now by one of them was.
+            let before_ms = now.wall_ms.saturating_add_signed(before_ahead_ms);
+            let after_ms = before_ms
+                .min(now.wall_ms)
+                .saturating_sub(not_after_ms + window_ms);
             // Those that fill a window are the last of what may have been on its way.
             let limit = u32::try_from(most + MAX_IN_HAND).unwrap_or(u32::MAX);
             let starts = shared.app.tdb.recent_starts(&trunk.name, after_ms, limit);
             let tries = starts.await?.into_iter().map(|start| {
-                // A time that is too far off was written by a clock that was ahead.
-                let ahead_ms =
-                    (start.begun_ms as i64 - now.wall_ms as i64).min(not_after_ms as i64);
+                let clocks = [now.wall_ms, before_ms];
+                let ahead_ms = begun_ahead_ms(start.begun_ms, clocks, not_after_ms);
                 let begun_ms = now.steady_ms.saturating_add_signed(ahead_ms);
                 ((start.call_uuid, start.attempt), begun_ms)
             });

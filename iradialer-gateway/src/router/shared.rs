@@ -10,7 +10,7 @@ use crate::tdb::{Assignment, Lead, OpenAttempt};
 use async_nats::connection::State;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// Until when this router has the lease, ms by the steady clock; 0 without.
     pub(super) lease_ends_ms: AtomicU64,
+    /// How far the clock of the router that led before was ahead of ours, ms; 0 where that is not known.
+    pub(super) before_ahead_ms: AtomicI64,
     /// A switch has said that our epoch is old.
     pub(super) stale_epoch: Notify,
     switches: Mutex<Switches>,
@@ -75,6 +77,7 @@ impl Shared {
             tasks: TaskTracker::new(),
             epoch: AtomicU64::new(0),
             lease_ends_ms: AtomicU64::new(0),
+            before_ahead_ms: AtomicI64::new(0),
             stale_epoch: Notify::new(),
             switches: Mutex::new(switches),
             paces: Mutex::default(),

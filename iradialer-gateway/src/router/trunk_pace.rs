@@ -85,6 +85,15 @@ impl TrunkPace {
     }
 }
 
+/// How far ahead of now it was, or is, that a switch had begun a try by, ms: by whichever of `clocks` it is the
+/// latest, since one of them may have written it, and no more than `most_ms`, since a time that is too far off
+/// was written by yet another one.
+pub(super) fn begun_ahead_ms(begun_ms: u64, clocks: [u64; 2], most_ms: u64) -> i64 {
+    let ahead_of = |clock_ms: u64| begun_ms as i64 - clock_ms as i64;
+    let [one, other] = clocks.map(ahead_of);
+    one.max(other).min(most_ms as i64)
+}
+
 /// The paces of all trunks.
 #[derive(Debug, Default)]
 pub(super) struct TrunkPaces {
@@ -218,6 +227,21 @@ mod tests {
         }
         invites.sort_unstable();
         invites
+    }
+
+    #[test]
+    fn a_start_counts_as_late_as_a_clock_that_may_have_written_it_says() {
+        let ours = 10_000_000;
+        for (begun_ms, theirs, expected) in [
+            (ours - 300, ours, -300),
+            // Our clock is four minutes ahead of the one that wrote it, or four minutes behind.
+            (ours - 240_300, ours - 240_000, -300),
+            (ours + 239_700, ours + 240_000, 4_000),
+            // A command that is good for another second.
+            (ours + 1_000, ours, 1_000),
+        ] {
+            assert_eq!(begun_ahead_ms(begun_ms, [ours, theirs], 4_000), expected);
+        }
     }
 
     proptest! {
