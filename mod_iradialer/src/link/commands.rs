@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 /// Answers that say yes leave this long apart at the least: nobody is in a hurry to hear that a call is on
 /// its way, and giving several at once saves the switch waking up for each. A no may send the call to
 /// another switch, and leaves at once.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(2);
 /// The most answers taken at once.
 const FEW: usize = 256;
 /// How many characters of an error are told.
