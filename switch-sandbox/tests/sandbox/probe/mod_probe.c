@@ -502,22 +502,29 @@ static unsigned load(interface **made, pool *p)
 	return SUCCESS;
 }
 
-/* Ends its calls before the host closes the library under them. */
-static unsigned unload(void)
+/* Hangs up every call that has written to the journal. */
+static void hang_up_all(void)
 {
-	char *line, *next;
+	char *lines, *next;
 
 	pthread_mutex_lock(&mutex);
-	line = journal ? strdup(journal) : NULL;
+	lines = journal ? strdup(journal) : NULL;
 	pthread_mutex_unlock(&mutex);
-	for (next = line; next && *next; next = strchr(next, '\n') + 1) {
+	for (next = lines; next && *next; next = strchr(next, '\n') + 1) {
 		char uuid[64] = "";
 
 		sscanf(next, "%63s", uuid);
 		hang_up(uuid);
 	}
-	free(line);
+	free(lines);
+}
+
+/* Ends its calls before the host closes the library under them. One whose thread has not run yet is not in
+ * the journal: it is as soon as it does. */
+static unsigned unload(void)
+{
 	while (__atomic_load_n(&live, __ATOMIC_SEQ_CST)) {
+		hang_up_all();
 		usleep(1000);
 	}
 	free(journal);
