@@ -1,10 +1,22 @@
 //! What is wrong with a flow, found before a call can run it.
 
+pub(super) mod ask;
+mod gotos;
+mod graph;
+mod names;
 mod node;
+mod notes;
+pub(super) mod prompts;
+pub(super) mod steps;
 mod ways;
 
+pub use gotos::check_gotos;
+
 use super::document::Flow;
+use super::say;
 use crate::strict_json::shown;
+use graph::Graph;
+use notes::Notes;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,8 +31,10 @@ pub const MAX_DIGITS: u32 = 64;
 pub const MAX_RETRIES: u32 = 9;
 /// The longest pattern, in characters.
 pub const MAX_PATTERN_LEN: usize = 200;
-/// The longest name of a flow, a node or a variable, in characters.
-const MAX_NAME_LEN: usize = 64;
+/// The most different patterns of a flow: compiling one may take milliseconds.
+const MAX_PATTERNS: usize = 100;
+/// The most variables of a `set`, of what a `request` sends and sets, and of a flow's `vars`.
+pub(super) const MAX_VARS: usize = 32;
 /// The version of the language.
 const VERSION: u32 = 1;
 
@@ -83,52 +97,55 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that is wrong with `flow`; a flow without an error may be run. Warnings come last.
+/// Everything that is wrong with `flow` by itself; a flow without an error may be run. Warnings come last.
+/// What can't be known without the flows that it leads to is [`check_gotos`]'s.
 pub fn check(flow: &Flow) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    check_head(flow, &mut findings);
+    let mut notes = Notes::default();
+    check_head(flow, &mut notes);
     if flow.nodes.len() > MAX_NODES {
         // Going on would take seconds, for whoever sent a flow like that.
-        return findings;
+        return notes.into_findings();
     }
     for (name, node) in &flow.nodes {
         let path = format!("nodes.{}", shown(name));
-        check_name(&path, "a node's name", name, &mut findings);
-        node::check(&path, node, &mut findings);
+        notes.name(&path, "a node's name", name);
+        node::check(&path, node, flow, &mut notes);
     }
-    ways::check(flow, &mut findings);
-    findings.sort_by_key(|finding| !finding.is_error());
-    findings
+    names::check(flow, &mut notes);
+    ways::check(&Graph::of(flow), &mut notes);
+    notes.into_findings()
 }
 
-fn check_head(flow: &Flow, findings: &mut Vec<Finding>) {
+fn check_head(flow: &Flow, notes: &mut Notes<'_>) {
     if flow.version != VERSION {
-        let message = format!("expected version {VERSION}, got {}", flow.version);
-        findings.push(Finding::error("version", message));
+        notes.error("version", format!("expected version {VERSION}, got {}", flow.version));
     }
-    check_name("name", "a flow's name", &flow.name, findings);
+    notes.name("name", "a flow's name", &flow.name);
+    notes.language("language", &flow.language);
+    if let Some(vars) = &flow.vars {
+        notes.variables("vars", vars.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    }
+    if let Some(reason) = &flow.no_agent
+        && !(1..=200).contains(&reason.trim().chars().count())
+    {
+        notes.error("no_agent", "expected a reason of 1 to 200 characters");
+    }
     if !(1..=MAX_NODES).contains(&flow.nodes.len()) {
         let message = format!("expected 1 to {MAX_NODES} nodes, got {}", flow.nodes.len());
-        findings.push(Finding::error("nodes", message));
+        notes.error("nodes", message);
     }
     if !flow.nodes.contains_key(&flow.start) {
         let message = format!("there is no node \"{}\" to start with", shown(&flow.start));
-        findings.push(Finding::error("start", message));
+        notes.error("start", message);
     }
 }
 
-/// Names are of letters, digits, `_` and `-`, so that a path or a report that holds one stays readable.
-fn check_name(path: &str, what: &str, name: &str, findings: &mut Vec<Finding>) {
-    let is_name = (1..=MAX_NAME_LEN).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if !is_name {
-        let message = format!(
-            "expected {what} of 1 to {MAX_NAME_LEN} letters, digits, '_' or '-', got \"{}\"",
-            shown(name)
-        );
-        findings.push(Finding::error(path, message));
+impl Notes<'_> {
+    fn language(&mut self, path: &str, language: &str) {
+        if !say::languages().contains(&language) {
+            let known = say::languages().join(", ");
+            self.error(path, format!("expected a language of {known}, got \"{}\"", shown(language)));
+        }
     }
 }
 

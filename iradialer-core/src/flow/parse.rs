@@ -1,7 +1,7 @@
 //! From JSON to a flow, with everything that is wrong with it said at once.
 
 use super::check::{Finding, MAX_FLOW_BYTES, MAX_NODES, check};
-use super::document::{Flow, Node};
+use super::document::{Flow, Node, default_language};
 use crate::strict_json::{self, Limits, shown};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +35,10 @@ struct Outline {
     version: u32,
     name: String,
     start: String,
+    #[serde(default = "default_language")]
+    language: String,
+    vars: Option<BTreeMap<String, String>>,
+    no_agent: Option<String>,
     nodes: BTreeMap<String, Value>,
 }
 
@@ -58,6 +62,9 @@ fn typed(value: Value) -> Result<Flow, Vec<Finding>> {
         version: outline.version,
         name: outline.name,
         start: outline.start,
+        language: outline.language,
+        vars: outline.vars,
+        no_agent: outline.no_agent,
         nodes,
     })
 }

@@ -1,6 +1,7 @@
 //! What holds of every flow, whatever is pressed and whenever.
 
 mod any_flow;
+mod any_step;
 mod silence;
 
 use super::document::{Flow, Step};
@@ -9,7 +10,6 @@ use super::{FlowEndWhy, MAX_NODE_VISITS, Report, check, parse};
 use any_flow::{flow, leg, sound_flow};
 use proptest::prelude::*;
 use silence::silence_can_be_held_for_ever;
-use std::collections::BTreeMap;
 
 /// Every key pressed was taken once and in order, or is still there.
 fn no_key_lost_or_doubled(pressed: &str, ran: &Ran) {
@@ -37,6 +37,7 @@ fn the_key_that_interrupts_stays(ran: &Ran) {
                 interrupted_by = None;
             }
             Did::Waited(_) => assert_eq!(interrupted_by, None),
+            _ => {}
         }
     }
 }
@@ -49,7 +50,7 @@ fn times_add_up(ran: &Ran) {
         .iter()
         .map(|report| match report {
             Report::PlayDone { played_ms, .. } => *played_ms,
-            Report::DtmfCollected { .. } => 0,
+            _ => 0,
         })
         .sum();
     let played: u64 = ran
@@ -57,8 +58,8 @@ fn times_add_up(ran: &Ran) {
         .did
         .iter()
         .map(|did| match did {
-            Did::Played(ms, _) => *ms,
-            Did::Took(_) | Did::Waited(_) => 0,
+            Did::Played(ms, _) | Did::PlayedOut(ms) => *ms,
+            _ => 0,
         })
         .sum();
     if ran.end.why == FlowEndWhy::HungUp {
@@ -68,18 +69,14 @@ fn times_add_up(ran: &Ran) {
     }
 }
 
-/// The variables are what the last report of each says.
-fn variables_are_as_reported(ran: &Ran) {
-    let mut reported = BTreeMap::new();
+/// The variables at the end are those that were told, and an input is in its own.
+fn variables_are_as_told(ran: &Ran) {
+    assert_eq!(ran.end.variables, ran.notes.set);
     for report in &ran.notes.reports {
-        if let Report::DtmfCollected {
-            var_name, digits, ..
-        } = report
-        {
-            reported.insert(var_name.clone(), digits.clone());
+        if let Report::DtmfCollected { var_name, .. } = report {
+            assert!(ran.end.variables.contains_key(var_name));
         }
     }
-    assert_eq!(ran.end.variables, reported);
 }
 
 /// Each report is one that its node can make, and nodes report in the order they were come to.
@@ -87,8 +84,8 @@ fn reports_fit_the_nodes(flow: &Flow, ran: &Ran) {
     let mut visits = ran.notes.nodes.iter();
     let mut at = visits.next();
     for report in &ran.notes.reports {
-        let (Report::PlayDone { node, .. } | Report::DtmfCollected { node, .. }) = report;
-        while at != Some(node) {
+        let node = report.node();
+        while at.map(String::as_str) != Some(node) {
             assert!(at.is_some(), "{node} was not come to");
             at = visits.next();
         }
@@ -105,6 +102,10 @@ fn reports_fit_the_nodes(flow: &Flow, ran: &Ran) {
                     assert!(digits.len() <= collect.max_digits as usize);
                     assert!(!digits.contains(|key| collect.terminators.contains(key)));
                     (collect.retries, digits.len() >= collect.min_digits as usize)
+                }
+                Step::Confirm(confirm) => {
+                    let meaning = digits.chars().next().and_then(|key| confirm.meaning(key));
+                    (confirm.retries, meaning.is_some())
                 }
                 other => panic!("a {} collects nothing", other.name()),
             };
@@ -124,7 +125,7 @@ fn reports_fit_the_nodes(flow: &Flow, ran: &Ran) {
 fn reported_digits_are_those_taken(flow: &Flow, ran: &Ran) {
     let digits = ran.notes.reports.iter().filter_map(|report| match report {
         Report::DtmfCollected { digits, .. } => Some(digits.as_str()),
-        Report::PlayDone { .. } => None,
+        _ => None,
     });
     let reported: String = digits.collect();
     // Keys that end an input are taken and not reported.
@@ -158,7 +159,7 @@ proptest! {
         no_key_lost_or_doubled(&pressed, &ran);
         the_key_that_interrupts_stays(&ran);
         times_add_up(&ran);
-        variables_are_as_reported(&ran);
+        variables_are_as_told(&ran);
         reports_fit_the_nodes(&flow, &ran);
     }
 
@@ -168,7 +169,10 @@ proptest! {
             match &mut node.step {
                 Step::Menu(menu) => menu.retries = 0,
                 Step::Collect(collect) => collect.retries = 0,
-                Step::Play(_) | Step::Hangup(_) => {}
+                Step::Confirm(confirm) => confirm.retries = 0,
+                // What it takes is not reported.
+                Step::Wait(wait) => wait.until_key = false,
+                _ => {}
             }
         }
         reported_digits_are_those_taken(&flow, &ran(&flow, leg));

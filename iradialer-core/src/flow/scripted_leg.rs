@@ -1,10 +1,15 @@
 //! A leg for tests: virtual time, keys and a hangup at given moments.
 
-use super::document::Prompt;
+use super::document::DncScope;
+use super::facts::{CallFacts, Library};
 use super::interpreter::{FlowEnd, Report, Reporter, run};
-use super::leg::{Heard, Leg, LegEnd, Listen, Played};
+use super::leg::{
+    Answer, Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, RecordingEnd, Request,
+    Transfer, Transferred,
+};
+use super::sound::Sound;
 use super::{Flow, parse};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How long every file is, ms.
 pub const FILE_MS: u64 = 2_000;
@@ -14,10 +19,20 @@ pub const FILE_MS: u64 = 2_000;
 pub enum Did {
     /// It played for so long, until this key.
     Played(u64, Option<char>),
+    /// It played for so long, which no key could cut short.
+    PlayedOut(u64),
     /// It took this key.
     Took(char),
     /// It waited and took none.
     Waited(u64),
+    /// It recorded for so long.
+    Recorded(u64),
+    /// It asked.
+    Asked(Request),
+    /// It transferred, which took so long.
+    Transferred(Transfer, u64),
+    /// It put the number on the list.
+    OptedOut(DncScope),
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +45,17 @@ pub struct ScriptedLeg {
     pub hangup_ms: Option<u64>,
     /// What was done, in order.
     pub did: Vec<Did>,
+    /// Ms since the Unix epoch at the answer.
+    pub answered_at_ms: u64,
+    /// What call progress analysis says.
+    pub cpa: Option<String>,
+    /// Sounds that are not there, as reports have them.
+    pub missing: Vec<String>,
+    /// What becomes of each record, request and transfer in turn, and how long it takes, ms; a recording
+    /// is as long as that.
+    pub recordings: VecDeque<(u64, Recorded)>,
+    pub answers: VecDeque<(u64, Answer)>,
+    pub transfers: VecDeque<(u64, Transferred)>,
 }
 
 impl ScriptedLeg {
@@ -48,6 +74,20 @@ impl ScriptedLeg {
             _ => None,
         });
         took.collect()
+    }
+
+    /// Lets time pass until `until_ms` or the hangup, whatever is pressed.
+    fn pass(&mut self, until_ms: u64) -> Result<(), LegEnd> {
+        match self.hangup_ms {
+            Some(at_ms) if at_ms <= until_ms => {
+                self.now_ms = self.now_ms.max(at_ms);
+                Err(LegEnd::HungUp)
+            }
+            _ => {
+                self.now_ms = until_ms;
+                Ok(())
+            }
+        }
     }
 
     /// Lets time pass until `until_ms`, the next key or the hangup, and gives the key.
@@ -69,12 +109,18 @@ impl ScriptedLeg {
 }
 
 impl Leg for ScriptedLeg {
-    fn play(&mut self, prompts: &[Prompt], barge_in: bool) -> Result<Played, LegEnd> {
-        assert!(barge_in, "every prompt of a flow can be cut short");
+    fn play(&mut self, sounds: &[Sound], barge_in: bool) -> Result<Played, LegEnd> {
         let begun_ms = self.now_ms;
-        let interrupted_by = self.wait(begun_ms + prompts.iter().map(length_ms).sum::<u64>())?;
+        let until_ms = begun_ms + sounds.iter().map(length_ms).sum::<u64>();
+        let interrupted_by = match barge_in {
+            true => self.wait(until_ms)?,
+            false => self.pass(until_ms).map(|()| None)?,
+        };
         let ms = self.now_ms - begun_ms;
-        self.did.push(Did::Played(ms, interrupted_by));
+        self.did.push(match barge_in {
+            true => Did::Played(ms, interrupted_by),
+            false => Did::PlayedOut(ms),
+        });
         Ok(Played { ms, interrupted_by })
     }
 
@@ -92,13 +138,64 @@ impl Leg for ScriptedLeg {
             }
         }
     }
+
+    fn now(&self) -> u64 {
+        self.answered_at_ms + self.now_ms
+    }
+
+    fn has(&self, sound: &Sound) -> bool {
+        !self.missing.contains(&sound.to_string())
+    }
+
+    fn cpa(&self) -> Option<String> {
+        self.cpa.clone()
+    }
+
+    fn record(&mut self, recording: &Recording) -> Result<Recorded, LegEnd> {
+        let begun_ms = self.now_ms;
+        let failed = (0, Recorded::Failed("none was written down".to_owned()));
+        let (ms, recorded) = self.recordings.pop_front().unwrap_or(failed);
+        let hung_up = self.pass(begun_ms + ms.min(u64::from(recording.max_ms))).is_err();
+        let lasted_ms = self.now_ms - begun_ms;
+        self.did.push(Did::Recorded(lasted_ms));
+        match recorded {
+            Recorded::Kept { name, .. } if hung_up => {
+                Ok(Recorded::Kept { name, ms: lasted_ms, ended_by: RecordingEnd::HungUp })
+            }
+            _ if hung_up => Err(LegEnd::HungUp),
+            recorded => Ok(recorded),
+        }
+    }
+
+    fn request(&mut self, request: &Request) -> Result<Answer, LegEnd> {
+        self.did.push(Did::Asked(request.clone()));
+        let failed = (0, Answer::Failed("none was written down".to_owned()));
+        let (ms, answer) = self.answers.pop_front().unwrap_or(failed);
+        self.pass(self.now_ms + ms)?;
+        Ok(answer)
+    }
+
+    fn transfer(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
+        let begun_ms = self.now_ms;
+        let failed = (0, Transferred::Failed("none was written down".to_owned()));
+        let (ms, transferred) = self.transfers.pop_front().unwrap_or(failed);
+        self.pass(begun_ms + ms)?;
+        self.did.push(Did::Transferred(transfer.clone(), self.now_ms - begun_ms));
+        Ok(transferred)
+    }
+
+    fn opt_out(&mut self, scope: DncScope) -> Result<(), LegEnd> {
+        self.pass(self.now_ms)?;
+        self.did.push(Did::OptedOut(scope));
+        Ok(())
+    }
 }
 
-fn length_ms(prompt: &Prompt) -> u64 {
-    match prompt {
-        Prompt::File(_) => FILE_MS,
-        Prompt::Silence(ms) => u64::from(*ms),
-        Prompt::Tone(tone) => u64::from(tone.ms),
+fn length_ms(sound: &Sound) -> u64 {
+    match sound {
+        Sound::File(_) | Sound::Url(_) | Sound::Tts { .. } => FILE_MS,
+        Sound::Silence(ms) => u64::from(*ms),
+        Sound::Tone(tone) => u64::from(tone.ms),
     }
 }
 
@@ -109,6 +206,8 @@ pub struct Notes {
     pub reports: Vec<Report>,
     /// The nodes come to.
     pub nodes: Vec<String>,
+    /// The variables as they were told.
+    pub set: BTreeMap<String, String>,
 }
 
 impl Reporter for Notes {
@@ -118,6 +217,10 @@ impl Reporter for Notes {
 
     fn at_node(&mut self, node: &str) {
         self.nodes.push(node.to_owned());
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.set.insert(name.to_owned(), value.to_owned());
     }
 }
 
@@ -129,10 +232,20 @@ pub struct Ran {
     pub notes: Notes,
 }
 
+/// Runs `flow` on `leg`, on a call of which nothing is known.
+pub fn ran(flow: &Flow, leg: ScriptedLeg) -> Ran {
+    ran_with(flow, &CallFacts::default(), &(), leg)
+}
+
 /// Runs `flow` on `leg`.
-pub fn ran(flow: &Flow, mut leg: ScriptedLeg) -> Ran {
+pub fn ran_with(
+    flow: &Flow,
+    facts: &CallFacts,
+    library: &dyn Library,
+    mut leg: ScriptedLeg,
+) -> Ran {
     let mut notes = Notes::default();
-    let end = run(flow, &mut leg, &mut notes);
+    let end = run(flow, facts, library, &mut leg, &mut notes);
     Ran { end, leg, notes }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// A flow of every kind of node that nothing is wrong with.
 fn good() -> Value {
     json!({
-        "version": 1, "name": "good", "start": "hello",
+        "version": 1, "name": "good", "start": "hello", "no_agent": "a test",
         "nodes": {
             "hello": {"play": [{"file": "hello.wav"}], "next": "menu"},
             "menu": {"menu": {"prompt": [{"file": "menu.wav"}], "choices": {"1": "code", "9": "@back"},

@@ -1,243 +1,242 @@
 //! What is wrong with the ways through a flow: nodes that are not there or never come to, loops that
-//! someone who presses nothing can't leave, menus without a way back.
+//! someone who presses nothing can't leave, menus without a way back, what can't be undone and nobody has
+//! confirmed, and nobody to speak to.
 
-use super::Finding;
-use crate::flow::document::{Flow, Node, Step, Target};
+use super::graph::Graph;
+use super::notes::Notes;
+use crate::flow::document::{Exit, Step, Target};
 use crate::strict_json::shown;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn check(flow: &Flow, findings: &mut Vec<Finding>) {
-    let before = findings.len();
-    for (name, node) in &flow.nodes {
-        for exit in exits(name, node) {
-            check_exit(flow, name, &exit, findings);
+pub(super) fn check(graph: &Graph<'_>, notes: &mut Notes<'_>) {
+    let before = notes.len();
+    for (place, exits) in graph.exits.iter().enumerate() {
+        for exit in exits {
+            check_exit(graph, place, exit, notes);
         }
     }
-    let all_lead_somewhere = findings.len() == before && flow.nodes.contains_key(&flow.start);
-    let reached = reached_from_start(flow);
-    if all_lead_somewhere {
-        // Otherwise a name misspelt once would also be said of each node behind it.
-        check_reached(flow, &reached, findings);
-    }
-    check_silent_loops(flow, &reached, findings);
-    check_ways_back(flow, findings);
-}
-
-fn check_reached(flow: &Flow, reached: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
-    for name in flow.nodes.keys() {
-        if !reached.contains(name.as_str()) {
-            let name = shown(name);
-            let message =
-                format!("no way from the start leads to node \"{name}\": lead to it or remove it");
-            findings.push(Finding::error(format!("nodes.{name}"), message));
+    let all_lead_somewhere = notes.len() == before;
+    if let Some(start) = graph.start {
+        let reached = graph.reached(start, |place| graph.ways(place));
+        if all_lead_somewhere {
+            // Otherwise a name misspelt once would also be said of each node behind it.
+            check_reached(graph, &reached, notes);
         }
+        check_silent_loops(graph, &reached, notes);
+        check_agent(graph, &reached, notes);
+    }
+    check_ways_back(graph, notes);
+    check_irreversible(graph, notes);
+}
+
+fn check_reached(graph: &Graph<'_>, reached: &[bool], notes: &mut Notes<'_>) {
+    for place in (0..reached.len()).filter(|place| !reached[*place]) {
+        let name = shown(graph.names[place]);
+        let message =
+            format!("no way from the start leads to node \"{name}\": lead to it or remove it");
+        notes.error(graph.path(place), message);
     }
 }
 
-/// A way out of a node.
-struct Exit<'a> {
-    /// The path of the field that holds the target.
-    path: String,
-    target: &'a Target,
-}
-
-/// Every way out of a node.
-fn exits<'a>(name: &str, node: &'a Node) -> Vec<Exit<'a>> {
-    let base = format!("nodes.{}", shown(name));
-    let exit = |path: String, target: &'a Target| Exit {
-        path: format!("{base}.{path}"),
-        target,
-    };
-    let next = node
-        .next
-        .iter()
-        .map(|target| exit("next".to_owned(), target));
-    match &node.step {
-        Step::Menu(menu) => {
-            let choices = menu.choices.iter();
-            choices
-                .map(|(key, target)| exit(format!("menu.choices.{}", shown(key)), target))
-                .chain([exit("menu.exhausted".to_owned(), &menu.exhausted)])
-                .collect()
-        }
-        Step::Collect(collect) => next
-            .chain([exit("collect.exhausted".to_owned(), &collect.exhausted)])
-            .collect(),
-        Step::Play(_) => next.collect(),
-        Step::Hangup(_) => Vec::new(),
-    }
-}
-
-/// Where someone goes who presses nothing.
-fn silent_exit<'a>(name: &str, node: &'a Node) -> Option<Exit<'a>> {
-    // Of a play it is the only one; `exhausted` comes last.
-    exits(name, node).pop()
-}
-
-fn check_exit(flow: &Flow, name: &str, exit: &Exit<'_>, findings: &mut Vec<Finding>) {
+fn check_exit(graph: &Graph<'_>, place: usize, exit: &Exit<'_>, notes: &mut Notes<'_>) {
     match exit.target {
-        Target::Node(to) if !flow.nodes.contains_key(to) => {
+        Target::Node(to) if graph.place(exit.target).is_none() => {
             let message = format!("there is no node \"{}\"", shown(to));
-            findings.push(Finding::error(&exit.path, message));
+            notes.error(graph.exit_path(place, exit), message);
         }
-        Target::Back if name == flow.start => {
+        Target::Back if Some(place) == graph.start => {
             let message = "the start has nowhere to go back to: name a node or '@hangup'";
-            findings.push(Finding::error(&exit.path, message));
+            notes.error(graph.exit_path(place, exit), message);
         }
         _ => {}
     }
 }
 
-/// The nodes that can be come to. `@back` only leads where one has been.
-fn reached_from_start(flow: &Flow) -> BTreeSet<&str> {
-    let mut reached = BTreeSet::new();
-    let mut to_visit = vec![flow.start.as_str()];
-    while let Some(name) = to_visit.pop() {
-        let Some(node) = flow.nodes.get(name) else {
-            continue;
-        };
-        if !reached.insert(name) {
-            continue;
-        }
-        for exit in exits(name, node) {
-            if let Target::Node(to) = exit.target {
-                to_visit.push(to);
-            }
-        }
-    }
-    reached
-}
-
-/// Someone who presses nothing has one way out of each node, so they go round for ever in two cases
-/// only: those ways form a ring, or one leads to a node whose own is `@back`, which returns at once.
-/// (Going back and back again ends at the start, which must not have a `@back`.)
-fn check_silent_loops(flow: &Flow, reached: &BTreeSet<&str>, findings: &mut Vec<Finding>) {
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    for &name in reached {
-        let mut walk: Vec<&str> = Vec::new();
-        let mut at = Some(name);
-        while let Some(here) = at {
-            if !seen.insert(here) {
-                if let Some(place) = walk.iter().position(|&before| before == here) {
-                    report_silent_loop(flow, &walk[place..], findings);
+/// Someone who presses nothing may be led any of a node's silent ways, for all that can be known. So they
+/// can go round for ever in two cases only: such ways form a ring, or one leads to a node that can go back
+/// silently, which returns at once. (Going back and back again ends at the start, which must not.)
+fn check_silent_loops(graph: &Graph<'_>, reached: &[bool], notes: &mut Notes<'_>) {
+    let mut state = vec![Visit::Not; reached.len()];
+    let mut reported = BTreeSet::new();
+    for first in (0..reached.len()).filter(|place| reached[*place]) {
+        // A walk in depth, with the ways of each place on it that are still to be gone.
+        let mut walk: Vec<(usize, Vec<usize>)> = Vec::new();
+        let mut enter = Some(first);
+        loop {
+            if let Some(place) = enter.take() {
+                match state[place] {
+                    Visit::Done => {}
+                    Visit::OnWalk => {
+                        let ring = walk.iter().position(|(before, _)| *before == place);
+                        let ring: Vec<usize> =
+                            walk[ring.unwrap_or(0)..].iter().map(|(place, _)| *place).collect();
+                        if reported.insert(place) {
+                            report_silent_loop(graph, &ring, notes);
+                        }
+                    }
+                    Visit::Not => {
+                        state[place] = Visit::OnWalk;
+                        let mut ways: Vec<usize> = graph.silent_ways(place).collect();
+                        ways.reverse();
+                        walk.push((place, ways));
+                    }
                 }
-                break;
             }
-            walk.push(here);
-            at = silent_way_on(flow, here);
+            match walk.last_mut() {
+                None => break,
+                Some((place, ways)) => match ways.pop() {
+                    Some(to) => enter = Some(to),
+                    None => {
+                        state[*place] = Visit::Done;
+                        walk.pop();
+                    }
+                },
+            }
         }
-        if let Some(to) = silent_way_on(flow, name)
-            && goes_back_silently(flow, to)
-        {
-            report_silent_loop(flow, &[name, to], findings);
+        let back_and_forth = graph.silent_ways(first).find(|to| graph.goes_back_silently(*to));
+        if let Some(to) = back_and_forth {
+            report_silent_loop(graph, &[first, to], notes);
         }
     }
 }
 
-/// The node that someone who presses nothing goes on to.
-fn silent_way_on<'a>(flow: &'a Flow, name: &str) -> Option<&'a str> {
-    let (name, node) = flow.nodes.get_key_value(name)?;
-    match silent_exit(name, node)?.target {
-        Target::Node(to) => flow.nodes.get_key_value(to).map(|(to, _)| to.as_str()),
-        Target::Back | Target::Hangup => None,
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    Not,
+    OnWalk,
+    Done,
 }
 
-fn goes_back_silently(flow: &Flow, name: &str) -> bool {
-    let exit = flow
-        .nodes
-        .get(name)
-        .and_then(|node| silent_exit(name, node));
-    exit.is_some_and(|exit| *exit.target == Target::Back)
-}
-
-fn report_silent_loop(flow: &Flow, ring: &[&str], findings: &mut Vec<Finding>) {
+fn report_silent_loop(graph: &Graph<'_>, ring: &[usize], notes: &mut Notes<'_>) {
     let Some(&first) = ring.first() else { return };
-    let exit = flow
-        .nodes
-        .get(first)
-        .and_then(|node| silent_exit(first, node));
-    let path = exit.map_or_else(|| format!("nodes.{}", shown(first)), |exit| exit.path);
-    let shown_ring: Vec<String> = ring.iter().take(8).map(|name| shown(name)).collect();
+    let second = ring.get(1).copied().unwrap_or(first);
+    let names: Vec<String> = ring.iter().take(8).map(|place| shown(graph.names[*place])).collect();
     let more = if ring.len() > 8 { " → …" } else { "" };
     let message = format!(
         "someone who presses nothing goes round for ever: {}{more} → {}; let one of them lead out",
-        shown_ring.join(" → "),
-        shown(first)
+        names.join(" → "),
+        shown(graph.names[first])
     );
-    findings.push(Finding::error(path, message));
+    notes.error(graph.silent_path(first, second), message);
+}
+
+/// What comes of following a way until the next question.
+#[derive(Default)]
+struct Next {
+    /// The nodes that ask.
+    asks: BTreeSet<usize>,
+    /// Whether the call may end, go back, or go elsewhere before one does.
+    leads_out: bool,
+}
+
+fn next_questions(graph: &Graph<'_>, from: usize) -> Next {
+    let mut next = Next::default();
+    let mut seen = BTreeSet::new();
+    let mut to_visit = vec![from];
+    while let Some(place) = to_visit.pop() {
+        let node = graph.nodes[place];
+        if !seen.insert(place) {
+            continue;
+        }
+        if node.step.asks() {
+            next.asks.insert(place);
+            continue;
+        }
+        next.leads_out |= matches!(node.step, Step::Hangup(_) | Step::Goto(_) | Step::Transfer(_))
+            || graph.exits[place].iter().any(|exit| graph.place(exit.target).is_none());
+        to_visit.extend(graph.ways(place));
+    }
+    next
 }
 
 /// A menu that another menu leads to needs a choice that leads back there, `@back` or the end.
-fn check_ways_back(flow: &Flow, findings: &mut Vec<Finding>) {
-    let mut parents: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (name, node) in &flow.nodes {
-        for to in menus_of_choices(flow, node) {
-            if to != name {
-                parents.entry(to).or_default().insert(name);
+fn check_ways_back(graph: &Graph<'_>, notes: &mut Notes<'_>) {
+    let mut known: BTreeMap<usize, Next> = BTreeMap::new();
+    let mut parents: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    let is_menu = |place: usize| matches!(graph.nodes[place].step, Step::Menu(_));
+    for place in (0..graph.nodes.len()).filter(|place| is_menu(*place)) {
+        for to in choices(graph, place).filter_map(|target| graph.place(target)) {
+            let next = known.entry(to).or_insert_with(|| next_questions(graph, to));
+            for &asks in next.asks.iter().filter(|asks| is_menu(**asks) && **asks != place) {
+                parents.entry(asks).or_default().insert(place);
             }
         }
     }
-    for (name, parents) in parents {
-        let Some(Node {
-            step: Step::Menu(menu),
-            ..
-        }) = flow.nodes.get(name)
-        else {
-            continue;
-        };
-        let leads_out = menu.choices.values().any(|target| match target {
-            Target::Back | Target::Hangup => true,
-            Target::Node(to) => match first_that_asks(flow, to) {
-                Some(asks) => parents.contains(asks),
-                None => true,
-            },
+    for (place, parents) in parents {
+        let leads_out = choices(graph, place).any(|target| {
+            let next = graph.place(target).and_then(|to| known.get(&to));
+            next.is_none_or(|next| next.leads_out || !next.asks.is_disjoint(&parents))
         });
         if !leads_out {
             let message = format!(
                 "no choice of menu \"{}\" leads back to the menu before it or out",
-                shown(name)
+                shown(graph.names[place])
             );
-            findings.push(Finding::warning(
-                format!("nodes.{}.menu.choices", shown(name)),
-                message,
-            ));
+            notes.warning(format!("{}.menu.choices", graph.path(place)), message);
         }
     }
 }
 
-/// The menus that the choices of a menu lead to.
-fn menus_of_choices<'a>(flow: &'a Flow, node: &'a Node) -> Vec<&'a str> {
-    let Step::Menu(menu) = &node.step else {
-        return Vec::new();
+/// Where the choices of a menu lead.
+fn choices<'f>(graph: &Graph<'f>, place: usize) -> impl Iterator<Item = &'f Target> {
+    let menu = match &graph.nodes[place].step {
+        Step::Menu(menu) => Some(menu),
+        _ => None,
     };
-    let targets = menu.choices.values().filter_map(|target| match target {
-        Target::Node(to) => first_that_asks(flow, to),
-        Target::Back | Target::Hangup => None,
-    });
-    targets
-        .filter(|name| {
-            matches!(
-                flow.nodes.get(*name),
-                Some(Node {
-                    step: Step::Menu(_),
-                    ..
-                })
-            )
-        })
-        .collect()
+    menu.into_iter().flat_map(|menu| menu.choices.values())
 }
 
-/// The first node from `name` on, `name` included, that waits for a key; `None` where the call ends
-/// or goes back before one.
-fn first_that_asks<'a>(flow: &'a Flow, name: &'a str) -> Option<&'a str> {
-    let mut at = name;
-    for _ in 0..flow.nodes.len() {
-        match &flow.nodes.get(at)?.step {
-            Step::Menu(_) | Step::Collect(_) => return Some(at),
-            Step::Play(_) => at = silent_way_on(flow, at)?,
-            Step::Hangup(_) => return None,
+/// Whoever is asked something may want to speak to somebody.
+fn check_agent(graph: &Graph<'_>, reached: &[bool], notes: &mut Notes<'_>) {
+    let any = |is_one: fn(&Step) -> bool| {
+        (0..reached.len()).any(|place| reached[place] && is_one(&graph.nodes[place].step))
+    };
+    let leads_to_somebody = any(|step| matches!(step, Step::Transfer(_) | Step::Goto(_)));
+    if any(Step::asks) && !leads_to_somebody && graph.flow.no_agent.is_none() {
+        let message = "nothing leads to a person: give a 'transfer', or say in 'no_agent' why there is none";
+        notes.warning("no_agent", message);
+    }
+}
+
+/// Silence is no yes, and what can't be undone takes one.
+fn check_irreversible(graph: &Graph<'_>, notes: &mut Notes<'_>) {
+    for (place, node) in graph.nodes.iter().enumerate() {
+        if let Step::Confirm(_) = &node.step {
+            for exit in graph.exits[place].iter().filter(|exit| exit.silent) {
+                if Some(exit.target) == node.yes_next.as_ref() {
+                    let message = "someone who presses nothing has not said yes: lead elsewhere";
+                    let path = graph.exit_path(place, exit);
+                    match node.irreversible {
+                        true => notes.error(path, message),
+                        false => notes.warning(path, message),
+                    }
+                }
+            }
+        } else if node.irreversible {
+            check_is_confirmed(graph, place, notes);
         }
     }
-    None
+}
+
+fn check_is_confirmed(graph: &Graph<'_>, place: usize, notes: &mut Notes<'_>) {
+    let name = shown(graph.names[place]);
+    if Some(place) == graph.start {
+        let message = format!("what \"{name}\" does can't be undone: ask before, with a confirm");
+        notes.error(format!("{}.irreversible", graph.path(place)), message);
+    }
+    for (from, exits) in graph.exits.iter().enumerate() {
+        for exit in exits.iter().filter(|exit| graph.place(exit.target) == Some(place)) {
+            if exit.path != "yes_next" {
+                let message =
+                    format!("what \"{name}\" does can't be undone: only the yes of a confirm may lead there");
+                notes.error(graph.exit_path(from, exit), message);
+            }
+        }
+    }
+    for to in graph.ways(place) {
+        for exit in graph.exits[to].iter().filter(|exit| *exit.target == Target::Back) {
+            let message = format!("this may lead back to \"{name}\", and what it does can't be undone");
+            notes.error(graph.exit_path(to, exit), message);
+        }
+    }
 }

@@ -2,7 +2,11 @@
 
 mod collect;
 
+mod steps;
+
 use super::*;
+use crate::flow::check::{MAX_DIGITS, MAX_RETRIES};
+use crate::flow::leg::Heard;
 use crate::flow::scripted_leg::{FILE_MS, Ran, ScriptedLeg, flow, ran};
 use serde_json::{Value, json};
 
@@ -67,7 +71,7 @@ fn answer(ran: &Ran) -> (&str, bool, u32) {
             tries,
             ..
         } => Some((digits.as_str(), *valid, *tries)),
-        Report::PlayDone { .. } => None,
+        _ => None,
     });
     let answer = answers.next().expect("nothing was collected");
     assert_eq!(answers.next(), None);
@@ -162,7 +166,7 @@ fn silence_uses_the_tries_up() {
 fn prompt_of(report: &Report) -> Option<&str> {
     match report {
         Report::PlayDone { prompt, .. } => Some(prompt),
-        Report::DtmfCollected { .. } => None,
+        _ => None,
     }
 }
 
@@ -260,19 +264,23 @@ fn a_hangup_ends_it_at_once_wherever_it_comes() {
 struct Broken;
 
 impl Leg for Broken {
-    fn play(&mut self, _: &[Prompt], _: bool) -> Result<crate::flow::Played, LegEnd> {
+    fn play(&mut self, _: &[Sound], _: bool) -> Result<crate::flow::Played, LegEnd> {
         Err(LegEnd::Fault("hello.wav is not there".to_owned()))
     }
 
     fn listen(&mut self, _: Listen) -> Result<Heard, LegEnd> {
         unreachable!("it was told that the leg is broken")
     }
+
+    fn now(&self) -> u64 {
+        0
+    }
 }
 
 #[test]
 fn a_fault_of_the_leg_ends_it() {
     let mut notes = crate::flow::scripted_leg::Notes::default();
-    let end = run(&menu(), &mut Broken, &mut notes);
+    let end = run(&menu(), &CallFacts::default(), &(), &mut Broken, &mut notes);
     assert_eq!(
         end.why,
         FlowEndWhy::Fault("hello.wav is not there".to_owned())

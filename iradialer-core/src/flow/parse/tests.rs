@@ -1,7 +1,7 @@
 use super::*;
 use serde_json::json;
 
-const GOOD: &str = r##"{"version": 1, "name": "good", "start": "hello", "nodes": {
+const GOOD: &str = r##"{"version": 1, "name": "good", "start": "hello", "no_agent": "a test", "nodes": {
     "hello": {"play": [{"file": "hello.wav"}, {"silence": 200}, {"tone": {"hz": [440, 480], "ms": 300}}], "next": "menu"},
     "menu": {"menu": {"prompt": [{"file": "menu.wav"}], "choices": {"1": "code", "*": "@back", "#": "@hangup"},
              "retries": 2, "no_input": [{"file": "still_there.wav"}], "exhausted": "bye", "var": "choice"}},
@@ -112,9 +112,9 @@ fn bad_documents_are_refused_with_the_path() {
         ),
         (
             "{\"hangup\": {}}",
-            "{\"transfer\": {}}",
-            "nodes.bye.transfer",
-            "unknown field `transfer`, expected one of `play`",
+            "{\"teleport\": {}}",
+            "nodes.bye.teleport",
+            "unknown field `teleport`, expected one of `play`",
         ),
         (
             "\"var\": \"choice\"",
@@ -337,7 +337,7 @@ fn nodes_are_read_as_strictly_within_a_message() {
         json!({}),
         json!({"hangup": {}, "play": []}),
         json!({"hangup": {}, "extra": 1}),
-        json!({"transfer": {}}),
+        json!({"teleport": {}}),
     ] {
         assert!(
             serde_json::from_value::<Node>(node.clone()).is_err(),

@@ -1,7 +1,9 @@
 //! Flows and callers by chance.
 
+use super::any_step;
 use crate::flow::check;
-use crate::flow::document::{Collect, Flow, HangupStep, Menu, Node, Prompt, Step, Target};
+use crate::flow::document::{Collect, Flow, Menu, Node, Prompt, Step, Target};
+use crate::flow::leg::{Answer, Recorded, RecordingEnd, Transferred};
 use crate::flow::scripted_leg::ScriptedLeg;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -15,8 +17,11 @@ fn name(place: usize) -> String {
     format!("n{place}")
 }
 
+/// The name of the flows made here.
+pub const NAME: &str = "any";
+
 /// Any target of a flow of `NODES` nodes.
-fn target() -> impl Strategy<Value = Target> {
+pub fn target() -> impl Strategy<Value = Target> {
     prop_oneof![
         6 => (0..NODES).prop_map(|place| Target::Node(name(place))),
         2 => Just(Target::Back),
@@ -24,7 +29,7 @@ fn target() -> impl Strategy<Value = Target> {
     ]
 }
 
-fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
+pub fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
     vec((1..3_000_u32).prop_map(Prompt::Silence), 1..3)
 }
 
@@ -98,16 +103,18 @@ fn collect() -> impl Strategy<Value = Step> {
 
 fn node() -> impl Strategy<Value = Node> {
     let with_next = |step| {
-        (step, target()).prop_map(|(step, next)| Node {
-            step,
-            next: Some(next),
-        })
+        (step, target()).prop_map(|(step, next)| Node::leading(step, next))
     };
-    prop_oneof![
+    let barge_in = prop_oneof![8 => Just(None), 1 => Just(Some(false)), 1 => Just(Some(true))];
+    let asking_or_playing = prop_oneof![
         3 => with_next(prompts().prop_map(Step::Play).boxed()),
-        3 => menu().prop_map(|step| Node { step, next: None }),
+        3 => menu().prop_map(Node::of),
         3 => with_next(collect().boxed()),
-        1 => Just(Node { step: Step::Hangup(HangupStep {}), next: None }),
+        2 => any_step::confirm(),
+    ];
+    prop_oneof![
+        3 => (asking_or_playing, barge_in).prop_map(|(node, barge_in)| Node { barge_in, ..node }),
+        2 => any_step::other(),
     ]
 }
 
@@ -115,8 +122,11 @@ fn node() -> impl Strategy<Value = Node> {
 pub fn flow() -> impl Strategy<Value = Flow> {
     vec(node(), NODES).prop_map(|nodes| Flow {
         version: 1,
-        name: "any".to_owned(),
+        name: NAME.to_owned(),
         start: name(0),
+        language: "en".to_owned(),
+        vars: None,
+        no_agent: None,
         nodes: nodes
             .into_iter()
             .enumerate()
@@ -125,8 +135,8 @@ pub fn flow() -> impl Strategy<Value = Flow> {
     })
 }
 
-/// Any flow whose `next` and `exhausted` only lead to later nodes or the end, and whose start never
-/// goes back: nothing is wrong with it but nodes that nothing leads to, and those are taken out.
+/// Any flow in which someone who presses nothing is only led to later nodes or the end, and whose start
+/// never goes back: nothing is wrong with it but nodes that nothing leads to, and those are taken out.
 pub fn sound_flow() -> impl Strategy<Value = Flow> {
     flow().prop_map(|mut flow| {
         for place in 0..NODES {
@@ -143,19 +153,13 @@ pub fn sound_flow() -> impl Strategy<Value = Flow> {
             let Some(node) = flow.nodes.get_mut(&name(place)) else {
                 continue;
             };
-            node.next.iter_mut().for_each(later);
-            match &mut node.step {
-                Step::Menu(menu) => {
-                    later(&mut menu.exhausted);
-                    if place == 0 {
-                        menu.choices
-                            .values_mut()
-                            .filter(|to| **to == Target::Back)
-                            .for_each(later);
-                    }
+            if let Step::Goto(_) = node.step {
+                *node = Node::of(Step::Hangup(Default::default()));
+            }
+            for (target, silent) in any_step::targets(node) {
+                if silent || (place == 0 && *target == Target::Back) {
+                    later(target);
                 }
-                Step::Collect(collect) => later(&mut collect.exhausted),
-                Step::Play(_) | Step::Hangup(_) => {}
             }
         }
         let lost: Vec<String> = check(&flow)
@@ -168,15 +172,56 @@ pub fn sound_flow() -> impl Strategy<Value = Flow> {
     })
 }
 
-/// Keys at any times of the first minute, in order, and perhaps a hangup.
+/// What becomes of records, requests and transfers.
+type Outcomes = (Vec<(u64, Recorded)>, Vec<(u64, Answer)>, Vec<(u64, Transferred)>);
+
+fn outcomes() -> impl Strategy<Value = Outcomes> {
+    let recorded = prop_oneof![
+        Just(Recorded::Failed("full".to_owned())),
+        Just(Recorded::Kept { name: "r".to_owned(), ms: 1, ended_by: RecordingEnd::Silence }),
+    ];
+    let body = prop_oneof![
+        Just(b"{\"vars\":{\"answer\":7,\"other\":1}}".to_vec()),
+        Just(b"{\"next\":\"n1\"}".to_vec()),
+        Just(b"".to_vec()),
+        vec(any::<u8>(), 0..20),
+    ];
+    let answer = prop_oneof![
+        Just(Answer::Failed("late".to_owned())),
+        (prop_oneof![3 => Just(200_u16), 1 => any::<u16>()], body)
+            .prop_map(|(status, body)| Answer::Replied { status, body }),
+    ];
+    let transferred = prop_oneof![
+        Just(Transferred::Done { ms: 1 }),
+        Just(Transferred::Busy),
+        Just(Transferred::NoAnswer),
+        Just(Transferred::Failed("none".to_owned())),
+    ];
+    (
+        vec((0..9_000_u64, recorded), 0..6),
+        vec((0..9_000_u64, answer), 0..6),
+        vec((0..9_000_u64, transferred), 0..6),
+    )
+}
+
+/// Keys at any times of the first minute, in order, perhaps a hangup, and whatever comes from outside.
 pub fn leg() -> impl Strategy<Value = ScriptedLeg> {
     let key = prop::sample::select("0123456789*#A".chars().collect::<Vec<_>>());
     let keys = vec((0..60_000_u64, key), 0..40);
-    (keys, option::weighted(0.3, 0..90_000_u64)).prop_map(|(mut keys, hangup_ms)| {
-        keys.sort_unstable();
-        ScriptedLeg {
-            hangup_ms,
-            ..ScriptedLeg::pressing(&keys)
-        }
-    })
+    let cpa = option::of(prop::sample::select(vec!["LV".to_owned(), "AM".to_owned()]));
+    let facts = (0..4_000_000_000_000_u64, cpa);
+    (keys, option::weighted(0.3, 0..90_000_u64), outcomes(), facts).prop_map(
+        |(mut keys, hangup_ms, (recordings, answers, transfers), (answered_at_ms, cpa))| {
+            keys.sort_unstable();
+            ScriptedLeg {
+                hangup_ms,
+                answered_at_ms,
+                cpa,
+                recordings: recordings.into(),
+                answers: answers.into(),
+                transfers: transfers.into(),
+                ..ScriptedLeg::pressing(&keys)
+            }
+        },
+    )
 }

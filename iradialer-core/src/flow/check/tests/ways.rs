@@ -3,7 +3,7 @@
 use super::*;
 
 fn nodes(start: &str, nodes: Value) -> Vec<Finding> {
-    findings(&json!({"version": 1, "name": "n", "start": start, "nodes": nodes}))
+    findings(&json!({"version": 1, "name": "n", "start": start, "no_agent": "a test", "nodes": nodes}))
 }
 
 fn play(next: &str) -> Value {
@@ -137,7 +137,7 @@ fn five_hundred_nodes_are_checked() {
                 (name(place), menu(choices, &next))
             })
             .collect();
-        json!({"version": 1, "name": "long", "start": "n000", "nodes": nodes})
+        json!({"version": 1, "name": "long", "start": "n000", "no_agent": "a test", "nodes": nodes})
     };
     assert_eq!(findings(&chain(MAX_NODES)), []);
     assert_eq!(
