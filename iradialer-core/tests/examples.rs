@@ -1,10 +1,9 @@
 //! The example flows and their prompts, as they stand in the repository.
 
 use iradialer_core::flow::{
-    Flow, FlowEndWhy, Heard, Leg, LegEnd, Listen, Played, Prompt, Report, Reporter, Step, parse,
-    run,
+    CallFacts, Flow, FlowEndWhy, Rehearsal, Rehearsed, Scene, Sound, parse,
 };
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn repository() -> PathBuf {
@@ -35,15 +34,10 @@ fn example(name: &str) -> Flow {
 }
 
 fn files(flow: &Flow) -> BTreeSet<String> {
-    let lists = flow.nodes.values().flat_map(|node| match &node.step {
-        Step::Play(prompts) => vec![prompts],
-        Step::Menu(menu) => vec![&menu.prompt, &menu.no_input, &menu.invalid],
-        Step::Collect(collect) => vec![&collect.prompt, &collect.no_input, &collect.invalid],
-        Step::Hangup(_) => vec![],
-    });
-    let files = lists.flatten().filter_map(|prompt| match prompt {
-        Prompt::File(path) => Some(path.to_string()),
-        Prompt::Silence(_) | Prompt::Tone(_) => None,
+    let sounds = flow.sounds_ahead(&CallFacts::default());
+    let files = sounds.iter().filter_map(|sound| match sound {
+        Sound::File(path) => Some(path.to_string()),
+        _ => None,
     });
     files.collect()
 }
@@ -55,7 +49,17 @@ fn examples_are_sound_and_named_as_their_files() {
         assert_eq!(*stem, flow.name);
     }
     let names: Vec<_> = examples.iter().map(|(stem, _)| stem.as_str()).collect();
-    assert_eq!(names, ["announce", "confirm"]);
+    let expected = [
+        "announce",
+        "appointment",
+        "confirm",
+        "oncall",
+        "optout",
+        "payment",
+        "survey",
+        "voicemail",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]
@@ -107,106 +111,258 @@ fn prompts_are_telephone_wavs_of_a_few_seconds() {
     }
 }
 
-/// Someone who hears each prompt out and presses the next of these keys whenever one is waited for.
-struct Caller {
-    keys: VecDeque<char>,
-    heard: Vec<String>,
-}
-
-impl Leg for Caller {
-    fn play(&mut self, prompts: &[Prompt], _barge_in: bool) -> Result<Played, LegEnd> {
-        self.heard.extend(prompts.iter().map(Prompt::to_string));
-        Ok(Played {
-            ms: 1_000,
-            interrupted_by: None,
-        })
-    }
-
-    fn listen(&mut self, _wait: Listen) -> Result<Heard, LegEnd> {
-        Ok(self.keys.pop_front().map_or(Heard::Nothing, Heard::Key))
-    }
-}
-
-struct Ignored;
-
-impl Reporter for Ignored {
-    fn report(&mut self, _: Report) {}
-    fn at_node(&mut self, _: &str) {}
-}
-
-/// What someone hears of `confirm` who presses these keys, and the variables at the end.
-fn confirm(keys: &str) -> (String, Vec<(String, String)>) {
-    let mut caller = Caller {
-        keys: keys.chars().collect(),
-        heard: vec![],
+/// Plays an example to someone who presses these keys at its questions.
+fn played(
+    name: &str,
+    keys: &str,
+    changes: impl FnOnce(&mut Rehearsal, &mut CallFacts),
+) -> Rehearsed {
+    let mut rehearsal = Rehearsal {
+        keys: keys.split(',').map(str::to_owned).collect(),
+        ..Rehearsal::default()
     };
-    let end = run(&example("confirm"), &mut caller, &mut Ignored);
-    assert_eq!(end.why, FlowEndWhy::Done);
-    assert_eq!(end.node, "end");
-    let heard = caller
-        .heard
-        .iter()
-        .filter_map(|file| file.strip_suffix(".wav"));
-    (
-        heard.collect::<Vec<_>>().join(" "),
-        end.variables.into_iter().collect(),
-    )
+    let mut facts = CallFacts {
+        to_number: "+15005550123".to_owned(),
+        ..CallFacts::default()
+    };
+    changes(&mut rehearsal, &mut facts);
+    let played = rehearsal.of(&example(name), &facts, &());
+    assert_eq!(played.end.why, FlowEndWhy::Done, "{name} {keys}");
+    played
 }
 
-fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+fn scenes(json: serde_json::Value) -> BTreeMap<String, Vec<Scene>> {
+    serde_json::from_value(json).unwrap()
+}
+
+fn variables(played: &Rehearsed) -> Vec<(&str, &str)> {
+    let variables = played.end.variables.iter();
+    variables
+        .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect()
 }
 
 #[test]
 fn confirm_does_what_its_prompts_say() {
     let cases = [
-        ("1", "hello menu thanks bye", variables(&[("choice", "1")])),
+        ("1", "hello menu thanks bye", vec![("choice", "1")]),
         (
-            "24321",
+            "2,4321",
             "hello menu enter_code thanks bye",
-            variables(&[("choice", "2"), ("code", "4321")]),
+            vec![("choice", "2"), ("code", "4321")],
         ),
         (
-            "91",
+            "9,1",
             "hello menu hello menu thanks bye",
-            variables(&[("choice", "1")]),
+            vec![("choice", "1")],
         ),
         (
-            "51",
+            "5,1",
             "hello menu sorry menu thanks bye",
-            variables(&[("choice", "1")]),
+            vec![("choice", "1")],
         ),
         (
-            "243#1234",
+            "2,43#,1234",
             "hello menu enter_code sorry enter_code thanks bye",
-            variables(&[("choice", "2"), ("code", "1234")]),
+            vec![("choice", "2"), ("code", "1234")],
         ),
         (
             "",
             "hello menu still_there menu still_there menu bye",
-            variables(&[("choice", "")]),
+            vec![("choice", "")],
         ),
         (
             "2",
             "hello menu enter_code still_there enter_code still_there enter_code bye",
-            variables(&[("choice", "2"), ("code", "")]),
+            vec![("choice", "2"), ("code", "")],
         ),
     ];
-    for (keys, heard, variables) in cases {
-        assert_eq!(confirm(keys), (heard.to_owned(), variables), "{keys}");
+    for (keys, heard, expected) in cases {
+        let played = played("confirm", keys, |_, _| {});
+        let said = played
+            .heard()
+            .join(" ")
+            .replace("silence:300ms+", "")
+            .replace(".wav", "");
+        assert_eq!(said, heard, "{keys}");
+        assert_eq!(variables(&played), expected, "{keys}");
     }
 }
 
 #[test]
 fn announce_says_its_piece_and_hangs_up() {
-    let mut caller = Caller {
-        keys: VecDeque::new(),
-        heard: vec![],
+    assert_eq!(
+        played("announce", "", |_, _| {}).heard(),
+        ["silence:300ms+hello.wav+bye.wav"]
+    );
+}
+
+#[test]
+fn appointment_is_confirmed_moved_or_talked_about() {
+    let ways = |keys: &str, agent: &str| {
+        played("appointment", keys, |rehearsal, facts| {
+            rehearsal.scenes = scenes(serde_json::json!({"agent": [agent]}));
+            facts.vars.insert("first_name".to_owned(), "Ann".to_owned());
+        })
     };
-    let end = run(&example("announce"), &mut caller, &mut Ignored);
-    assert_eq!(end.why, FlowEndWhy::Done);
-    assert_eq!(caller.heard, ["silence:300ms", "hello.wav", "bye.wav"]);
+    let confirmed = ways("1", "done");
+    assert_eq!(
+        variables(&confirmed),
+        [("menu", "1"), ("status", "confirmed")]
+    );
+    let heard = confirmed.heard().join(" ");
+    assert!(
+        heard.contains(
+            "Hello Ann. You have an appointment on tts:Tuesday December first twenty twenty six"
+        ),
+        "{heard}"
+    );
+    assert!(heard.contains("tts:nine thirty a.m."), "{heard}");
+    let moved = ways("2,9999,2412", "done");
+    assert_eq!(variables(&moved)[1], ("status", "moved to 2412"));
+    assert_eq!(ways("0", "done").end.node, "agent");
+    assert_eq!(ways("0", "no_answer").end.node, "bye");
+    let nobody = ways("", "done");
+    assert_eq!(
+        (nobody.end.node.as_str(), variables(&nobody)),
+        ("bye", vec![("menu", "")])
+    );
+    let machine = played("appointment", "", |rehearsal, _| {
+        rehearsal.cpa = Some("AM".to_owned())
+    });
+    assert_eq!(machine.nodes(), ["machine", "message"]);
+}
+
+#[test]
+fn a_payment_is_made_once_it_was_confirmed() {
+    let pays = |keys: &str, changes: serde_json::Value| {
+        played("payment", keys, |rehearsal, facts| {
+            let mut told = serde_json::json!({
+                "lookup": [{"reply": {"vars": {"due": 42.5}}}], "pay": [{"reply": {"vars": {"receipt": "77"}}}]
+            });
+            for (node, scenes) in changes.as_object().unwrap() {
+                told[node] = scenes.clone();
+            }
+            rehearsal.scenes = scenes(told);
+            facts.vars.insert("account".to_owned(), "A/7".to_owned());
+        })
+    };
+    let none = serde_json::json!({});
+    let all = pays("1,1", none.clone());
+    assert_eq!(all.end.node, "bye");
+    assert!(
+        variables(&all).contains(&("amount", "42.5"))
+            && variables(&all).contains(&("receipt", "77"))
+    );
+    let heard = all.heard().join(" ");
+    assert!(
+        heard.contains("forty two dollars and fifty cents"),
+        "{heard}"
+    );
+    assert!(
+        pays("2,20#,1", none.clone())
+            .heard()
+            .join(" ")
+            .contains("You will pay tts:twenty dollars")
+    );
+    // Silence, a no and an answer that can't be used pay nothing.
+    for (keys, changes, end) in [
+        ("1", none.clone(), "bye"),
+        ("1,2", none.clone(), "bye"),
+        (
+            "1,1",
+            serde_json::json!({"lookup": [{"status": 500}]}),
+            "agent",
+        ),
+        (
+            "1,1",
+            serde_json::json!({"lookup": [{"reply": {"vars": {"due": "much"}}}]}),
+            "agent",
+        ),
+        (
+            "1,1",
+            serde_json::json!({"lookup": [{"reply": {"next": "nothing_due"}}]}),
+            "nothing_due",
+        ),
+    ] {
+        let played = pays(keys, changes.clone());
+        assert_eq!(played.end.node, end, "{keys} {changes}");
+        assert!(!played.nodes().contains(&"pay"), "{keys} {changes}");
+    }
+}
+
+#[test]
+fn a_survey_asks_why_only_where_it_was_bad() {
+    let good = played("survey", "1,5,1", |_, _| {});
+    assert_eq!(
+        variables(&good),
+        [("come_again", "1"), ("hello", "1"), ("service", "5")]
+    );
+    let bad = played("survey", "1,2,2", |_, _| {});
+    assert!(variables(&bad).contains(&("complaint", "rehearsal/why.wav")));
+    assert_eq!(played("survey", "9", |_, _| {}).nodes(), ["hello", "bye"]);
+    // A disk that is full does not end the survey.
+    let full = played("survey", "1,1,1", |rehearsal, _| {
+        rehearsal.scenes = scenes(serde_json::json!({"why": ["failed"]}));
+    });
+    assert!(full.nodes().contains(&"again") && !full.end.variables.contains_key("complaint"));
+}
+
+#[test]
+fn opting_out_of_everything_takes_a_yes() {
+    let nodes = |keys: &str| played("optout", keys, |_, _| {}).nodes().join(" ");
+    assert_eq!(nodes("9,1"), "offer sure all done bye");
+    assert_eq!(nodes("9,2"), "offer sure this_offer done bye");
+    assert_eq!(nodes("9"), "offer sure this_offer done bye");
+    assert_eq!(nodes(""), "offer bye");
+    assert_eq!(nodes("1"), "offer agent");
+}
+
+#[test]
+fn voicemail_speaks_to_machines_and_people_as_each_needs() {
+    let result = |cpa: &str| {
+        let played = played("voicemail", "", |rehearsal, _| {
+            rehearsal.cpa = Some(cpa.to_owned())
+        });
+        played.end.variables["result"].clone()
+    };
+    assert_eq!(result("FX"), "no person and no machine that listens");
+    assert_eq!(result("AM"), "message left");
+    assert_eq!(result("LV"), "spoken");
+}
+
+#[test]
+fn an_alarm_is_taken_or_passed_on() {
+    let alarm = |keys: &str, at_ms: u64, told: serde_json::Value| {
+        played("oncall", keys, |rehearsal, _| {
+            rehearsal.now_ms = at_ms;
+            rehearsal.scenes = scenes(told);
+        })
+    };
+    let known = serde_json::json!({"check": [{"reply": {"vars": {"name": "Ann"}}}]});
+    let taken = alarm("4711#,1", 0, known.clone());
+    assert_eq!(taken.end.variables["owner"], "Ann");
+    // A Thursday at one in the morning, and one at noon.
+    assert_eq!(alarm("4711#,2", 0, known.clone()).end.node, "talked");
+    assert!(
+        !alarm("4711#,2", 0, known.clone())
+            .nodes()
+            .contains(&"to_desk")
+    );
+    assert!(
+        alarm("4711#,2", 11 * 3_600_000, known)
+            .nodes()
+            .contains(&"to_desk")
+    );
+    let nobody = serde_json::json!({
+        "check": [{"reply": {"next": "wrong"}}], "to_second": ["busy"], "to_third": ["no_answer"]
+    });
+    let nobody = alarm("0000#", 0, nobody);
+    assert_eq!(
+        (
+            nobody.end.variables["owner"].as_str(),
+            nobody.end.node.as_str()
+        ),
+        ("nobody", "bye")
+    );
 }

@@ -118,12 +118,19 @@ pub fn check(flow: &Flow) -> Vec<Finding> {
 
 fn check_head(flow: &Flow, notes: &mut Notes<'_>) {
     if flow.version != VERSION {
-        notes.error("version", format!("expected version {VERSION}, got {}", flow.version));
+        notes.error(
+            "version",
+            format!("expected version {VERSION}, got {}", flow.version),
+        );
     }
     notes.name("name", "a flow's name", &flow.name);
     notes.language("language", &flow.language);
     if let Some(vars) = &flow.vars {
-        notes.variables("vars", vars.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        notes.variables(
+            "vars",
+            vars.iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
     }
     if let Some(reason) = &flow.no_agent
         && !(1..=200).contains(&reason.trim().chars().count())
@@ -144,7 +151,13 @@ impl Notes<'_> {
     fn language(&mut self, path: &str, language: &str) {
         if !say::languages().contains(&language) {
             let known = say::languages().join(", ");
-            self.error(path, format!("expected a language of {known}, got \"{}\"", shown(language)));
+            self.error(
+                path,
+                format!(
+                    "expected a language of {known}, got \"{}\"",
+                    shown(language)
+                ),
+            );
         }
     }
 }

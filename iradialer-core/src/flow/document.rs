@@ -36,7 +36,10 @@ pub struct Flow {
     /// The node to start with.
     pub start: String,
     /// The language that `say` speaks where it names none; `en` where it is left out.
-    #[serde(default = "default_language", skip_serializing_if = "is_default_language")]
+    #[serde(
+        default = "default_language",
+        skip_serializing_if = "is_default_language"
+    )]
     pub language: String,
     /// Variables that are given with the call, and what they are where it gives none. With this list a
     /// name in a template that is neither in it nor set by a node is a mistake.

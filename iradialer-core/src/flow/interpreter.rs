@@ -206,7 +206,10 @@ impl<'f> Run<'f, '_> {
 
     fn exit(&self, exit: &'f Option<Target>, name: &str) -> Result<&'f Target, LegEnd> {
         exit.as_ref().ok_or_else(|| {
-            LegEnd::Fault(format!("node \"{}\" has no way out for \"{name}\"", self.node))
+            LegEnd::Fault(format!(
+                "node \"{}\" has no way out for \"{name}\"",
+                self.node
+            ))
         })
     }
 
@@ -241,10 +244,17 @@ impl<'f> Run<'f, '_> {
         let flow = match self.library.flow(name) {
             Some(flow) => flow,
             None if name == self.flow.name => self.flow,
-            None => return Err(LegEnd::Fault(format!("there is no flow \"{name}\" to go on in"))),
+            None => {
+                return Err(LegEnd::Fault(format!(
+                    "there is no flow \"{name}\" to go on in"
+                )));
+            }
         };
         let (node, flow_name) = (self.node.to_owned(), name.to_owned());
-        self.reporter.report(Report::WentTo { node, flow: flow_name });
+        self.reporter.report(Report::WentTo {
+            node,
+            flow: flow_name,
+        });
         self.flow = flow;
         self.node = &flow.start;
         self.trail.clear();
@@ -276,7 +286,10 @@ impl<'f> Run<'f, '_> {
     /// Tells of something that did not work and that the flow goes on after.
     fn failed(&mut self, what: String) {
         let node = self.node.to_owned();
-        self.reporter.report(Report::Failed { node, what: template::cut(what) });
+        self.reporter.report(Report::Failed {
+            node,
+            what: template::cut(what),
+        });
     }
 
     fn listen(&mut self, timeout_ms: u32) -> Result<super::leg::Heard, LegEnd> {

@@ -31,23 +31,31 @@ pub trait Leg {
 
     /// Records the person. A recording that a hangup ends is kept as well.
     fn record(&mut self, _recording: &Recording) -> Result<Recorded, LegEnd> {
-        Ok(Recorded::Failed("this switch does not record yet".to_owned()))
+        Ok(Recorded::Failed(
+            "this switch does not record yet".to_owned(),
+        ))
     }
 
     /// Asks the customer's application, for at most the request's time and 64 KiB of answer, following no
     /// redirect.
     fn request(&mut self, _request: &Request) -> Result<Answer, LegEnd> {
-        Ok(Answer::Failed("this switch does not ask applications yet".to_owned()))
+        Ok(Answer::Failed(
+            "this switch does not ask applications yet".to_owned(),
+        ))
     }
 
     /// Connects the leg with another number, and returns when the two are parted again.
     fn transfer(&mut self, _transfer: &Transfer) -> Result<Transferred, LegEnd> {
-        Ok(Transferred::Failed("this switch does not transfer calls yet".to_owned()))
+        Ok(Transferred::Failed(
+            "this switch does not transfer calls yet".to_owned(),
+        ))
     }
 
     /// Puts the person's number on the do-not-call list.
     fn opt_out(&mut self, _scope: DncScope) -> Result<(), LegEnd> {
-        Err(LegEnd::Fault("this switch does not keep a do-not-call list yet".to_owned()))
+        Err(LegEnd::Fault(
+            "this switch does not keep a do-not-call list yet".to_owned(),
+        ))
     }
 }
 

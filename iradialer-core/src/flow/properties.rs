@@ -1,6 +1,6 @@
 //! What holds of every flow, whatever is pressed and whenever.
 
-mod any_flow;
+pub mod any_flow;
 mod any_step;
 mod silence;
 

@@ -110,7 +110,10 @@ impl Rehearsed {
 
     /// The nodes come to, in order.
     pub fn nodes(&self) -> Vec<&str> {
-        let came = self.moments.iter().filter(|moment| moment.what == Happened::Came);
+        let came = self
+            .moments
+            .iter()
+            .filter(|moment| moment.what == Happened::Came);
         came.map(|moment| moment.node.as_str()).collect()
     }
 }
@@ -128,9 +131,19 @@ impl Rehearsal {
             played: BTreeMap::new(),
             moments: Vec::new(),
         });
-        let end = run(flow, facts, library, &mut OnStage(&stage), &mut Beside(&stage));
+        let end = run(
+            flow,
+            facts,
+            library,
+            &mut OnStage(&stage),
+            &mut Beside(&stage),
+        );
         let stage = stage.into_inner();
-        Rehearsed { end, ms: stage.at_ms, moments: stage.moments }
+        Rehearsed {
+            end,
+            ms: stage.at_ms,
+            moments: stage.moments,
+        }
     }
 }
 
@@ -246,9 +259,18 @@ impl Leg for OnStage<'_, '_> {
         let mut stage = self.0.borrow_mut();
         stage.note(Happened::Sent(request.body.clone()));
         Ok(match stage.scene(&request.node) {
-            Some(Scene::Reply(value)) => Answer::Replied { status: 200, body: value.to_string().into_bytes() },
-            Some(Scene::Status(status)) => Answer::Replied { status, body: Vec::new() },
-            Some(Scene::Done) => Answer::Replied { status: 204, body: Vec::new() },
+            Some(Scene::Reply(value)) => Answer::Replied {
+                status: 200,
+                body: value.to_string().into_bytes(),
+            },
+            Some(Scene::Status(status)) => Answer::Replied {
+                status,
+                body: Vec::new(),
+            },
+            Some(Scene::Done) => Answer::Replied {
+                status: 204,
+                body: Vec::new(),
+            },
             _ => {
                 stage.pass(u64::from(request.timeout_ms))?;
                 Answer::Failed("nobody answers in this rehearsal".to_owned())
@@ -301,6 +323,8 @@ impl Reporter for Beside<'_, '_> {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        self.0.borrow_mut().note(Happened::Set(name.to_owned(), value.to_owned()));
+        self.0
+            .borrow_mut()
+            .note(Happened::Set(name.to_owned(), value.to_owned()));
     }
 }

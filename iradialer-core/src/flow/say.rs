@@ -44,17 +44,28 @@ pub fn languages() -> Vec<&'static str> {
 
 /// The currencies a language knows; none of one that is not there.
 pub fn currencies(language: &str) -> Vec<&'static str> {
-    LANGUAGES.get(language).map(Language::currencies).unwrap_or_default()
+    LANGUAGES
+        .get(language)
+        .map(Language::currencies)
+        .unwrap_or_default()
 }
 
 /// Every file that `say` may play in a language.
 pub fn files_of(language: &str) -> Vec<Sound> {
-    let pieces = LANGUAGES.get(language).map(Language::pieces).unwrap_or_default();
-    pieces.into_iter().filter_map(|piece| file(language, piece)).collect()
+    let pieces = LANGUAGES
+        .get(language)
+        .map(Language::pieces)
+        .unwrap_or_default();
+    pieces
+        .into_iter()
+        .filter_map(|piece| file(language, piece))
+        .collect()
 }
 
 fn file(language: &str, piece: &str) -> Option<Sound> {
-    PromptPath::parse("say", &format!("say/{language}/{piece}.wav")).ok().map(Sound::File)
+    PromptPath::parse("say", &format!("say/{language}/{piece}.wav"))
+        .ok()
+        .map(Sound::File)
 }
 
 /// What is heard of `value`, or why it can't be said.
@@ -62,10 +73,17 @@ pub fn sounds(say: &Say, flow_language: &str, value: &str) -> Result<Vec<Sound>,
     let name = say.language.as_deref().unwrap_or(flow_language);
     let (language, pieces) = pieces(say, name, value)?;
     match say.with {
-        SayWith::Files => Ok(pieces.iter().filter_map(|piece| file(name, piece)).collect()),
+        SayWith::Files => Ok(pieces
+            .iter()
+            .filter_map(|piece| file(name, piece))
+            .collect()),
         SayWith::Tts => {
             let text = language.text(&pieces);
-            Ok(vec![Sound::Tts { text, voice: None, engine: None }])
+            Ok(vec![Sound::Tts {
+                text,
+                voice: None,
+                engine: None,
+            }])
         }
     }
 }
@@ -90,7 +108,11 @@ fn refused(expected: &str, value: &str) -> String {
 }
 
 /// A decimal number: whether it is below zero, its whole part, and its decimals.
-fn decimal<'v>(value: &'v str, most_decimals: usize, expected: &str) -> Result<(bool, u64, &'v str), String> {
+fn decimal<'v>(
+    value: &'v str,
+    most_decimals: usize,
+    expected: &str,
+) -> Result<(bool, u64, &'v str), String> {
     let refuse = || refused(expected, value);
     let magnitude = value.strip_prefix('-');
     let (whole, decimals) = match magnitude.unwrap_or(value).split_once('.') {
@@ -99,9 +121,15 @@ fn decimal<'v>(value: &'v str, most_decimals: usize, expected: &str) -> Result<(
         None => (magnitude.unwrap_or(value), ""),
     };
     let is_number = !whole.is_empty()
-        && whole.bytes().chain(decimals.bytes()).all(|b| b.is_ascii_digit())
+        && whole
+            .bytes()
+            .chain(decimals.bytes())
+            .all(|b| b.is_ascii_digit())
         && decimals.len() <= most_decimals;
-    let number = whole.parse().ok().filter(|number| is_number && *number <= MAX_NUMBER);
+    let number = whole
+        .parse()
+        .ok()
+        .filter(|number| is_number && *number <= MAX_NUMBER);
     Ok((magnitude.is_some(), number.ok_or_else(refuse)?, decimals))
 }
 
@@ -115,7 +143,9 @@ fn number(language: &Language, value: &str, into: &mut Vec<Piece>) -> Result<(),
     if !decimals.is_empty() {
         into.push(language.point.clone());
     }
-    decimals.chars().try_for_each(|digit| language.digit(digit, into))
+    decimals
+        .chars()
+        .try_for_each(|digit| language.digit(digit, into))
 }
 
 fn digits(language: &Language, value: &str, into: &mut Vec<Piece>) -> Result<(), String> {
@@ -123,16 +153,28 @@ fn digits(language: &Language, value: &str, into: &mut Vec<Piece>) -> Result<(),
     if !(1..=MAX_DIGITS).contains(&value.len()) || !value.chars().all(known) {
         return Err(refused("1 to 64 of '0-9', '*', '#' and '+'", value));
     }
-    value.chars().try_for_each(|digit| language.digit(digit, into))
+    value
+        .chars()
+        .try_for_each(|digit| language.digit(digit, into))
 }
 
 fn date(language: &Language, value: &str, into: &mut Vec<Piece>) -> Result<(), String> {
-    let parsed = (value.len() == 10).then(|| value.parse::<jiff::civil::Date>().ok()).flatten();
+    let parsed = (value.len() == 10)
+        .then(|| value.parse::<jiff::civil::Date>().ok())
+        .flatten();
     let date = parsed.filter(|date| YEARS.contains(&date.year()));
     let date = date.ok_or_else(|| refused("a day from 1900-01-01 to 2100-12-31", value))?;
     let fields = [
-        ("weekday", Field::Entry(usize::from(date.weekday().to_monday_zero_offset().unsigned_abs()))),
-        ("month", Field::Entry(usize::from(date.month().unsigned_abs()) - 1)),
+        (
+            "weekday",
+            Field::Entry(usize::from(
+                date.weekday().to_monday_zero_offset().unsigned_abs(),
+            )),
+        ),
+        (
+            "month",
+            Field::Entry(usize::from(date.month().unsigned_abs()) - 1),
+        ),
         ("day", Field::Number(u64::from(date.day().unsigned_abs()))),
         ("year", Field::Number(u64::from(date.year().unsigned_abs()))),
     ];
@@ -142,10 +184,13 @@ fn date(language: &Language, value: &str, into: &mut Vec<Piece>) -> Result<(), S
 fn time(language: &Language, value: &str, into: &mut Vec<Piece>) -> Result<(), String> {
     let two_digits = |text: &str, most: u64| {
         let is_two = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u64>().ok().filter(|number| is_two && *number <= most)
+        text.parse::<u64>()
+            .ok()
+            .filter(|number| is_two && *number <= most)
     };
     let parts = value.split_once(':');
-    let parts = parts.and_then(|(hour, minute)| Some((two_digits(hour, 23)?, two_digits(minute, 59)?)));
+    let parts =
+        parts.and_then(|(hour, minute)| Some((two_digits(hour, 23)?, two_digits(minute, 59)?)));
     let (hour, minute) = parts.ok_or_else(|| refused("a time of day such as 17:05", value))?;
     let fields = [
         ("hour", Field::Number(hour)),
@@ -153,7 +198,11 @@ fn time(language: &Language, value: &str, into: &mut Vec<Piece>) -> Result<(), S
         ("half", Field::Entry(usize::from(hour >= 12))),
         ("minute", Field::Number(minute)),
     ];
-    let format = if minute == 0 { "time_on_the_hour" } else { "time" };
+    let format = if minute == 0 {
+        "time_on_the_hour"
+    } else {
+        "time"
+    };
     language.format(format, &fields, into)
 }
 
@@ -166,12 +215,23 @@ fn money(
     let expected = "an amount of up to a million million with up to 2 decimals";
     let (negative, whole, decimals) = decimal(value, 2, expected)?;
     // "12.5" is twelve fifty.
-    let cents: u64 = format!("{decimals:0<2}").parse().map_err(|_| refused(expected, value))?;
+    let cents: u64 = format!("{decimals:0<2}")
+        .parse()
+        .map_err(|_| refused(expected, value))?;
     let code = code.unwrap_or(&language.currency);
     let currency = language.currency(code);
-    let currency = currency.ok_or_else(|| format!("it has no words for currency \"{}\"", shown(code)))?;
-    let unit = if whole == 1 { &currency.unit } else { &currency.units };
-    let cent = if cents == 1 { &currency.cent } else { &currency.cents };
+    let currency =
+        currency.ok_or_else(|| format!("it has no words for currency \"{}\"", shown(code)))?;
+    let unit = if whole == 1 {
+        &currency.unit
+    } else {
+        &currency.units
+    };
+    let cent = if cents == 1 {
+        &currency.cent
+    } else {
+        &currency.cents
+    };
     let format = match (whole, cents) {
         (_, 0) => "money",
         (0, _) => "cents",
@@ -180,7 +240,12 @@ fn money(
     let cent = match cent {
         Some(cent) => cent.as_str(),
         None if cents == 0 => "",
-        None => return Err(refused("an amount without decimals, as the currency has none", value)),
+        None => {
+            return Err(refused(
+                "an amount without decimals, as the currency has none",
+                value,
+            ));
+        }
     };
     if negative {
         into.push(language.minus.clone());

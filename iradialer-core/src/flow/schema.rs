@@ -95,7 +95,8 @@ fn nodes() -> Vec<Value> {
         "no_input": reference("prompts"), "invalid": reference("prompts")
     });
     let with = |more: Value| merged(&asking, &more);
-    let list = |most: usize, items: Value| json!({"type": "array", "maxItems": most, "items": items});
+    let list =
+        |most: usize, items: Value| json!({"type": "array", "maxItems": most, "items": items});
     let texts = json!({
         "type": "object", "maxProperties": MAX_VARS, "propertyNames": reference("name"),
         "additionalProperties": reference("text")
@@ -103,51 +104,148 @@ fn nodes() -> Vec<Value> {
     let some_texts = merged(&texts, &json!({"minProperties": 1}));
     let digits = || whole(1..=MAX_DIGITS);
     vec![
-        node("play", reference("heard"), &["next"], &["failed", "barge_in"]),
-        node("menu", object(&["prompt", "choices", "exhausted"], with(json!({
-            "choices": {"type": "object", "minProperties": 1, "propertyNames": reference("key"),
-                        "additionalProperties": reference("target")},
-            "exhausted": reference("target"), "var": reference("name")
-        }))), &[], &["barge_in"]),
-        node("collect", object(&["prompt", "var", "max_digits", "exhausted"], with(json!({
-            "var": reference("name"), "min_digits": digits(), "max_digits": digits(),
-            "terminators": reference("terminators"), "inter_digit_ms": whole(INTER_DIGIT_MS),
-            "pattern": reference("pattern"), "exhausted": reference("target")
-        }))), &["next"], &["barge_in"]),
-        node("confirm", object(&["prompt"], with(json!({
-            "yes": reference("key"), "no": {"type": "string", "pattern": "^[0-9*#]+$"},
-            "exhausted": reference("target"), "var": reference("name")
-        }))), &["yes_next", "no_next"], &["barge_in"]),
-        node("branch", object(&["cases", "default"], json!({
-            "cases": {"type": "array", "minItems": 1, "maxItems": MAX_CASES, "items": reference("case")},
-            "default": reference("target")
-        })), &[], &[]),
+        node(
+            "play",
+            reference("heard"),
+            &["next"],
+            &["failed", "barge_in"],
+        ),
+        node(
+            "menu",
+            object(
+                &["prompt", "choices", "exhausted"],
+                with(json!({
+                    "choices": {"type": "object", "minProperties": 1, "propertyNames": reference("key"),
+                                "additionalProperties": reference("target")},
+                    "exhausted": reference("target"), "var": reference("name")
+                })),
+            ),
+            &[],
+            &["barge_in"],
+        ),
+        node(
+            "collect",
+            object(
+                &["prompt", "var", "max_digits", "exhausted"],
+                with(json!({
+                    "var": reference("name"), "min_digits": digits(), "max_digits": digits(),
+                    "terminators": reference("terminators"), "inter_digit_ms": whole(INTER_DIGIT_MS),
+                    "pattern": reference("pattern"), "exhausted": reference("target")
+                })),
+            ),
+            &["next"],
+            &["barge_in"],
+        ),
+        node(
+            "confirm",
+            object(
+                &["prompt"],
+                with(json!({
+                    "yes": reference("key"), "no": {"type": "string", "pattern": "^[0-9*#]+$"},
+                    "exhausted": reference("target"), "var": reference("name")
+                })),
+            ),
+            &["yes_next", "no_next"],
+            &["barge_in"],
+        ),
+        node(
+            "branch",
+            object(
+                &["cases", "default"],
+                json!({
+                    "cases": {"type": "array", "minItems": 1, "maxItems": MAX_CASES, "items": reference("case")},
+                    "default": reference("target")
+                }),
+            ),
+            &[],
+            &[],
+        ),
         node("set", some_texts, &["next"], &[]),
-        node("say", object(&["kind", "value"], json!({
-            "kind": {"enum": ["number", "digits", "date", "time", "money"]}, "value": reference("text"),
-            "language": reference("language"), "currency": {"type": "string"}, "with": {"enum": ["files", "tts"]}
-        })), &["next"], &["failed", "barge_in"]),
-        node("record", object(&["var"], json!({
-            "prompt": reference("prompts"), "var": reference("name"), "max_ms": whole(1_000..=600_000),
-            "silence_ms": whole(500..=30_000), "terminators": {"type": "string", "pattern": "^[0-9*#]*$"},
-            "beep": {"type": "boolean"}
-        })), &["next"], &["failed", "barge_in"]),
-        node("request", object(&["url"], json!({
-            "url": {"$ref": "#/$defs/text", "pattern": "^https?://"}, "send": texts,
-            "sets": list(MAX_VARS, reference("name")), "leads_to": list(MAX_VARS, reference("target")),
-            "timeout_ms": whole(100..=30_000)
-        })), &["next", "error"], &[]),
-        node("transfer", object(&["destination"], json!({
-            "destination": reference("text"), "timeout_s": whole(5..=120), "whisper": reference("prompts"),
-            "deflect": {"type": "boolean"}
-        })), &["failed"], &["next", "busy", "no_answer"]),
-        node("dnc", object(&["scope"], json!({"scope": {"enum": ["tenant", "campaign"]}})), &["next"], &[]),
-        node("wait", object(&["ms"], json!({"ms": whole(1..=60_000), "until_key": {"type": "boolean"}})),
-             &["next"], &[]),
-        node("hangup", object(&[], json!({
-            "cause": {"enum": ["normal", "busy", "rejected", "temporary_failure"]}
-        })), &[], &[]),
-        node("goto", object(&["flow"], json!({"flow": reference("name")})), &[], &[]),
+        node(
+            "say",
+            object(
+                &["kind", "value"],
+                json!({
+                    "kind": {"enum": ["number", "digits", "date", "time", "money"]}, "value": reference("text"),
+                    "language": reference("language"), "currency": {"type": "string"}, "with": {"enum": ["files", "tts"]}
+                }),
+            ),
+            &["next"],
+            &["failed", "barge_in"],
+        ),
+        node(
+            "record",
+            object(
+                &["var"],
+                json!({
+                    "prompt": reference("prompts"), "var": reference("name"), "max_ms": whole(1_000..=600_000),
+                    "silence_ms": whole(500..=30_000), "terminators": {"type": "string", "pattern": "^[0-9*#]*$"},
+                    "beep": {"type": "boolean"}
+                }),
+            ),
+            &["next"],
+            &["failed", "barge_in"],
+        ),
+        node(
+            "request",
+            object(
+                &["url"],
+                json!({
+                    "url": {"$ref": "#/$defs/text", "pattern": "^https?://"}, "send": texts,
+                    "sets": list(MAX_VARS, reference("name")), "leads_to": list(MAX_VARS, reference("target")),
+                    "timeout_ms": whole(100..=30_000)
+                }),
+            ),
+            &["next", "error"],
+            &[],
+        ),
+        node(
+            "transfer",
+            object(
+                &["destination"],
+                json!({
+                    "destination": reference("text"), "timeout_s": whole(5..=120), "whisper": reference("prompts"),
+                    "deflect": {"type": "boolean"}
+                }),
+            ),
+            &["failed"],
+            &["next", "busy", "no_answer"],
+        ),
+        node(
+            "dnc",
+            object(
+                &["scope"],
+                json!({"scope": {"enum": ["tenant", "campaign"]}}),
+            ),
+            &["next"],
+            &[],
+        ),
+        node(
+            "wait",
+            object(
+                &["ms"],
+                json!({"ms": whole(1..=60_000), "until_key": {"type": "boolean"}}),
+            ),
+            &["next"],
+            &[],
+        ),
+        node(
+            "hangup",
+            object(
+                &[],
+                json!({
+                    "cause": {"enum": ["normal", "busy", "rejected", "temporary_failure"]}
+                }),
+            ),
+            &[],
+            &[],
+        ),
+        node(
+            "goto",
+            object(&["flow"], json!({"flow": reference("name")})),
+            &[],
+            &[],
+        ),
     ]
 }
 
@@ -180,8 +278,15 @@ fn whole(range: RangeInclusive<u32>) -> Value {
 }
 
 fn merged(one: &Value, other: &Value) -> Value {
-    let members = [one, other].into_iter().filter_map(Value::as_object).flatten();
-    Value::Object(members.map(|(key, value)| (key.clone(), value.clone())).collect())
+    let members = [one, other]
+        .into_iter()
+        .filter_map(Value::as_object)
+        .flatten();
+    Value::Object(
+        members
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+    )
 }
 
 #[cfg(test)]

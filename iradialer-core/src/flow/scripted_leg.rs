@@ -155,13 +155,17 @@ impl Leg for ScriptedLeg {
         let begun_ms = self.now_ms;
         let failed = (0, Recorded::Failed("none was written down".to_owned()));
         let (ms, recorded) = self.recordings.pop_front().unwrap_or(failed);
-        let hung_up = self.pass(begun_ms + ms.min(u64::from(recording.max_ms))).is_err();
+        let hung_up = self
+            .pass(begun_ms + ms.min(u64::from(recording.max_ms)))
+            .is_err();
         let lasted_ms = self.now_ms - begun_ms;
         self.did.push(Did::Recorded(lasted_ms));
         match recorded {
-            Recorded::Kept { name, .. } if hung_up => {
-                Ok(Recorded::Kept { name, ms: lasted_ms, ended_by: RecordingEnd::HungUp })
-            }
+            Recorded::Kept { name, .. } if hung_up => Ok(Recorded::Kept {
+                name,
+                ms: lasted_ms,
+                ended_by: RecordingEnd::HungUp,
+            }),
             _ if hung_up => Err(LegEnd::HungUp),
             recorded => Ok(recorded),
         }
@@ -180,7 +184,8 @@ impl Leg for ScriptedLeg {
         let failed = (0, Transferred::Failed("none was written down".to_owned()));
         let (ms, transferred) = self.transfers.pop_front().unwrap_or(failed);
         self.pass(begun_ms + ms)?;
-        self.did.push(Did::Transferred(transfer.clone(), self.now_ms - begun_ms));
+        self.did
+            .push(Did::Transferred(transfer.clone(), self.now_ms - begun_ms));
         Ok(transferred)
     }
 

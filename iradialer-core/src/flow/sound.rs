@@ -131,7 +131,11 @@ impl Flow {
     /// template is left out, as it will be when its turn comes.
     pub fn sounds_ahead(&self, facts: &CallFacts) -> BTreeSet<Sound> {
         let (sets, nothing_set) = (self.sets(), BTreeMap::new());
-        let values = Values { facts, defaults: self.vars.as_ref(), set: &nothing_set };
+        let values = Values {
+            facts,
+            defaults: self.vars.as_ref(),
+            set: &nothing_set,
+        };
         let settled = |template: &Template| {
             let changes = |name: &Name| name.variable().is_some_and(|name| sets.contains(name));
             !template.names().any(changes)
@@ -139,7 +143,9 @@ impl Flow {
         let mut sounds = BTreeSet::new();
         for node in self.nodes.values() {
             for (_, prompts) in node.prompts() {
-                let known = prompts.iter().filter(|prompt| prompt.template().is_none_or(settled));
+                let known = prompts
+                    .iter()
+                    .filter(|prompt| prompt.template().is_none_or(settled));
                 sounds.extend(known.filter_map(|prompt| prompt.sound(&values).ok()));
             }
             match &node.step {
@@ -220,5 +226,8 @@ impl fmt::Display for Need {
 
 /// The tone that says when to speak.
 pub(super) fn beep() -> Sound {
-    Sound::Tone(Tone { hz: vec![1_000], ms: 300 })
+    Sound::Tone(Tone {
+        hz: vec![1_000],
+        ms: 300,
+    })
 }

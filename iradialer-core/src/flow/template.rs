@@ -121,7 +121,9 @@ impl From<Name> for String {
             Name::Var(name) => format!("vars.{name}"),
             Name::Metadata(name) => format!("metadata.{name}"),
             Name::Call(field) => {
-                let name = CallField::ALL.into_iter().find(|(_, known)| *known == field);
+                let name = CallField::ALL
+                    .into_iter()
+                    .find(|(_, known)| *known == field);
                 format!("call.{}", name.map_or("", |(name, _)| name))
             }
         }
@@ -158,7 +160,9 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, String> {
         let length = text.chars().count();
         if length > MAX_TEXT {
-            return Err(format!("expected at most {MAX_TEXT} characters, got {length}"));
+            return Err(format!(
+                "expected at most {MAX_TEXT} characters, got {length}"
+            ));
         }
         let mut parts = Vec::new();
         let mut rest = text;
@@ -175,7 +179,10 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        Ok(Template { text: text.to_owned(), parts })
+        Ok(Template {
+            text: text.to_owned(),
+            parts,
+        })
     }
 
     /// The text as it is written.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod config;
+mod flow;
 mod nats_config;
 mod serve;
 mod token;
@@ -41,6 +42,9 @@ enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Flows: checked, played in the terminal, drawn.
+    #[command(subcommand)]
+    Flow(flow::FlowCommand),
     /// Writes the configuration of a NATS server with a user for the gateway and one for each switch.
     NatsConfig {
         #[command(flatten)]
@@ -139,6 +143,7 @@ pub fn main() -> ExitCode {
         }),
         Command::Token(command) => token::run(command),
         Command::Config(command) => config::run(command),
+        Command::Flow(command) => flow::run(command),
         Command::NatsConfig {
             common,
             node,

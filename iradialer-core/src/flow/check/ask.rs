@@ -13,12 +13,20 @@ const KEYS: &str = "0123456789*#";
 pub(super) fn menu(path: &str, menu: &Menu, notes: &mut Notes<'_>) {
     notes.prompts_to_hear(&format!("{path}.prompt"), &menu.prompt);
     if menu.choices.is_empty() {
-        notes.error(format!("{path}.choices"), "expected at least one key and where it leads");
+        notes.error(
+            format!("{path}.choices"),
+            "expected at least one key and where it leads",
+        );
     }
     for key in menu.choices.keys() {
         notes.key(format!("{path}.choices.{}", shown(key)), key);
     }
-    notes.in_range(format!("{path}.timeout_ms"), menu.timeout_ms, TIMEOUT_MS, "ms");
+    notes.in_range(
+        format!("{path}.timeout_ms"),
+        menu.timeout_ms,
+        TIMEOUT_MS,
+        "ms",
+    );
     if let Some(var) = &menu.var {
         notes.name(&format!("{path}.var"), "a variable's name", var);
     }
@@ -29,12 +37,32 @@ pub(super) fn collect<'f>(path: &str, collect: &'f Collect, notes: &mut Notes<'f
     let at = |field: &str| format!("{path}.{field}");
     notes.prompts_to_hear(&at("prompt"), &collect.prompt);
     notes.name(&at("var"), "a variable's name", &collect.var);
-    notes.in_range(at("min_digits"), collect.min_digits, 1..=MAX_DIGITS, "digits");
+    notes.in_range(
+        at("min_digits"),
+        collect.min_digits,
+        1..=MAX_DIGITS,
+        "digits",
+    );
     let fewest = collect.min_digits.clamp(1, MAX_DIGITS);
-    notes.in_range(at("max_digits"), collect.max_digits, fewest..=MAX_DIGITS, "digits");
-    notes.keys(&at("terminators"), &collect.terminators, "*#", "'*', '#' or both");
+    notes.in_range(
+        at("max_digits"),
+        collect.max_digits,
+        fewest..=MAX_DIGITS,
+        "digits",
+    );
+    notes.keys(
+        &at("terminators"),
+        &collect.terminators,
+        "*#",
+        "'*', '#' or both",
+    );
     notes.in_range(at("timeout_ms"), collect.timeout_ms, TIMEOUT_MS, "ms");
-    notes.in_range(at("inter_digit_ms"), collect.inter_digit_ms, INTER_DIGIT_MS, "ms");
+    notes.in_range(
+        at("inter_digit_ms"),
+        collect.inter_digit_ms,
+        INTER_DIGIT_MS,
+        "ms",
+    );
     if let Some(pattern) = &collect.pattern
         && notes.pattern(&at("pattern"), pattern)
         && !(pattern.starts_with('^') && pattern.ends_with('$'))
@@ -52,10 +80,16 @@ pub(super) fn confirm(path: &str, confirm: &Confirm, notes: &mut Notes<'_>) {
     if let Some(no) = &confirm.no {
         notes.keys(&at("no"), no, KEYS, "keys of 0-9, '*' and '#'");
         if no.is_empty() {
-            notes.error(at("no"), "expected at least one key: someone has to be able to say no");
+            notes.error(
+                at("no"),
+                "expected at least one key: someone has to be able to say no",
+            );
         }
         if no.contains(&confirm.yes) {
-            let message = format!("expected other keys than the one for yes, got \"{}\"", shown(no));
+            let message = format!(
+                "expected other keys than the one for yes, got \"{}\"",
+                shown(no)
+            );
             notes.error(at("no"), message);
         }
     }
@@ -69,9 +103,13 @@ pub(super) fn confirm(path: &str, confirm: &Confirm, notes: &mut Notes<'_>) {
 impl Notes<'_> {
     fn key(&mut self, path: String, key: &str) {
         let mut chars = key.chars();
-        let is_key = matches!((chars.next(), chars.next()), (Some(key), None) if KEYS.contains(key));
+        let is_key =
+            matches!((chars.next(), chars.next()), (Some(key), None) if KEYS.contains(key));
         if !is_key {
-            self.error(path, format!("expected one key, 0-9, '*' or '#', got \"{}\"", shown(key)));
+            self.error(
+                path,
+                format!("expected one key, 0-9, '*' or '#', got \"{}\"", shown(key)),
+            );
         }
     }
 
@@ -79,7 +117,10 @@ impl Notes<'_> {
     pub(super) fn keys(&mut self, path: &str, keys: &str, allowed: &str, expected: &str) {
         for (place, key) in keys.char_indices() {
             if !allowed.contains(key) {
-                self.error(path, format!("expected {expected}, got \"{}\"", shown(keys)));
+                self.error(
+                    path,
+                    format!("expected {expected}, got \"{}\"", shown(keys)),
+                );
                 return;
             }
             if keys[..place].contains(key) {

@@ -28,7 +28,9 @@ pub fn check_gotos(flow: &Flow, library: &dyn Library) -> Vec<Finding> {
     // Each goto comes in at a start, so a loop is a ring of flows, each of which leads from its start to its
     // goto in silence.
     for (place, to) in silent_gotos(flow) {
-        if to != flow.name && let Some(ring) = ring_back(flow, to, library) {
+        if to != flow.name
+            && let Some(ring) = ring_back(flow, to, library)
+        {
             let message = format!(
                 "someone who presses nothing goes round for ever: {} → {}; let one of them lead out",
                 ring.join(" → "),
@@ -43,9 +45,15 @@ pub fn check_gotos(flow: &Flow, library: &dyn Library) -> Vec<Finding> {
 /// The nodes and flows of the gotos that someone comes to who presses nothing from the start on.
 fn silent_gotos(flow: &Flow) -> Vec<(String, &str)> {
     let graph = Graph::of(flow);
-    let Some(start) = graph.start else { return Vec::new() };
+    let Some(start) = graph.start else {
+        return Vec::new();
+    };
     let reached = graph.reached(start, |place| graph.silent_ways(place));
-    let gotos = flow.nodes.iter().zip(reached).filter(|(_, reached)| *reached);
+    let gotos = flow
+        .nodes
+        .iter()
+        .zip(reached)
+        .filter(|(_, reached)| *reached);
     let gotos = gotos.filter_map(|((name, node), _)| match &node.step {
         Step::Goto(goto) => Some((name.clone(), goto.flow.as_str())),
         _ => None,
@@ -59,7 +67,9 @@ fn ring_back(flow: &Flow, first: &str, library: &dyn Library) -> Option<Vec<Stri
     came_from.insert(first.to_owned(), flow.name.clone());
     let mut to_visit = vec![first.to_owned()];
     while let Some(name) = to_visit.pop() {
-        let Some(other) = library.flow(&name) else { continue };
+        let Some(other) = library.flow(&name) else {
+            continue;
+        };
         for (_, to) in silent_gotos(other) {
             if to == flow.name {
                 let mut ring = vec![name];

@@ -38,14 +38,18 @@ impl<'f> Graph<'f> {
 
     /// Where a place leads, each way there is.
     pub(super) fn ways(&self, from: usize) -> impl Iterator<Item = usize> {
-        let exits = self.exits[from].iter().filter_map(|exit| self.place(exit.target));
+        let exits = self.exits[from]
+            .iter()
+            .filter_map(|exit| self.place(exit.target));
         exits.chain(self.again(from))
     }
 
     /// Where someone can come who presses nothing.
     pub(super) fn silent_ways(&self, from: usize) -> impl Iterator<Item = usize> {
         let silent = self.exits[from].iter().filter(|exit| exit.silent);
-        silent.filter_map(|exit| self.place(exit.target)).chain(self.again(from))
+        silent
+            .filter_map(|exit| self.place(exit.target))
+            .chain(self.again(from))
     }
 
     /// The start, for a node that goes to this very flow.
@@ -58,7 +62,9 @@ impl<'f> Graph<'f> {
 
     /// Whether someone who presses nothing can go back from there.
     pub(super) fn goes_back_silently(&self, place: usize) -> bool {
-        self.exits[place].iter().any(|exit| exit.silent && *exit.target == Target::Back)
+        self.exits[place]
+            .iter()
+            .any(|exit| exit.silent && *exit.target == Target::Back)
     }
 
     /// Which places can be come to from `start` by these ways. `@back` only leads where one has been.

@@ -8,8 +8,15 @@ use std::collections::BTreeSet;
 
 pub(super) fn check(flow: &Flow, notes: &mut Notes<'_>) {
     let mut known = flow.sets();
-    known.extend(flow.vars.iter().flat_map(|vars| vars.keys().map(String::as_str)));
-    let known = Known { names: known, all_are_known: flow.vars.is_some() };
+    known.extend(
+        flow.vars
+            .iter()
+            .flat_map(|vars| vars.keys().map(String::as_str)),
+    );
+    let known = Known {
+        names: known,
+        all_are_known: flow.vars.is_some(),
+    };
     for (name, node) in &flow.nodes {
         let base = format!("nodes.{}", shown(name));
         templates(node, |path, template| {
@@ -36,7 +43,10 @@ struct Known<'a> {
 impl Known<'_> {
     fn look(&self, path: &str, name: &Name, notes: &mut Notes<'_>) {
         let (variable, hint) = match name {
-            Name::Set(variable) => (variable, "; write 'vars.NAME' for one that is given with the call"),
+            Name::Set(variable) => (
+                variable,
+                "; write 'vars.NAME' for one that is given with the call",
+            ),
             Name::Var(variable) if self.all_are_known => (variable, " or is listed in 'vars'"),
             _ => return,
         };

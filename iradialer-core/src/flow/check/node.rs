@@ -25,10 +25,18 @@ pub(super) fn check<'f>(path: &str, node: &'f Node, flow: &Flow, notes: &mut Not
     check_exits(path, node, notes);
     let has_prompts = matches!(
         &node.step,
-        Step::Play(_) | Step::Menu(_) | Step::Collect(_) | Step::Confirm(_) | Step::Say(_) | Step::Record(_)
+        Step::Play(_)
+            | Step::Menu(_)
+            | Step::Collect(_)
+            | Step::Confirm(_)
+            | Step::Say(_)
+            | Step::Record(_)
     );
     if node.barge_in.is_some() && !has_prompts {
-        let message = format!("a {} plays nothing that a key could cut short", node.step.name());
+        let message = format!(
+            "a {} plays nothing that a key could cut short",
+            node.step.name()
+        );
         notes.error(format!("{path}.barge_in"), message);
     }
 }
@@ -82,7 +90,9 @@ fn missing(field: &str) -> &'static str {
         "no_next" => "expected where no leads",
         "failed" => "expected where it leads when nobody could be reached",
         "error" => "expected where it leads when there is no answer that can be used",
-        _ => "expected the node that comes next, '@back' or '@hangup': here the call would be stuck",
+        _ => {
+            "expected the node that comes next, '@back' or '@hangup': here the call would be stuck"
+        }
     }
 }
 
@@ -93,7 +103,12 @@ fn superfluous(field: &str, step: &Step) -> String {
         Step::Branch(_) => "a branch leads where its cases and 'default' say",
         Step::Hangup(_) => "nothing comes after a hangup",
         Step::Goto(_) => "nothing comes after a goto, which leads to another flow",
-        other => return format!("a {} has no way out of that name: leave '{field}' out", other.name()),
+        other => {
+            return format!(
+                "a {} has no way out of that name: leave '{field}' out",
+                other.name()
+            );
+        }
     };
     format!("{why}: leave '{field}' out")
 }

@@ -34,10 +34,19 @@ impl<'f> Notes<'f> {
         self.findings
     }
 
-    pub(super) fn in_range(&mut self, path: String, got: u32, range: RangeInclusive<u32>, unit: &str) {
+    pub(super) fn in_range(
+        &mut self,
+        path: String,
+        got: u32,
+        range: RangeInclusive<u32>,
+        unit: &str,
+    ) {
         if !range.contains(&got) {
             let (least, most) = range.into_inner();
-            self.error(path, format!("expected {least} to {most} {unit}, got {got}"));
+            self.error(
+                path,
+                format!("expected {least} to {most} {unit}, got {got}"),
+            );
         }
     }
 
@@ -53,16 +62,26 @@ impl<'f> Notes<'f> {
     }
 
     /// Variables and their values.
-    pub(super) fn variables<'a>(&mut self, path: &str, vars: impl ExactSizeIterator<Item = (&'a str, &'a str)>) {
+    pub(super) fn variables<'a>(
+        &mut self,
+        path: &str,
+        vars: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+    ) {
         if vars.len() > MAX_VARS {
-            self.error(path, format!("expected at most {MAX_VARS} variables, got {}", vars.len()));
+            self.error(
+                path,
+                format!("expected at most {MAX_VARS} variables, got {}", vars.len()),
+            );
         }
         for (name, value) in vars {
             let path = format!("{path}.{}", shown(name));
             self.name(&path, "a variable's name", name);
             let length = value.chars().count();
             if length > MAX_TEXT {
-                self.error(path, format!("expected at most {MAX_TEXT} characters, got {length}"));
+                self.error(
+                    path,
+                    format!("expected at most {MAX_TEXT} characters, got {length}"),
+                );
             }
         }
     }
@@ -74,7 +93,10 @@ impl<'f> Notes<'f> {
             self.error(path, message);
             return false;
         }
-        let wrong = self.patterns.entry(pattern).or_insert_with(|| compile_pattern(pattern).err());
+        let wrong = self
+            .patterns
+            .entry(pattern)
+            .or_insert_with(|| compile_pattern(pattern).err());
         match wrong.clone() {
             Some(message) => {
                 self.error(path, message);

@@ -22,7 +22,13 @@ impl Notes<'_> {
 
     pub(super) fn prompts(&mut self, path: &str, prompts: &[Prompt]) {
         if prompts.len() > MAX_PROMPTS {
-            self.error(path, format!("expected at most {MAX_PROMPTS} prompts, got {}", prompts.len()));
+            self.error(
+                path,
+                format!(
+                    "expected at most {MAX_PROMPTS} prompts, got {}",
+                    prompts.len()
+                ),
+            );
         }
         for (place, prompt) in prompts.iter().enumerate() {
             match prompt {
@@ -41,7 +47,10 @@ impl Notes<'_> {
     /// Its form was checked when it was made.
     pub(super) fn url(&mut self, path: &str, url: &Url) {
         if url.is_plain() {
-            self.warning(path, "'http://' is for development: nothing keeps others from reading it");
+            self.warning(
+                path,
+                "'http://' is for development: nothing keeps others from reading it",
+            );
         }
     }
 
@@ -52,15 +61,23 @@ impl Notes<'_> {
         let is_voice = |voice: &str| {
             (1..=64).contains(&voice.len())
                 && !voice.starts_with(['-', '.'])
-                && voice.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.+".contains(&b))
+                && voice
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"_-.+".contains(&b))
         };
         if let Some(voice) = tts.voice.as_deref().filter(|voice| !is_voice(voice)) {
             let expected = "expected a voice of 1 to 64 letters, digits, '_', '-', '.' or '+'";
-            self.error(format!("{path}.voice"), format!("{expected}, got \"{}\"", shown(voice)));
+            self.error(
+                format!("{path}.voice"),
+                format!("{expected}, got \"{}\"", shown(voice)),
+            );
         }
         if let Some(engine) = tts.engine.as_deref().filter(|engine| !is_name(engine)) {
             let expected = "expected an engine's name of 1 to 64 letters, digits, '_' or '-'";
-            self.error(format!("{path}.engine"), format!("{expected}, got \"{}\"", shown(engine)));
+            self.error(
+                format!("{path}.engine"),
+                format!("{expected}, got \"{}\"", shown(engine)),
+            );
         }
     }
 

@@ -16,7 +16,10 @@ const LONG_SILENCE_MS: u32 = 10_000;
 
 pub(super) fn branch<'f>(path: &str, branch: &'f Branch, notes: &mut Notes<'f>) {
     if !(1..=MAX_CASES).contains(&branch.cases.len()) {
-        let message = format!("expected 1 to {MAX_CASES} cases, got {}", branch.cases.len());
+        let message = format!(
+            "expected 1 to {MAX_CASES} cases, got {}",
+            branch.cases.len()
+        );
         notes.error(format!("{path}.cases"), message);
     }
     for (place, written) in branch.cases.iter().enumerate().take(MAX_CASES) {
@@ -30,12 +33,18 @@ fn case<'f>(path: &str, case: &'f Case, notes: &mut Notes<'f>) {
             let message = "expected 'equals', 'in', 'matches', 'min' or 'max' along with 'var'";
             notes.error(format!("{path}.var"), message);
         }
-        (None, true) => notes.error(format!("{path}.var"), "expected the name of what is looked at"),
+        (None, true) => notes.error(
+            format!("{path}.var"),
+            "expected the name of what is looked at",
+        ),
         _ => {}
     }
     let asks_time = case.hours.is_some() || case.days.is_some();
     if case.var.is_none() && !case.tests_var() && !asks_time && case.cpa.is_none() {
-        notes.error(path, "expected a condition: 'var', 'hours', 'days' or 'cpa'");
+        notes.error(
+            path,
+            "expected a condition: 'var', 'hours', 'days' or 'cpa'",
+        );
     }
     if let Some(texts) = &case.one_of {
         counted(&format!("{path}.in"), texts.len(), "texts", notes);
@@ -46,7 +55,10 @@ fn case<'f>(path: &str, case: &'f Case, notes: &mut Notes<'f>) {
     if let (Some(min), Some(max)) = (case.min, case.max)
         && min > max
     {
-        notes.error(format!("{path}.max"), format!("expected {min} or more, got {max}"));
+        notes.error(
+            format!("{path}.max"),
+            format!("expected {min} or more, got {max}"),
+        );
     }
     if let Some(timezone) = &case.timezone {
         if !asks_time {
@@ -74,7 +86,10 @@ fn case<'f>(path: &str, case: &'f Case, notes: &mut Notes<'f>) {
 
 fn counted(path: &str, count: usize, what: &str, notes: &mut Notes<'_>) {
     if !(1..=MAX_CASES).contains(&count) {
-        notes.error(path, format!("expected 1 to {MAX_CASES} {what}, got {count}"));
+        notes.error(
+            path,
+            format!("expected 1 to {MAX_CASES} {what}, got {count}"),
+        );
     }
 }
 
@@ -82,7 +97,11 @@ pub(super) fn set(path: &str, set: &Set, notes: &mut Notes<'_>) {
     if set.is_empty() {
         notes.error(path, "expected at least one variable");
     }
-    notes.variables(path, set.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    notes.variables(
+        path,
+        set.iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    );
 }
 
 pub(super) fn say(path: &str, say: &Say, flow_language: &str, notes: &mut Notes<'_>) {
@@ -101,7 +120,10 @@ pub(super) fn say(path: &str, say: &Say, flow_language: &str, notes: &mut Notes<
             return;
         } else if !known.contains(&currency.as_str()) {
             let (known, got) = (known.join(", "), shown(currency));
-            notes.error(at, format!("expected one of {known} in \"{language}\", got \"{got}\""));
+            notes.error(
+                at,
+                format!("expected one of {known} in \"{language}\", got \"{got}\""),
+            );
             return;
         }
     }
@@ -115,12 +137,28 @@ pub(super) fn say(path: &str, say: &Say, flow_language: &str, notes: &mut Notes<
 pub(super) fn record(path: &str, record: &Record, notes: &mut Notes<'_>) {
     notes.prompts(&format!("{path}.prompt"), &record.prompt);
     notes.name(&format!("{path}.var"), "a variable's name", &record.var);
-    notes.in_range(format!("{path}.max_ms"), record.max_ms, 1_000..=600_000, "ms");
-    notes.in_range(format!("{path}.silence_ms"), record.silence_ms, 500..=30_000, "ms");
+    notes.in_range(
+        format!("{path}.max_ms"),
+        record.max_ms,
+        1_000..=600_000,
+        "ms",
+    );
+    notes.in_range(
+        format!("{path}.silence_ms"),
+        record.silence_ms,
+        500..=30_000,
+        "ms",
+    );
     let expected = "keys of 0-9, '*' and '#'";
-    notes.keys(&format!("{path}.terminators"), &record.terminators, "0123456789*#", expected);
+    notes.keys(
+        &format!("{path}.terminators"),
+        &record.terminators,
+        "0123456789*#",
+        expected,
+    );
     if record.prompt.is_empty() && !record.beep {
-        let message = "nothing says that one is recorded, or when to speak: give a prompt or a beep";
+        let message =
+            "nothing says that one is recorded, or when to speak: give a prompt or a beep";
         notes.warning(format!("{path}.prompt"), message);
     }
 }
@@ -128,19 +166,33 @@ pub(super) fn record(path: &str, record: &Record, notes: &mut Notes<'_>) {
 pub(super) fn request(path: &str, request: &RequestStep, notes: &mut Notes<'_>) {
     notes.url(&format!("{path}.url"), &request.url);
     let sent = request.send.iter();
-    notes.variables(&format!("{path}.send"), sent.map(|(name, value)| (name.as_str(), value.as_str())));
+    notes.variables(
+        &format!("{path}.send"),
+        sent.map(|(name, value)| (name.as_str(), value.as_str())),
+    );
     if request.sets.len() > MAX_VARS {
-        let message = format!("expected at most {MAX_VARS} variables, got {}", request.sets.len());
+        let message = format!(
+            "expected at most {MAX_VARS} variables, got {}",
+            request.sets.len()
+        );
         notes.error(format!("{path}.sets"), message);
     }
     for (place, name) in request.sets.iter().enumerate() {
         notes.name(&format!("{path}.sets[{place}]"), "a variable's name", name);
     }
     if request.leads_to.len() > MAX_VARS {
-        let message = format!("expected at most {MAX_VARS} nodes, got {}", request.leads_to.len());
+        let message = format!(
+            "expected at most {MAX_VARS} nodes, got {}",
+            request.leads_to.len()
+        );
         notes.error(format!("{path}.leads_to"), message);
     }
-    notes.in_range(format!("{path}.timeout_ms"), request.timeout_ms, 100..=30_000, "ms");
+    notes.in_range(
+        format!("{path}.timeout_ms"),
+        request.timeout_ms,
+        100..=30_000,
+        "ms",
+    );
     if request.timeout_ms > LONG_SILENCE_MS && request.timeout_ms <= 30_000 {
         let seconds = request.timeout_ms / 1000;
         let message = format!("the person may hear nothing for {seconds} s, and hang up");
@@ -153,7 +205,9 @@ pub(super) fn transfer(path: &str, transfer: &TransferStep, notes: &mut Notes<'_
     let destination = &transfer.destination;
     // What is filled in is looked at when it is; what stands there already can be now.
     let refused = match destination.is_literal() {
-        true => DialNumber::parse("destination", destination.as_str().trim()).err().is_some(),
+        true => DialNumber::parse("destination", destination.as_str().trim())
+            .err()
+            .is_some(),
         false => {
             let text = destination.fill_each(|_| "1".to_owned());
             let digits = text.trim();
@@ -168,7 +222,12 @@ pub(super) fn transfer(path: &str, transfer: &TransferStep, notes: &mut Notes<'_
         );
         notes.error(at, message);
     }
-    notes.in_range(format!("{path}.timeout_s"), transfer.timeout_s, 5..=120, "s");
+    notes.in_range(
+        format!("{path}.timeout_s"),
+        transfer.timeout_s,
+        5..=120,
+        "s",
+    );
     notes.prompts(&format!("{path}.whisper"), &transfer.whisper);
     if transfer.deflect && !transfer.whisper.is_empty() {
         let message = "a call that is deflected is connected elsewhere, where nobody whispers";

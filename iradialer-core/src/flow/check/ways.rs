@@ -68,8 +68,10 @@ fn check_silent_loops(graph: &Graph<'_>, reached: &[bool], notes: &mut Notes<'_>
                     Visit::Done => {}
                     Visit::OnWalk => {
                         let ring = walk.iter().position(|(before, _)| *before == place);
-                        let ring: Vec<usize> =
-                            walk[ring.unwrap_or(0)..].iter().map(|(place, _)| *place).collect();
+                        let ring: Vec<usize> = walk[ring.unwrap_or(0)..]
+                            .iter()
+                            .map(|(place, _)| *place)
+                            .collect();
                         if reported.insert(place) {
                             report_silent_loop(graph, &ring, notes);
                         }
@@ -93,7 +95,9 @@ fn check_silent_loops(graph: &Graph<'_>, reached: &[bool], notes: &mut Notes<'_>
                 },
             }
         }
-        let back_and_forth = graph.silent_ways(first).find(|to| graph.goes_back_silently(*to));
+        let back_and_forth = graph
+            .silent_ways(first)
+            .find(|to| graph.goes_back_silently(*to));
         if let Some(to) = back_and_forth {
             report_silent_loop(graph, &[first, to], notes);
         }
@@ -110,7 +114,11 @@ enum Visit {
 fn report_silent_loop(graph: &Graph<'_>, ring: &[usize], notes: &mut Notes<'_>) {
     let Some(&first) = ring.first() else { return };
     let second = ring.get(1).copied().unwrap_or(first);
-    let names: Vec<String> = ring.iter().take(8).map(|place| shown(graph.names[*place])).collect();
+    let names: Vec<String> = ring
+        .iter()
+        .take(8)
+        .map(|place| shown(graph.names[*place]))
+        .collect();
     let more = if ring.len() > 8 { " → …" } else { "" };
     let message = format!(
         "someone who presses nothing goes round for ever: {}{more} → {}; let one of them lead out",
@@ -142,8 +150,12 @@ fn next_questions(graph: &Graph<'_>, from: usize) -> Next {
             next.asks.insert(place);
             continue;
         }
-        next.leads_out |= matches!(node.step, Step::Hangup(_) | Step::Goto(_) | Step::Transfer(_))
-            || graph.exits[place].iter().any(|exit| graph.place(exit.target).is_none());
+        next.leads_out |= matches!(
+            node.step,
+            Step::Hangup(_) | Step::Goto(_) | Step::Transfer(_)
+        ) || graph.exits[place]
+            .iter()
+            .any(|exit| graph.place(exit.target).is_none());
         to_visit.extend(graph.ways(place));
     }
     next
@@ -157,7 +169,11 @@ fn check_ways_back(graph: &Graph<'_>, notes: &mut Notes<'_>) {
     for place in (0..graph.nodes.len()).filter(|place| is_menu(*place)) {
         for to in choices(graph, place).filter_map(|target| graph.place(target)) {
             let next = known.entry(to).or_insert_with(|| next_questions(graph, to));
-            for &asks in next.asks.iter().filter(|asks| is_menu(**asks) && **asks != place) {
+            for &asks in next
+                .asks
+                .iter()
+                .filter(|asks| is_menu(**asks) && **asks != place)
+            {
                 parents.entry(asks).or_default().insert(place);
             }
         }
@@ -193,7 +209,8 @@ fn check_agent(graph: &Graph<'_>, reached: &[bool], notes: &mut Notes<'_>) {
     };
     let leads_to_somebody = any(|step| matches!(step, Step::Transfer(_) | Step::Goto(_)));
     if any(Step::asks) && !leads_to_somebody && graph.flow.no_agent.is_none() {
-        let message = "nothing leads to a person: give a 'transfer', or say in 'no_agent' why there is none";
+        let message =
+            "nothing leads to a person: give a 'transfer', or say in 'no_agent' why there is none";
         notes.warning("no_agent", message);
     }
 }
@@ -225,17 +242,25 @@ fn check_is_confirmed(graph: &Graph<'_>, place: usize, notes: &mut Notes<'_>) {
         notes.error(format!("{}.irreversible", graph.path(place)), message);
     }
     for (from, exits) in graph.exits.iter().enumerate() {
-        for exit in exits.iter().filter(|exit| graph.place(exit.target) == Some(place)) {
+        for exit in exits
+            .iter()
+            .filter(|exit| graph.place(exit.target) == Some(place))
+        {
             if exit.path != "yes_next" {
-                let message =
-                    format!("what \"{name}\" does can't be undone: only the yes of a confirm may lead there");
+                let message = format!(
+                    "what \"{name}\" does can't be undone: only the yes of a confirm may lead there"
+                );
                 notes.error(graph.exit_path(from, exit), message);
             }
         }
     }
     for to in graph.ways(place) {
-        for exit in graph.exits[to].iter().filter(|exit| *exit.target == Target::Back) {
-            let message = format!("this may lead back to \"{name}\", and what it does can't be undone");
+        for exit in graph.exits[to]
+            .iter()
+            .filter(|exit| *exit.target == Target::Back)
+        {
+            let message =
+                format!("this may lead back to \"{name}\", and what it does can't be undone");
             notes.error(graph.exit_path(to, exit), message);
         }
     }

@@ -142,7 +142,8 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 impl Days {
     /// Parses days and spans of days, parted by commas. A span may go over the weekend: `sat-mon`.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
-        let refuse = || FieldError::new("days", "days such as 'mon-fri' or 'mon,wed,sat-sun'", text);
+        let refuse =
+            || FieldError::new("days", "days such as 'mon-fri' or 'mon,wed,sat-sun'", text);
         let day = |name: &str| DAYS.iter().position(|day| *day == name).ok_or_else(refuse);
         let mut days = [false; 7];
         for part in text.split(',') {

@@ -23,14 +23,29 @@ impl Node {
         let mut exits = Vec::new();
         let mut add = |path: String, label: &str, target, silent| {
             let label = label.to_owned();
-            exits.push(Exit { path, label, target, silent });
+            exits.push(Exit {
+                path,
+                label,
+                target,
+                silent,
+            });
         };
         match &self.step {
             Step::Menu(menu) => {
                 for (key, target) in &menu.choices {
-                    add(format!("menu.choices.{}", shown(key)), &shown(key), target, false);
+                    add(
+                        format!("menu.choices.{}", shown(key)),
+                        &shown(key),
+                        target,
+                        false,
+                    );
                 }
-                add("menu.exhausted".to_owned(), "exhausted", &menu.exhausted, true);
+                add(
+                    "menu.exhausted".to_owned(),
+                    "exhausted",
+                    &menu.exhausted,
+                    true,
+                );
             }
             Step::Confirm(confirm) => {
                 if let Some(target) = &confirm.exhausted {
@@ -39,7 +54,12 @@ impl Node {
             }
             Step::Branch(branch) => {
                 for (place, case) in branch.cases.iter().enumerate() {
-                    add(format!("branch.cases[{place}].next"), &case.label(), &case.next, true);
+                    add(
+                        format!("branch.cases[{place}].next"),
+                        &case.label(),
+                        &case.next,
+                        true,
+                    );
                 }
                 add("branch.default".to_owned(), "else", &branch.default, true);
             }
@@ -51,7 +71,8 @@ impl Node {
             _ => {}
         }
         let asks = self.step.asks();
-        let no_is_silent = matches!(&self.step, Step::Confirm(confirm) if confirm.exhausted.is_none());
+        let no_is_silent =
+            matches!(&self.step, Step::Confirm(confirm) if confirm.exhausted.is_none());
         let written = [
             ("yes_next", "yes", &self.yes_next, false),
             ("no_next", "no", &self.no_next, no_is_silent),
@@ -68,7 +89,12 @@ impl Node {
         }
         // Last, as it is what someone comes to last.
         if let Step::Collect(collect) = &self.step {
-            add("collect.exhausted".to_owned(), "exhausted", &collect.exhausted, true);
+            add(
+                "collect.exhausted".to_owned(),
+                "exhausted",
+                &collect.exhausted,
+                true,
+            );
         }
         exits
     }
@@ -108,7 +134,11 @@ impl super::branch::Case {
         parts.extend(self.hours.map(String::from));
         parts.extend(self.days.map(String::from));
         parts.extend(self.timezone.clone());
-        parts.extend(self.cpa.as_ref().map(|codes| format!("cpa {}", codes.join(", "))));
+        parts.extend(
+            self.cpa
+                .as_ref()
+                .map(|codes| format!("cpa {}", codes.join(", "))),
+        );
         parts.join(" ")
     }
 }

@@ -3,9 +3,7 @@
 use super::ask::{Collect, Confirm, Menu};
 use super::branch::Branch;
 use super::prompt::Play;
-use super::steps::{
-    Dnc, Goto, HangupStep, Record, RequestStep, Say, Set, TransferStep, Wait,
-};
+use super::steps::{Dnc, Goto, HangupStep, Record, RequestStep, Say, Set, TransferStep, Wait};
 use super::target::Target;
 use serde::{Deserialize, Serialize};
 
@@ -118,8 +116,8 @@ pub enum Step {
 impl Step {
     /// The names of all steps, in the order of the documentation.
     pub const NAMES: [&'static str; 14] = [
-        "play", "menu", "collect", "confirm", "branch", "set", "say", "record", "request", "transfer",
-        "dnc", "wait", "hangup", "goto",
+        "play", "menu", "collect", "confirm", "branch", "set", "say", "record", "request",
+        "transfer", "dnc", "wait", "hangup", "goto",
     ];
 
     /// The step's name in JSON.

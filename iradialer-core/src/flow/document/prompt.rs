@@ -104,10 +104,13 @@ impl Url {
             "http" if is_loopback(host) => {}
             _ => return Err(refuse("an address that begins with 'https://'")),
         }
-        let printable = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`');
+        let printable =
+            |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`');
         let plain = template.fill_each(|_| String::new());
         if !plain.bytes().all(printable) || plain.contains(['{', '}', '|']) {
-            return Err(refuse("an address whose special characters are percent-encoded"));
+            return Err(refuse(
+                "an address whose special characters are percent-encoded",
+            ));
         }
         Ok(Url(template))
     }
@@ -122,7 +125,10 @@ impl Url {
         let url = self.0.fill(values, Filling::Url)?;
         match url.len() {
             0..=Self::MAX_LEN => Ok(url),
-            long => Err(format!("expected an address of at most {} characters, got {long}", Self::MAX_LEN)),
+            long => Err(format!(
+                "expected an address of at most {} characters, got {long}",
+                Self::MAX_LEN
+            )),
         }
     }
 
@@ -142,16 +148,22 @@ fn authority_host(authority: &str) -> Option<&str> {
         },
     };
     let port_ok = port.is_empty()
-        || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok_and(|port| port > 0));
+        || port
+            .strip_prefix(':')
+            .is_some_and(|digits| digits.parse::<u16>().is_ok_and(|port| port > 0));
     let host_ok = !host.is_empty()
         && host.len() <= 253
-        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
     (port_ok && host_ok).then_some(host)
 }
 
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 impl TryFrom<String> for Url {
@@ -215,12 +227,20 @@ impl<'de> Deserialize<'de> for Tts {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Tts, E> {
                 let text = Template::try_from(text.to_owned()).map_err(E::custom)?;
-                Ok(Tts { text, voice: None, engine: None })
+                Ok(Tts {
+                    text,
+                    voice: None,
+                    engine: None,
+                })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tts, A::Error> {
                 let written = WrittenTts::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Tts { text: written.text, voice: written.voice, engine: written.engine })
+                Ok(Tts {
+                    text: written.text,
+                    voice: written.voice,
+                    engine: written.engine,
+                })
             }
         }
         deserializer.deserialize_any(TextOrObject)

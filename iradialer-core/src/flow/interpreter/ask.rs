@@ -41,7 +41,11 @@ impl<'f> Run<'f, '_> {
         }
     }
 
-    pub(super) fn confirm(&mut self, node: &'f Node, confirm: &'f Confirm) -> Result<&'f Target, LegEnd> {
+    pub(super) fn confirm(
+        &mut self,
+        node: &'f Node,
+        confirm: &'f Confirm,
+    ) -> Result<&'f Target, LegEnd> {
         let question = Question {
             prompt: &confirm.prompt,
             retries: confirm.retries,
@@ -62,7 +66,9 @@ impl<'f> Run<'f, '_> {
     }
 
     fn hear_key(&mut self, timeout_ms: u32, valid: impl Fn(&str) -> bool) -> Result<Input, LegEnd> {
-        let digits = self.hear(timeout_ms)?.map_or_else(String::new, String::from);
+        let digits = self
+            .hear(timeout_ms)?
+            .map_or_else(String::new, String::from);
         let valid = valid(&digits);
         Ok(Input { digits, valid })
     }

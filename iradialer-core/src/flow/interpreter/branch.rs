@@ -22,15 +22,24 @@ impl<'f> Run<'f, '_> {
     }
 
     fn var_holds(&self, case: &Case) -> Result<bool, LegEnd> {
-        let Some(name) = &case.var else { return Ok(true) };
+        let Some(name) = &case.var else {
+            return Ok(true);
+        };
         let value = self.values().get(name);
         if case.equals.as_ref().is_some_and(|text| text != value)
-            || case.one_of.as_ref().is_some_and(|texts| texts.iter().all(|text| text != value))
+            || case
+                .one_of
+                .as_ref()
+                .is_some_and(|texts| texts.iter().all(|text| text != value))
         {
             return Ok(false);
         }
         if case.min.is_some() || case.max.is_some() {
-            let number = value.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+            let number = value
+                .trim()
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite());
             let fits = number.is_some_and(|number| {
                 case.min.is_none_or(|min| number >= min) && case.max.is_none_or(|max| number <= max)
             });
@@ -55,10 +64,15 @@ impl<'f> Run<'f, '_> {
         }
         let zone = case.timezone.as_ref().or(self.facts.timezone.as_ref());
         let zone = zone.and_then(|zone| TimeZone::get(zone).ok());
-        let now = i64::try_from(self.leg.now()).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        let (Some(zone), Some(now)) = (zone, now) else { return false };
+        let now = i64::try_from(self.leg.now())
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let (Some(zone), Some(now)) = (zone, now) else {
+            return false;
+        };
         let now = now.to_zoned(zone);
-        let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
+        let minute =
+            u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
         let mut day = usize::from(now.weekday().to_monday_zero_offset().unsigned_abs());
         if let Some(hours) = &case.hours {
             match hours.contains(minute) {

@@ -25,7 +25,9 @@ impl<'f> Run<'f, '_> {
         let mut sounds = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let sound = prompt.sound(&self.values());
-            let is_known_before = prompt.template().is_none_or(|template| template.is_literal());
+            let is_known_before = prompt
+                .template()
+                .is_none_or(|template| template.is_literal());
             match sound {
                 Ok(sound) if is_known_before || self.leg.has(&sound) => sounds.push(sound),
                 Ok(sound) => self.failed(format!("prompt {sound} is not there")),
@@ -36,7 +38,11 @@ impl<'f> Run<'f, '_> {
         (sounds, all)
     }
 
-    pub(super) fn play_prompts(&mut self, prompts: &'f [Prompt], barge_in: bool) -> Result<(), LegEnd> {
+    pub(super) fn play_prompts(
+        &mut self,
+        prompts: &'f [Prompt],
+        barge_in: bool,
+    ) -> Result<(), LegEnd> {
         let (sounds, _) = self.sounds(prompts);
         self.play(&sounds, barge_in)
     }

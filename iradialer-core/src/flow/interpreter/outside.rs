@@ -80,7 +80,12 @@ impl<'f> Run<'f, '_> {
         };
         let error = used.as_ref().err().cloned();
         let node = self.node.to_owned();
-        self.reporter.report(Report::Requested { node, url, status, error });
+        self.reporter.report(Report::Requested {
+            node,
+            url,
+            status,
+            error,
+        });
         Ok(used.map_err(drop).map(|used| {
             for (name, value) in used.set {
                 self.set(&name, value);
@@ -110,7 +115,11 @@ impl<'f> Run<'f, '_> {
         body.to_string()
     }
 
-    pub(super) fn transfer(&mut self, node: &'f Node, step: &'f TransferStep) -> Result<&'f Target, LegEnd> {
+    pub(super) fn transfer(
+        &mut self,
+        node: &'f Node,
+        step: &'f TransferStep,
+    ) -> Result<&'f Target, LegEnd> {
         let destination = step.destination.text(&self.values());
         let outcome = match DialNumber::parse("destination", destination.trim()) {
             Err(error) => Transferred::Failed(error.to_string()),
@@ -131,7 +140,9 @@ impl<'f> Run<'f, '_> {
             Transferred::Done { .. } => (&node.next, "next"),
             Transferred::Busy if node.busy.is_some() => (&node.busy, "busy"),
             Transferred::NoAnswer if node.no_answer.is_some() => (&node.no_answer, "no_answer"),
-            Transferred::Busy | Transferred::NoAnswer | Transferred::Failed(_) => (failed, "failed"),
+            Transferred::Busy | Transferred::NoAnswer | Transferred::Failed(_) => {
+                (failed, "failed")
+            }
         };
         self.reporter.report(Report::Transferred {
             node: self.node.to_owned(),
@@ -156,7 +167,10 @@ fn read_answer<'f>(step: &'f RequestStep, status: u16, body: &[u8]) -> Result<Us
     if !(200..300).contains(&status) {
         return Err(format!("expected a status of 200 to 299, got {status}"));
     }
-    let mut used = Used { set: Vec::new(), target: None };
+    let mut used = Used {
+        set: Vec::new(),
+        target: None,
+    };
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(used);
     }
@@ -164,10 +178,11 @@ fn read_answer<'f>(step: &'f RequestStep, status: u16, body: &[u8]) -> Result<Us
         bytes: MAX_ANSWER_BYTES,
         depth: MAX_ANSWER_DEPTH,
     };
-    let answer = strict_json::read(body, limits).map_err(|refusal| match refusal.path.as_str() {
-        "" => format!("the answer: {refusal}"),
-        path => format!("the answer at {path}: {refusal}"),
-    })?;
+    let answer =
+        strict_json::read(body, limits).map_err(|refusal| match refusal.path.as_str() {
+            "" => format!("the answer: {refusal}"),
+            path => format!("the answer at {path}: {refusal}"),
+        })?;
     let Value::Object(answer) = answer else {
         return Err("expected an object of 'vars' and 'next'".to_owned());
     };
@@ -185,9 +200,15 @@ fn read_answer<'f>(step: &'f RequestStep, status: u16, body: &[u8]) -> Result<Us
     match answer.get("next") {
         None | Some(Value::Null) => {}
         Some(Value::String(next)) => {
-            let target = step.leads_to.iter().find(|target| target.to_string() == *next);
+            let target = step
+                .leads_to
+                .iter()
+                .find(|target| target.to_string() == *next);
             used.target = Some(target.ok_or_else(|| {
-                format!("expected 'next' to be one of 'leads_to', got \"{}\"", shown(next))
+                format!(
+                    "expected 'next' to be one of 'leads_to', got \"{}\"",
+                    shown(next)
+                )
             })?);
         }
         Some(_) => return Err("expected 'next' to be a text".to_owned()),
@@ -202,11 +223,15 @@ fn text_of(name: &str, value: &Value) -> Result<String, String> {
         Value::Bool(it) => it.to_string(),
         Value::Null => String::new(),
         Value::Array(_) | Value::Object(_) => {
-            return Err(format!("expected 'vars.{name}' to be a text, a number or a truth value"));
+            return Err(format!(
+                "expected 'vars.{name}' to be a text, a number or a truth value"
+            ));
         }
     };
     match text.chars().count() {
         0..=MAX_TEXT => Ok(text),
-        long => Err(format!("expected 'vars.{name}' to have at most {MAX_TEXT} characters, got {long}")),
+        long => Err(format!(
+            "expected 'vars.{name}' to have at most {MAX_TEXT} characters, got {long}"
+        )),
     }
 }

@@ -106,8 +106,8 @@ fn bad_documents_are_refused_with_the_path() {
         ),
         (
             "{\"hangup\": {}}",
-            "{\"hangup\": {\"cause\": 17}}",
-            "nodes.bye.hangup.cause",
+            "{\"hangup\": {\"why\": 17}}",
+            "nodes.bye.hangup.why",
             "unknown field",
         ),
         (
@@ -130,9 +130,9 @@ fn bad_documents_are_refused_with_the_path() {
         ),
         (
             "{\"file\": \"menu.wav\"}",
-            "{\"tts\": \"Hello\"}",
+            "{\"video\": \"Hello\"}",
             "nodes.menu.menu.prompt[0]",
-            "unknown variant `tts`",
+            "unknown variant `video`",
         ),
         (
             "\"ms\": 300",
@@ -145,7 +145,7 @@ fn bad_documents_are_refused_with_the_path() {
             "{\"hangup\": {}}",
             "{}",
             "nodes.bye",
-            "exactly one step of play, menu, collect, hangup, got none",
+            "exactly one step of play, menu, collect, confirm, branch, set, say, record, request, transfer, dnc, wait, hangup, goto, got none",
         ),
         (
             "{\"hangup\": {}}",

@@ -102,9 +102,7 @@ fn collect() -> impl Strategy<Value = Step> {
 }
 
 fn node() -> impl Strategy<Value = Node> {
-    let with_next = |step| {
-        (step, target()).prop_map(|(step, next)| Node::leading(step, next))
-    };
+    let with_next = |step| (step, target()).prop_map(|(step, next)| Node::leading(step, next));
     let barge_in = prop_oneof![8 => Just(None), 1 => Just(Some(false)), 1 => Just(Some(true))];
     let asking_or_playing = prop_oneof![
         3 => with_next(prompts().prop_map(Step::Play).boxed()),
@@ -173,12 +171,20 @@ pub fn sound_flow() -> impl Strategy<Value = Flow> {
 }
 
 /// What becomes of records, requests and transfers.
-type Outcomes = (Vec<(u64, Recorded)>, Vec<(u64, Answer)>, Vec<(u64, Transferred)>);
+type Outcomes = (
+    Vec<(u64, Recorded)>,
+    Vec<(u64, Answer)>,
+    Vec<(u64, Transferred)>,
+);
 
 fn outcomes() -> impl Strategy<Value = Outcomes> {
     let recorded = prop_oneof![
         Just(Recorded::Failed("full".to_owned())),
-        Just(Recorded::Kept { name: "r".to_owned(), ms: 1, ended_by: RecordingEnd::Silence }),
+        Just(Recorded::Kept {
+            name: "r".to_owned(),
+            ms: 1,
+            ended_by: RecordingEnd::Silence
+        }),
     ];
     let body = prop_oneof![
         Just(b"{\"vars\":{\"answer\":7,\"other\":1}}".to_vec()),
@@ -210,18 +216,24 @@ pub fn leg() -> impl Strategy<Value = ScriptedLeg> {
     let keys = vec((0..60_000_u64, key), 0..40);
     let cpa = option::of(prop::sample::select(vec!["LV".to_owned(), "AM".to_owned()]));
     let facts = (0..4_000_000_000_000_u64, cpa);
-    (keys, option::weighted(0.3, 0..90_000_u64), outcomes(), facts).prop_map(
-        |(mut keys, hangup_ms, (recordings, answers, transfers), (answered_at_ms, cpa))| {
-            keys.sort_unstable();
-            ScriptedLeg {
-                hangup_ms,
-                answered_at_ms,
-                cpa,
-                recordings: recordings.into(),
-                answers: answers.into(),
-                transfers: transfers.into(),
-                ..ScriptedLeg::pressing(&keys)
-            }
-        },
+    (
+        keys,
+        option::weighted(0.3, 0..90_000_u64),
+        outcomes(),
+        facts,
     )
+        .prop_map(
+            |(mut keys, hangup_ms, (recordings, answers, transfers), (answered_at_ms, cpa))| {
+                keys.sort_unstable();
+                ScriptedLeg {
+                    hangup_ms,
+                    answered_at_ms,
+                    cpa,
+                    recordings: recordings.into(),
+                    answers: answers.into(),
+                    transfers: transfers.into(),
+                    ..ScriptedLeg::pressing(&keys)
+                }
+            },
+        )
 }

@@ -14,13 +14,22 @@ use std::collections::BTreeMap;
 /// A value, literal or not, of which most can't be said.
 fn template() -> impl Strategy<Value = Template> {
     let text = prop::sample::select(vec![
-        "", "7", "12.5", "1971-05-02", "{{vars.digits}}", "{{ call.to_number }}", "a {{metadata.x}} b",
+        "",
+        "7",
+        "12.5",
+        "1971-05-02",
+        "{{vars.digits}}",
+        "{{ call.to_number }}",
+        "a {{metadata.x}} b",
     ]);
     text.prop_map(|text| Template::parse(text).unwrap())
 }
 
 pub fn confirm() -> impl Strategy<Value = Node> {
-    let keys = (prop::sample::select(vec!["1", "*"]), option::of(Just("2#".to_owned())));
+    let keys = (
+        prop::sample::select(vec!["1", "*"]),
+        option::of(Just("2#".to_owned())),
+    );
     let exits = (option::of(target()), target(), target());
     (prompts(), keys, 500..4_000_u32, 0..3_u32, exits).prop_map(
         |(prompt, (yes, no), timeout_ms, retries, (exhausted, yes_next, no_next))| Node {
@@ -57,54 +66,88 @@ fn case() -> impl Strategy<Value = Case> {
     };
     let digits = Some(Name::Var("digits".to_owned()));
     let cases = vec![
-        Case { var: digits.clone(), equals: Some("1".to_owned()), ..empty.clone() },
-        Case { var: digits.clone(), one_of: Some(vec!["2".to_owned()]), ..empty.clone() },
-        Case { var: digits.clone(), matches: Some("^[0-4]".to_owned()), ..empty.clone() },
-        Case { var: digits, min: Some(10.0), max: Some(500.0), ..empty.clone() },
+        Case {
+            var: digits.clone(),
+            equals: Some("1".to_owned()),
+            ..empty.clone()
+        },
+        Case {
+            var: digits.clone(),
+            one_of: Some(vec!["2".to_owned()]),
+            ..empty.clone()
+        },
+        Case {
+            var: digits.clone(),
+            matches: Some("^[0-4]".to_owned()),
+            ..empty.clone()
+        },
+        Case {
+            var: digits,
+            min: Some(10.0),
+            max: Some(500.0),
+            ..empty.clone()
+        },
         Case {
             hours: Some("22:00-06:30".to_owned().try_into().unwrap()),
             days: Some("mon-fri".to_owned().try_into().unwrap()),
             timezone: Some("Europe/Berlin".to_owned()),
             ..empty.clone()
         },
-        Case { cpa: Some(vec!["AM".to_owned()]), ..empty },
+        Case {
+            cpa: Some(vec!["AM".to_owned()]),
+            ..empty
+        },
     ];
     (prop::sample::select(cases), target()).prop_map(|(case, next)| Case { next, ..case })
 }
 
 fn say() -> impl Strategy<Value = Say> {
-    let kinds = vec![SayKind::Number, SayKind::Digits, SayKind::Date, SayKind::Time, SayKind::Money];
+    let kinds = vec![
+        SayKind::Number,
+        SayKind::Digits,
+        SayKind::Date,
+        SayKind::Time,
+        SayKind::Money,
+    ];
     let with = prop::sample::select(vec![SayWith::Files, SayWith::Tts]);
     let language = option::of(prop::sample::select(vec!["en".to_owned(), "de".to_owned()]));
     // What is literal may be wrong, which is an error of its own.
     let value = prop::sample::select(vec!["{{vars.digits}}", "{{metadata.day}}"]);
-    (prop::sample::select(kinds), value, language, with).prop_map(|(kind, value, language, with)| Say {
-        kind,
-        value: Template::parse(value).unwrap(),
-        language,
-        currency: None,
-        with,
-    })
+    (prop::sample::select(kinds), value, language, with).prop_map(
+        |(kind, value, language, with)| Say {
+            kind,
+            value: Template::parse(value).unwrap(),
+            language,
+            currency: None,
+            with,
+        },
+    )
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    (vec(Just(crate::flow::Prompt::Silence(50)), 0..2), any::<bool>()).prop_map(|(prompt, beep)| Record {
-        prompt,
-        var: "recording".to_owned(),
-        max_ms: 4_000,
-        silence_ms: 1_000,
-        terminators: "#".to_owned(),
-        beep,
-    })
+    (
+        vec(Just(crate::flow::Prompt::Silence(50)), 0..2),
+        any::<bool>(),
+    )
+        .prop_map(|(prompt, beep)| Record {
+            prompt,
+            var: "recording".to_owned(),
+            max_ms: 4_000,
+            silence_ms: 1_000,
+            terminators: "#".to_owned(),
+            beep,
+        })
 }
 
 fn request() -> impl Strategy<Value = RequestStep> {
-    (vec(target(), 0..3), template(), 100..5_000_u32).prop_map(|(leads_to, value, timeout_ms)| RequestStep {
-        url: Url::parse("https://example.com/{{vars.digits}}?q={{call.to_number}}").unwrap(),
-        send: BTreeMap::from([("value".to_owned(), value)]),
-        sets: vec!["answer".to_owned()],
-        leads_to,
-        timeout_ms,
+    (vec(target(), 0..3), template(), 100..5_000_u32).prop_map(|(leads_to, value, timeout_ms)| {
+        RequestStep {
+            url: Url::parse("https://example.com/{{vars.digits}}?q={{call.to_number}}").unwrap(),
+            send: BTreeMap::from([("value".to_owned(), value)]),
+            sets: vec!["answer".to_owned()],
+            leads_to,
+            timeout_ms,
+        }
     })
 }
 
@@ -124,18 +167,32 @@ pub fn other() -> impl Strategy<Value = Node> {
         (step, target()).prop_map(|(step, next)| Node::leading(step, next))
     };
     let may_fail = |step: BoxedStrategy<Step>| {
-        (step, target(), option::of(target()))
-            .prop_map(|(step, next, failed)| Node { failed, ..Node::leading(step, next) })
+        (step, target(), option::of(target())).prop_map(|(step, next, failed)| Node {
+            failed,
+            ..Node::leading(step, next)
+        })
     };
-    let set = ("[a-c]", template()).prop_map(|(name, value)| Step::Set(BTreeMap::from([(name, value)])));
+    let set =
+        ("[a-c]", template()).prop_map(|(name, value)| Step::Set(BTreeMap::from([(name, value)])));
     let branch = (vec(case(), 1..3), target())
         .prop_map(|(cases, default)| Node::of(Step::Branch(Branch { cases, default })));
     let scope = prop::sample::select(vec![DncScope::Tenant, DncScope::Campaign]);
-    let wait = (1..4_000_u32, any::<bool>()).prop_map(|(ms, until_key)| Step::Wait(Wait { ms, until_key }));
+    let wait = (1..4_000_u32, any::<bool>())
+        .prop_map(|(ms, until_key)| Step::Wait(Wait { ms, until_key }));
     let cause = prop::sample::select(vec![HangupCause::Normal, HangupCause::Busy]);
-    let request = (request(), target(), target())
-        .prop_map(|(step, next, error)| Node { error: Some(error), ..Node::leading(Step::Request(step), next) });
-    let transfer = (transfer(), [option::of(target()), option::of(target()), option::of(target())], target())
+    let request = (request(), target(), target()).prop_map(|(step, next, error)| Node {
+        error: Some(error),
+        ..Node::leading(Step::Request(step), next)
+    });
+    let transfer = (
+        transfer(),
+        [
+            option::of(target()),
+            option::of(target()),
+            option::of(target()),
+        ],
+        target(),
+    )
         .prop_map(|(step, [next, busy, no_answer], failed)| Node {
             next,
             busy,
@@ -184,7 +241,12 @@ pub fn targets(node: &mut Node) -> Vec<(&mut Target, bool)> {
     targets.extend(node.yes_next.iter_mut().map(|target| (target, false)));
     targets.extend(node.no_next.iter_mut().map(|target| (target, no_is_silent)));
     targets.extend(node.next.iter_mut().map(|target| (target, !asks)));
-    for exit in [&mut node.failed, &mut node.busy, &mut node.no_answer, &mut node.error] {
+    for exit in [
+        &mut node.failed,
+        &mut node.busy,
+        &mut node.no_answer,
+        &mut node.error,
+    ] {
         targets.extend(exit.iter_mut().map(|target| (target, true)));
     }
     targets

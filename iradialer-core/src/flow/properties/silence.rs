@@ -28,7 +28,10 @@ pub fn silence_can_be_held_for_ever(flow: &Flow) -> bool {
 
 /// Whether silence can last for so many steps more.
 fn goes_on(flow: &Flow, place: &Place, steps: usize) -> bool {
-    steps == 0 || ways(flow, place, true).iter().any(|next| goes_on(flow, next, steps - 1))
+    steps == 0
+        || ways(flow, place, true)
+            .iter()
+            .any(|next| goes_on(flow, next, steps - 1))
 }
 
 /// Where one can come from there, or where someone can who presses nothing.
@@ -38,7 +41,9 @@ fn ways(flow: &Flow, (at, trail): &Place, silent_only: bool) -> Vec<Place> {
         return vec![(flow.start.clone(), vec![])];
     }
     let targets = any_step::targets(&mut node);
-    let targets = targets.into_iter().filter(|(_, silent)| *silent || !silent_only);
+    let targets = targets
+        .into_iter()
+        .filter(|(_, silent)| *silent || !silent_only);
     let places = targets.filter_map(|(target, _)| {
         let mut trail = trail.clone();
         match target {

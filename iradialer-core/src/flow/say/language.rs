@@ -87,7 +87,11 @@ impl Language {
             return self.number(u64::from(number), into);
         }
         let piece = self.digits.get(&digit);
-        into.push(piece.ok_or_else(|| format!("it has no word for '{digit}'"))?.clone());
+        into.push(
+            piece
+                .ok_or_else(|| format!("it has no word for '{digit}'"))?
+                .clone(),
+        );
         Ok(())
     }
 
@@ -109,13 +113,20 @@ impl Language {
                 Token::Field(name, set) => (name.as_str(), set.as_deref()),
             };
             let field = fields.iter().find(|(field, _)| *field == name);
-            match field.ok_or_else(|| format!("there is no field \"{name}\""))?.1 {
+            match field
+                .ok_or_else(|| format!("there is no field \"{name}\""))?
+                .1
+            {
                 Field::Number(number) => {
                     self.sets.say(set.unwrap_or("cardinal"), number, into)?;
                 }
                 Field::Entry(place) => {
                     let entry = self.lists.get(name).and_then(|list| list.get(place));
-                    into.push(entry.ok_or_else(|| format!("list {name} ends before {place}"))?.clone());
+                    into.push(
+                        entry
+                            .ok_or_else(|| format!("list {name} ends before {place}"))?
+                            .clone(),
+                    );
                 }
                 Field::Piece(piece) => into.push(piece.to_owned()),
             }
@@ -156,7 +167,12 @@ impl Language {
         }
         for currency in self.currencies.values() {
             pieces.extend([currency.unit.as_str(), currency.units.as_str()]);
-            pieces.extend([&currency.cent, &currency.cents].into_iter().flatten().map(String::as_str));
+            pieces.extend(
+                [&currency.cent, &currency.cents]
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str),
+            );
         }
         pieces
     }

@@ -49,9 +49,20 @@ impl Sets {
         self.say_at(set, number, into, MAX_DEPTH)
     }
 
-    fn say_at(&self, set: &str, number: u64, into: &mut Vec<Piece>, depth: u32) -> Result<(), String> {
-        let depth = depth.checked_sub(1).ok_or("its rules go round in circles")?;
-        let rules = self.0.get(set).ok_or_else(|| format!("there is no set \"{set}\""))?;
+    fn say_at(
+        &self,
+        set: &str,
+        number: u64,
+        into: &mut Vec<Piece>,
+        depth: u32,
+    ) -> Result<(), String> {
+        let depth = depth
+            .checked_sub(1)
+            .ok_or("its rules go round in circles")?;
+        let rules = self
+            .0
+            .get(set)
+            .ok_or_else(|| format!("there is no set \"{set}\""))?;
         let rule = rules.iter().rev().find(|rule| rule.from <= number);
         let rule = rule.ok_or_else(|| format!("set \"{set}\" has no rule for {number}"))?;
         let (high, low) = (number / rule.divisor, number % rule.divisor);
@@ -106,7 +117,10 @@ fn rule(key: &str, text: &str) -> Result<Rule, String> {
         Some((from, divisor)) => (from, Some(divisor)),
         None => (key, None),
     };
-    let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|error| format!("{text}: {error}"))
+    };
     let from = number(from)?;
     let divisor = match divisor {
         Some(divisor) => number(divisor)?,
@@ -114,7 +128,11 @@ fn rule(key: &str, text: &str) -> Result<Rule, String> {
     };
     // A number below ten divided by one would be the number itself, over and over.
     let divisor = if divisor < 2 { u64::MAX } else { divisor };
-    Ok(Rule { from, divisor, words: words(text)? })
+    Ok(Rule {
+        from,
+        divisor,
+        words: words(text)?,
+    })
 }
 
 fn words(text: &str) -> Result<Vec<Word>, String> {
@@ -146,8 +164,12 @@ fn words(text: &str) -> Result<Vec<Word>, String> {
 
 /// The field and the set of `{field:set}`; `None` where the token is a piece.
 pub(super) fn placeholder(token: &str) -> Result<Option<(&str, Option<&str>)>, String> {
-    let Some(inner) = token.strip_prefix('{') else { return Ok(None) };
-    let inner = inner.strip_suffix('}').ok_or_else(|| format!("expected '}}' after {token}"))?;
+    let Some(inner) = token.strip_prefix('{') else {
+        return Ok(None);
+    };
+    let inner = inner
+        .strip_suffix('}')
+        .ok_or_else(|| format!("expected '}}' after {token}"))?;
     Ok(Some(match inner.split_once(':') {
         Some((field, set)) => (field, Some(set)),
         None => (inner, None),
@@ -158,9 +180,13 @@ pub(super) fn placeholder(token: &str) -> Result<Option<(&str, Option<&str>)>, S
 pub(super) fn piece(token: &str) -> Result<Piece, String> {
     let is_piece = !token.is_empty()
         && token.len() <= 40
-        && token.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        && token
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     match is_piece {
         true => Ok(token.to_owned()),
-        false => Err(format!("expected a piece of small letters, digits and '_', got \"{token}\"")),
+        false => Err(format!(
+            "expected a piece of small letters, digits and '_', got \"{token}\""
+        )),
     }
 }

@@ -3,7 +3,9 @@
 use super::*;
 
 fn nodes(start: &str, nodes: Value) -> Vec<Finding> {
-    findings(&json!({"version": 1, "name": "n", "start": start, "no_agent": "a test", "nodes": nodes}))
+    findings(
+        &json!({"version": 1, "name": "n", "start": start, "no_agent": "a test", "nodes": nodes}),
+    )
 }
 
 fn play(next: &str) -> Value {
