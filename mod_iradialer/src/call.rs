@@ -3,7 +3,9 @@
 use crate::host::{HangupCause, Host};
 use crate::outbox::Outbox;
 use iradialer_core::call::EndedBy;
-use iradialer_core::flow::{self, FlowEndWhy, Heard, Leg, LegEnd, Listen, Report, Reporter};
+use iradialer_core::flow::{
+    self, CallFacts, FlowEndWhy, Heard, Leg, LegEnd, Listen, Report, Reporter,
+};
 use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{self, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent};
 use parking_lot::Mutex;
@@ -230,7 +232,7 @@ impl Call {
         let Some(flow) = &self.command.flow else {
             return self.hold(leg);
         };
-        let end = flow::run(flow, leg, &mut Told(self));
+        let end = flow::run(flow, &facts(&self.command), &(), leg, &mut Told(self));
         {
             let mut progress = self.progress.lock();
             progress.node = Some(end.node);
@@ -239,7 +241,7 @@ impl Call {
         match end.why {
             FlowEndWhy::Done => {
                 self.end_by(EndedBy::Flow);
-                Some(HangupCause::Normal)
+                Some(HangupCause::Flow(end.cause))
             }
             FlowEndWhy::HungUp => None,
             FlowEndWhy::Fault(what) => self.fail(what),
@@ -305,6 +307,17 @@ impl Call {
     }
 }
 
+/// What the flow is told of the call.
+pub fn facts(command: &DialCommand) -> CallFacts {
+    CallFacts {
+        to_number: command.to_number.as_str().to_owned(),
+        from_number: command.from_number.as_str().to_owned(),
+        call_uuid: command.call_uuid.to_string(),
+        campaign_name: command.campaign_name.as_str().to_owned(),
+        ..CallFacts::default()
+    }
+}
+
 /// Turns what the flow does into the call's events.
 struct Told<'a>(&'a Call);
 
@@ -329,21 +342,35 @@ impl Reporter for Told<'_> {
                 digits,
                 valid,
                 tries,
-            } => {
-                progress.variables.insert(var_name.clone(), digits.clone());
-                EventBody::DtmfCollected {
-                    node,
-                    var_name,
-                    digits,
-                    valid,
-                    tries,
-                }
+            } => EventBody::DtmfCollected {
+                node,
+                var_name,
+                digits,
+                valid,
+                tries,
+            },
+            // A prompt that could not be made out of its template, a value that could not be said: the
+            // first is told in the last event.
+            Report::Failed { node, what } => {
+                progress.fault.get_or_insert(format!("node {node}: {what}"));
+                return;
             }
+            // A flow that needs these is refused before it is dialled.
+            Report::Recorded { .. }
+            | Report::Requested { .. }
+            | Report::Transferred { .. }
+            | Report::OptedOut { .. }
+            | Report::WentTo { .. } => return,
         };
         self.0.emit(&mut progress, body);
     }
 
     fn at_node(&mut self, node: &str) {
         self.0.progress.lock().node = Some(node.to_owned());
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        let variables = &mut self.0.progress.lock().variables;
+        variables.insert(name.to_owned(), value.to_owned());
     }
 }

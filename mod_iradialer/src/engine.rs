@@ -3,7 +3,7 @@
 mod durable;
 
 use crate::admission::{Admission, Closed, Refusal, in_time};
-use crate::call::{Call, Identity, LegFacts};
+use crate::call::{Call, Identity, LegFacts, facts};
 use crate::config::Config;
 use crate::dialer::Dialer;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
@@ -11,7 +11,7 @@ use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
 use iradialer_core::call::EndedBy;
-use iradialer_core::flow::{self, Flow, Prompt, Severity, Step};
+use iradialer_core::flow::{self, Flow, Severity, Sound};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
 };
@@ -159,7 +159,7 @@ impl Engine {
         let attempt = call.command.attempt_id;
         // Looked at again: the journal and the queue may have taken their time.
         let leg = match in_time(&call.command, self.host.now_us())
-            .and_then(|()| check_flow(call.command.flow.as_ref(), &call.prompts_dir))
+            .and_then(|()| check_flow(&call.command, &call.prompts_dir))
             .and_then(|()| self.host.create_leg(call).map_err(Refusal::from))
         {
             Ok(leg) => leg,
@@ -364,41 +364,31 @@ impl From<crate::host::CreateError> for Refusal {
     }
 }
 
-/// A flow with an error, or with a prompt that is not there, is refused before the phone rings.
-fn check_flow(flow: Option<&Flow>, prompts_dir: &Path) -> Result<(), Refusal> {
-    let Some(flow) = flow else { return Ok(()) };
+/// A flow with an error, one that takes what this switch can't do, or one with a prompt that is not there is
+/// refused before the phone rings.
+fn check_flow(command: &DialCommand, prompts_dir: &Path) -> Result<(), Refusal> {
+    let Some(flow) = &command.flow else {
+        return Ok(());
+    };
+    let bad = |what: String| Err(Refusal::new(RefusalReason::BadRequest, what));
     if let Some(error) = flow::check(flow)
         .into_iter()
         .find(|finding| finding.severity == Severity::Error)
     {
-        return Err(Refusal::new(
-            RefusalReason::BadRequest,
-            format!("flow.{}: {}", error.path, error.message),
-        ));
+        return bad(format!("flow.{}: {}", error.path, error.message));
     }
-    match prompts_of(flow).find(|path| !prompts_dir.join(path).is_file()) {
-        Some(path) => Err(Refusal::new(
-            RefusalReason::BadRequest,
-            format!("flow: prompt {path} is not on this switch"),
-        )),
+    if let Some(need) = flow.needs().first() {
+        return bad(format!("flow: this switch does not {need} yet"));
+    }
+    let sounds = flow.sounds_ahead(&facts(command));
+    let missing = sounds.iter().find_map(|sound| match sound {
+        Sound::File(path) if !prompts_dir.join(path.as_str()).is_file() => Some(path),
+        _ => None,
+    });
+    match missing {
+        Some(path) => bad(format!("flow: prompt {path} is not on this switch")),
         None => Ok(()),
     }
-}
-
-fn prompts_of(flow: &Flow) -> impl Iterator<Item = &str> {
-    flow.nodes
-        .values()
-        .flat_map(|node| match &node.step {
-            Step::Play(prompts) => vec![prompts],
-            Step::Menu(menu) => vec![&menu.prompt, &menu.no_input, &menu.invalid],
-            Step::Collect(collect) => vec![&collect.prompt, &collect.no_input, &collect.invalid],
-            Step::Hangup(_) => vec![],
-        })
-        .flatten()
-        .filter_map(|prompt| match prompt {
-            Prompt::File(path) => Some(path.as_str()),
-            Prompt::Silence(_) | Prompt::Tone(_) => None,
-        })
 }
 
 fn load_flow(config: &Config, name: &str) -> Result<Flow, String> {

@@ -68,8 +68,8 @@ pub enum CreateError {
 /// Why the module hangs up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HangupCause {
-    /// The flow is at its end.
-    Normal,
+    /// The flow is at its end, and says so.
+    Flow(iradialer_core::flow::HangupCause),
     /// Nobody answered in time.
     NoAnswer,
     /// On request, before the answer: a CANCEL.

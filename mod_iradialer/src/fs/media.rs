@@ -2,10 +2,10 @@
 
 use super::guard::guard;
 use super::session::Session;
-use super::switch::steady_us;
+use super::switch::{now_us, steady_us};
 use super::text::c_string;
 use freeswitch_sys as sys;
-use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Prompt, Tone};
+use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound, Tone};
 use std::collections::VecDeque;
 use std::ffi::{c_uint, c_void};
 use std::path::Path;
@@ -61,8 +61,8 @@ impl<'a> ChannelLeg<'a> {
         }
     }
 
-    fn play_one(&mut self, prompt: &Prompt, barge_in: bool) -> Result<(), LegEnd> {
-        let path = c_string(&self.path_of(prompt));
+    fn play_one(&mut self, sound: &Sound, barge_in: bool) -> Result<(), LegEnd> {
+        let path = c_string(&self.path_of(sound)?);
         let mut input = Input {
             keys: &mut self.keys,
             barge_in,
@@ -91,23 +91,25 @@ impl<'a> ChannelLeg<'a> {
             sys::SWITCH_STATUS_SUCCESS | sys::SWITCH_STATUS_BREAK => Ok(()),
             status => Err(LegEnd::Fault(format!(
                 "prompt {} can't be played (status {status})",
-                describe(prompt)
+                describe(sound)
             ))),
         }
     }
 
-    fn path_of(&self, prompt: &Prompt) -> String {
-        match prompt {
-            Prompt::File(path) => self
-                .prompts_dir
-                .join(path.as_str())
-                .to_string_lossy()
-                .into_owned(),
-            Prompt::Silence(ms) => format!("silence_stream://{ms}"),
-            Prompt::Tone(Tone { hz, ms }) => {
-                let hz: Vec<String> = hz.iter().map(u32::to_string).collect();
-                format!("tone_stream://%({ms},0,{})", hz.join(","))
+    fn path_of(&self, sound: &Sound) -> Result<String, LegEnd> {
+        match sound {
+            Sound::File(path) => {
+                let path = self.prompts_dir.join(path.as_str());
+                Ok(path.to_string_lossy().into_owned())
             }
+            Sound::Silence(ms) => Ok(format!("silence_stream://{ms}")),
+            Sound::Tone(Tone { hz, ms }) => {
+                let hz: Vec<String> = hz.iter().map(u32::to_string).collect();
+                Ok(format!("tone_stream://%({ms},0,{})", hz.join(",")))
+            }
+            Sound::Url(_) | Sound::Tts { .. } => Err(LegEnd::Fault(format!(
+                "this switch does not play {sound} yet"
+            ))),
         }
     }
 
@@ -140,15 +142,15 @@ impl<'a> ChannelLeg<'a> {
 }
 
 impl Leg for ChannelLeg<'_> {
-    fn play(&mut self, prompts: &[Prompt], barge_in: bool) -> Result<Played, LegEnd> {
+    fn play(&mut self, sounds: &[Sound], barge_in: bool) -> Result<Played, LegEnd> {
         let started = steady_us();
         self.take_keys();
-        for prompt in prompts {
+        for sound in sounds {
             self.alive()?;
             if barge_in && !self.keys.is_empty() {
                 break;
             }
-            self.play_one(prompt, barge_in)?;
+            self.play_one(sound, barge_in)?;
             self.take_keys();
         }
         let interrupted_by = self.keys.front().copied().filter(|_| barge_in);
@@ -170,6 +172,19 @@ impl Leg for ChannelLeg<'_> {
                 return Ok(Heard::Nothing);
             }
             self.wait_a_frame()?;
+        }
+    }
+
+    fn now(&self) -> u64 {
+        now_us() / 1000
+    }
+
+    /// Nothing is read while a person listens but what lies there.
+    fn has(&self, sound: &Sound) -> bool {
+        match sound {
+            Sound::File(path) => self.prompts_dir.join(path.as_str()).is_file(),
+            Sound::Silence(_) | Sound::Tone(_) => true,
+            Sound::Url(_) | Sound::Tts { .. } => false,
         }
     }
 }
@@ -216,10 +231,10 @@ pub fn key_of(dtmf: &sys::switch_dtmf_t) -> Option<char> {
     matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(key)
 }
 
-fn describe(prompt: &Prompt) -> String {
-    match prompt {
-        Prompt::File(path) => path.to_string(),
-        Prompt::Silence(ms) => format!("of {ms} ms silence"),
-        Prompt::Tone(_) => "tone".to_owned(),
+fn describe(sound: &Sound) -> String {
+    match sound {
+        Sound::Silence(ms) => format!("of {ms} ms silence"),
+        Sound::Tone(_) => "tone".to_owned(),
+        Sound::File(_) | Sound::Url(_) | Sound::Tts { .. } => sound.to_string(),
     }
 }

@@ -3,6 +3,7 @@
 use super::text::{FILE, FUNC, c_string, from_c};
 use crate::host::HangupCause;
 use freeswitch_sys as sys;
+use iradialer_core::flow;
 use iradialer_core::value::CallUuid;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -151,7 +152,14 @@ impl Channel<'_> {
     /// Hangs up; the first cause counts.
     pub fn hang_up(self, cause: HangupCause) {
         let cause = match cause {
-            HangupCause::Normal | HangupCause::Request => sys::SWITCH_CAUSE_NORMAL_CLEARING,
+            HangupCause::Flow(flow::HangupCause::Normal) | HangupCause::Request => {
+                sys::SWITCH_CAUSE_NORMAL_CLEARING
+            }
+            HangupCause::Flow(flow::HangupCause::Busy) => sys::SWITCH_CAUSE_USER_BUSY,
+            HangupCause::Flow(flow::HangupCause::Rejected) => sys::SWITCH_CAUSE_CALL_REJECTED,
+            HangupCause::Flow(flow::HangupCause::TemporaryFailure) => {
+                sys::SWITCH_CAUSE_NORMAL_TEMPORARY_FAILURE
+            }
             HangupCause::NoAnswer => sys::SWITCH_CAUSE_NO_ANSWER,
             HangupCause::Cancel => sys::SWITCH_CAUSE_ORIGINATOR_CANCEL,
             HangupCause::MaxDuration => sys::SWITCH_CAUSE_ALLOTTED_TIMEOUT,

@@ -35,9 +35,7 @@ impl Host for Switch {
     }
 
     fn now_us(&self) -> u64 {
-        // SAFETY: H1: callable from any thread while the module is loaded.
-        let us = u64::try_from(unsafe { sys::switch_time_now() }).unwrap_or(0);
-        us.saturating_add_signed(iradialer_core::failpoint::clock_offset_us())
+        now_us()
     }
 
     fn steady_us(&self) -> u64 {
@@ -63,6 +61,13 @@ static LOADED: Lazy<Instant> = Lazy::new(Instant::now);
 /// See [`Host::steady_us`].
 pub fn steady_us() -> u64 {
     (LOADED.elapsed().as_micros() as f64 * *CLOCK_RATE) as u64
+}
+
+/// Microseconds since the Unix epoch.
+pub fn now_us() -> u64 {
+    // SAFETY: H1: callable from any thread while the module is loaded.
+    let us = u64::try_from(unsafe { sys::switch_time_now() }).unwrap_or(0);
+    us.saturating_add_signed(iradialer_core::failpoint::clock_offset_us())
 }
 
 /// Writes a line to the host's log.

@@ -2,7 +2,8 @@
 
 use super::{Failure, Run, load, load_all, text};
 use iradialer_core::flow::{
-    CallFacts, FlowEndWhy, Happened, Rehearsal, Rehearsed, Report, Scene, known_timezone,
+    CallFacts, FlowEndWhy, Happened, Moment, Rehearsal, Rehearsed, Report, Scene, Transferred,
+    known_timezone,
 };
 use iradialer_core::value::DialNumber;
 use std::collections::BTreeMap;
@@ -99,7 +100,7 @@ fn print(rehearsed: &Rehearsed) {
         };
         println!(
             "{:>7.1} s  {node:width$}  {line}",
-            moment.at_ms as f64 / 1_000.0
+            began_ms(moment) as f64 / 1_000.0
         );
         came_at = &moment.node;
     }
@@ -115,8 +116,22 @@ fn print(rehearsed: &Rehearsed) {
         end.node
     );
     for (name, value) in &end.variables {
-        println!("           {name} = {}", text::shortened(value, 100));
+        println!("           {name} = \"{}\"", text::shortened(value, 100));
     }
+}
+
+/// When it began: what is heard or said is told of when it is over.
+fn began_ms(moment: &Moment) -> u64 {
+    let lasted_ms = match &moment.what {
+        Happened::Silent(ms) => *ms,
+        Happened::Told(Report::PlayDone { played_ms: ms, .. } | Report::Recorded { ms, .. }) => *ms,
+        Happened::Told(Report::Transferred {
+            outcome: Transferred::Done { ms },
+            ..
+        }) => *ms,
+        _ => 0,
+    };
+    moment.at_ms.saturating_sub(lasted_ms)
 }
 
 /// What happened, for a person; `None` for what another line says.
