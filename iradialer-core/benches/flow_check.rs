@@ -61,6 +61,7 @@ fn flow(count: usize) -> Value {
         .map(|place| {
             let (next, later) = (name(place + 1), name(place + 7));
             let node = match place % 8 {
+                _ if place + 1 == count => json!({"hangup": {}}),
                 0 => json!({"play": [{"file": "hello.wav"}, {"silence": 200}], "next": next}),
                 1 => json!({"menu": asks(json!({
                     "choices": {"1": next, "2": later, "0": "@hangup"}, "exhausted": next}))}),

@@ -106,13 +106,14 @@ pub fn check(flow: &Flow) -> Vec<Finding> {
         // Going on would take seconds, for whoever sent a flow like that.
         return notes.into_findings();
     }
+    let mut lead_on = true;
     for (name, node) in &flow.nodes {
         let path = format!("nodes.{}", shown(name));
         notes.name(&path, "a node's name", name);
-        node::check(&path, node, flow, &mut notes);
+        lead_on &= node::check(&path, node, flow, &mut notes);
     }
     names::check(flow, &mut notes);
-    ways::check(&Graph::of(flow), &mut notes);
+    ways::check(&Graph::of(flow), lead_on, &mut notes);
     notes.into_findings()
 }
 

@@ -1,6 +1,7 @@
 //! What holds of every flow, whatever is pressed and whenever.
 
 pub mod any_flow;
+mod any_json;
 mod any_step;
 mod silence;
 
@@ -228,6 +229,34 @@ proptest! {
         }
         if let Err(findings) = parse(&json) {
             prop_assert!(findings.iter().any(|finding| finding.is_error()));
+        }
+    }
+
+    /// Until the hangup a run is the one that there is without it, with the variables of that moment.
+    #[test]
+    fn a_hangup_changes_nothing_of_what_was_before(flow in flow(), mut leg in leg(), hangup_ms in 0..60_000_u64) {
+        leg.hangup_ms = None;
+        let whole = ran(&flow, leg.clone());
+        leg.hangup_ms = Some(hangup_ms);
+        let cut = ran(&flow, leg);
+        prop_assert!(whole.notes.nodes.starts_with(&cut.notes.nodes));
+        if cut.end.why == FlowEndWhy::HungUp {
+            // A recording that the hangup ends has a report of its own.
+            let same = cut.notes.reports.iter().zip(&whole.notes.reports).take_while(|(one, other)| one == other);
+            prop_assert!(same.count() + 1 >= cut.notes.reports.len());
+        } else {
+            prop_assert_eq!(cut.end, whole.end);
+        }
+    }
+
+    #[test]
+    fn no_json_makes_parse_panic(json in any_json::any_json()) {
+        let begun = std::time::Instant::now();
+        let parsed = parse(json.to_string().as_bytes());
+        prop_assert!(begun.elapsed().as_secs() < 5, "{json}");
+        if let Ok((flow, _)) = parsed {
+            let again = parse(&serde_json::to_vec(&flow).unwrap());
+            prop_assert_eq!(again.unwrap().0, flow);
         }
     }
 }

@@ -35,7 +35,7 @@ pub enum Did {
     OptedOut(DncScope),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ScriptedLeg {
     /// The clock, ms since the answer.
     pub now_ms: u64,

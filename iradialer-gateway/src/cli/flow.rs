@@ -95,8 +95,10 @@ pub(super) fn run(command: FlowCommand) -> Result<(), Failure> {
     }
 }
 
-/// Reads a flow: with the warnings about it, or everything that is wrong with it.
-fn read(file: &Path) -> Result<Result<(Flow, Vec<Finding>), Vec<Finding>>, Failure> {
+/// A flow with the warnings about it, or everything that is wrong with it.
+type Parsed = Result<(Flow, Vec<Finding>), Vec<Finding>>;
+
+fn read(file: &Path) -> Result<Parsed, Failure> {
     let json = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(flow::parse(&json))
 }

@@ -5,7 +5,8 @@ use super::notes::Notes;
 use super::{ask, steps};
 use crate::flow::document::{Flow, Node, Step, Target};
 
-pub(super) fn check<'f>(path: &str, node: &'f Node, flow: &Flow, notes: &mut Notes<'f>) {
+/// Notes it, and says whether each way out that the node needs is written there.
+pub(super) fn check<'f>(path: &str, node: &'f Node, flow: &Flow, notes: &mut Notes<'f>) -> bool {
     let step = format!("{path}.{}", node.step.name());
     match &node.step {
         Step::Play(prompts) => notes.prompts_to_hear(&step, prompts),
@@ -22,7 +23,7 @@ pub(super) fn check<'f>(path: &str, node: &'f Node, flow: &Flow, notes: &mut Not
         Step::Wait(wait) => notes.in_range(format!("{step}.ms"), wait.ms, 1..=60_000, "ms"),
         Step::Goto(goto) => notes.name(&format!("{step}.flow"), "a flow's name", &goto.flow),
     }
-    check_exits(path, node, notes);
+    let leads_on = check_exits(path, node, notes);
     let has_prompts = matches!(
         &node.step,
         Step::Play(_)
@@ -39,6 +40,7 @@ pub(super) fn check<'f>(path: &str, node: &'f Node, flow: &Flow, notes: &mut Not
         );
         notes.error(format!("{path}.barge_in"), message);
     }
+    leads_on
 }
 
 /// Whether a step has a way out.
@@ -64,7 +66,8 @@ fn ways_out(step: &Step) -> [Has; 7] {
     }
 }
 
-fn check_exits(path: &str, node: &Node, notes: &mut Notes<'_>) {
+fn check_exits(path: &str, node: &Node, notes: &mut Notes<'_>) -> bool {
+    let mut leads_on = true;
     let written: [(&str, &Option<Target>); 7] = [
         ("next", &node.next),
         ("yes_next", &node.yes_next),
@@ -76,12 +79,16 @@ fn check_exits(path: &str, node: &Node, notes: &mut Notes<'_>) {
     ];
     for ((field, target), has) in written.into_iter().zip(ways_out(&node.step)) {
         let message = match (has, target) {
-            (Has::Must, None) => missing(field).to_owned(),
+            (Has::Must, None) => {
+                leads_on = false;
+                missing(field).to_owned()
+            }
             (Has::No, Some(_)) => superfluous(field, &node.step),
             _ => continue,
         };
         notes.error(format!("{path}.{field}"), message);
     }
+    leads_on
 }
 
 fn missing(field: &str) -> &'static str {

@@ -1,3 +1,5 @@
+mod rules;
+mod steps;
 mod ways;
 
 use super::*;

@@ -8,18 +8,19 @@ use crate::flow::document::{Exit, Step, Target};
 use crate::strict_json::shown;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn check(graph: &Graph<'_>, notes: &mut Notes<'_>) {
+/// `lead_on` says whether each node has the ways out that it needs.
+pub(super) fn check(graph: &Graph<'_>, lead_on: bool, notes: &mut Notes<'_>) {
     let before = notes.len();
     for (place, exits) in graph.exits.iter().enumerate() {
         for exit in exits {
             check_exit(graph, place, exit, notes);
         }
     }
-    let all_lead_somewhere = notes.len() == before;
+    let all_lead_somewhere = lead_on && notes.len() == before;
     if let Some(start) = graph.start {
         let reached = graph.reached(start, |place| graph.ways(place));
         if all_lead_somewhere {
-            // Otherwise a name misspelt once would also be said of each node behind it.
+            // Otherwise a way left out or a name misspelt once would also be said of each node behind it.
             check_reached(graph, &reached, notes);
         }
         check_silent_loops(graph, &reached, notes);

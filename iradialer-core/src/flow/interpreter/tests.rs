@@ -2,6 +2,7 @@
 
 mod collect;
 
+mod outside;
 mod steps;
 
 use super::*;

@@ -379,7 +379,7 @@ fn ordinal(words: &str) -> u64 {
             None => other.trim_end_matches("th").to_owned(),
         },
     };
-    english(&format!("{tens} {cardinal}").trim().to_owned())
+    english(format!("{tens} {cardinal}").trim())
 }
 
 /// Nineteen oh five, nineteen eighty four, two thousand seven, twenty twenty six.

@@ -12,6 +12,8 @@ const COLUMN_WIDTH: f64 = 320.0;
 const HEAD: f64 = 28.0;
 const LINE_HEIGHT: f64 = 19.0;
 const MARGIN: f64 = 24.0;
+/// Room for the flow's name.
+const TITLE: f64 = 30.0;
 /// How many characters fit into a box.
 const FITS: usize = 36;
 
@@ -41,20 +43,22 @@ pub(super) fn svg(flow: &Flow) -> String {
     }
     let layout = plan.lay_out();
     let x = |place: usize| MARGIN + layout.columns[place] as f64 * COLUMN_WIDTH;
-    let y = |place: usize| MARGIN + 30.0 + layout.tops[place];
+    let y = |place: usize| MARGIN + TITLE + layout.tops[place];
     let right = (0..boxes.len())
         .map(|place| x(place) + BOX_WIDTH)
         .fold(0.0, f64::max);
-    let bottom = (0..boxes.len())
+    let lowest_box = (0..boxes.len())
         .map(|place| y(place) + boxes[place].height())
         .fold(0.0, f64::max);
+    let lanes = layout.lanes.iter().flatten().flatten();
+    let bottom = lanes.fold(lowest_box, |lowest, lane| lowest.max(MARGIN + TITLE + lane));
     let mut drawing = Drawing::default();
     for (line, lanes) in plan.lines.iter().zip(&layout.lanes) {
         let Some(lanes) = lanes else { continue };
         let mut points = vec![(x(line.from) + BOX_WIDTH, y(line.from) + line.port)];
         for (passed, lane) in (1..).zip(lanes) {
             let left = x(line.from) + f64::from(passed) * COLUMN_WIDTH;
-            let level = MARGIN + 30.0 + lane;
+            let level = MARGIN + TITLE + lane;
             points.extend([(left, level), (left + BOX_WIDTH, level)]);
         }
         points.push((x(line.to) - 7.0, y(line.to) + ENTRY));
