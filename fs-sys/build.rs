@@ -19,6 +19,7 @@ const STRUCTS: &[&str] = &[
     "switch_core_session_message_t",
     "switch_dtmf_t",
     "switch_input_args_t",
+    "switch_frame_t",
 ];
 
 /// The C enums whose members the module names.

@@ -30,6 +30,8 @@ pub const SYMBOLS: &[&str] = &[
     "switch_core_session_rwunlock",
     "switch_core_session_perform_destroy",
     "switch_core_session_read_frame",
+    "switch_core_session_write_frame",
+    "switch_core_session_get_write_codec",
     "switch_channel_add_state_handler",
     "switch_channel_set_variable_var_check",
     "switch_channel_get_variable_dup",

@@ -2,6 +2,7 @@
 
 use crate::host::{HangupCause, Host};
 use crate::outbox::Outbox;
+use crate::prompts::Sounds;
 use iradialer_core::call::EndedBy;
 use iradialer_core::flow::{
     self, CallFacts, FlowEndWhy, Heard, Leg, LegEnd, Listen, Report, Reporter,
@@ -11,8 +12,8 @@ use iradialer_core::wire::{self, DialCommand, DigitSource, EventBody, Hangup, Sw
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Who reports: the switch and the life of its module.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Call {
     identity: Identity,
     host: Arc<dyn Host>,
     outbox: Outbox,
+    /// What its flow plays, from when its prompts were found to be there.
+    sounds: OnceLock<Sounds>,
     answered: AtomicBool,
     flow_begun: AtomicBool,
     progress: Mutex<Progress>,
@@ -101,10 +104,22 @@ impl Call {
             identity,
             host,
             outbox,
+            sounds: OnceLock::new(),
             answered: AtomicBool::new(false),
             flow_begun: AtomicBool::new(false),
             progress,
         })
+    }
+
+    /// Gives it the audio of its prompts, once.
+    pub fn give_sounds(&self, sounds: Sounds) {
+        let _ = self.sounds.set(sounds);
+    }
+
+    /// The audio of its prompts.
+    pub fn sounds(&self) -> &Sounds {
+        static NONE: std::sync::LazyLock<Sounds> = std::sync::LazyLock::new(Sounds::new);
+        self.sounds.get().unwrap_or(&NONE)
     }
 
     /// The channel has been made and its thread is about to send the INVITE.

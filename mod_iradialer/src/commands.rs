@@ -140,6 +140,15 @@ fn status(engine: &Engine, link: &Link) -> String {
         format!("{} of at most {} just now", load.setups, load.setup_limit),
     );
     row("rate", format!("at most {} calls a second", load.max_cps));
+    let (sounds, bytes) = engine.prompts.held();
+    row(
+        "prompts",
+        format!(
+            "{sounds} ready, {} KiB of at most {} MiB",
+            bytes >> 10,
+            config.prompts_memory_mib
+        ),
+    );
     row(
         "nats",
         format!(

@@ -21,6 +21,8 @@ pub struct Config {
     pub nats_password: Secret,
     /// Where prompts are, an absolute path.
     pub prompts_dir: PathBuf,
+    /// The most audio of prompts that is kept in memory, 1 to 65,536 MiB.
+    pub prompts_memory_mib: u32,
     /// Where `iradialer originate NUMBER FLOW` finds flows.
     pub flows_dir: Option<PathBuf>,
     /// The trunk of `iradialer originate`.
@@ -62,13 +64,14 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-const PARAMS: [&str; 12] = [
+const PARAMS: [&str; 13] = [
     "cluster",
     "node-id",
     "nats-url",
     "nats-user",
     "nats-password",
     "prompts-dir",
+    "prompts-memory-mib",
     "flows-dir",
     "default-trunk",
     "journal-dir",
@@ -110,6 +113,7 @@ impl Config {
             nats_url: running.nats_url,
             nats_user: running.nats_user,
             nats_password: running.nats_password,
+            prompts_memory_mib: running.prompts_memory_mib,
             journal_dir: running.journal_dir,
             ..self
         }
@@ -124,6 +128,10 @@ impl Config {
             ("nats-url", self.nats_url == other.nats_url),
             ("nats-user", self.nats_user == other.nats_user),
             ("nats-password", self.nats_password == other.nats_password),
+            (
+                "prompts-memory-mib",
+                self.prompts_memory_mib == other.prompts_memory_mib,
+            ),
             ("journal-dir", self.journal_dir == other.journal_dir),
         ] {
             if !same {
@@ -182,6 +190,9 @@ impl Reader {
         let nats_user = self.text("nats-user").unwrap_or_default();
         let nats_password = Secret(self.text("nats-password").unwrap_or_default());
         let prompts_dir = self.checked("prompts-dir", None, absolute_dir);
+        let prompts_memory = self.checked("prompts-memory-mib", Some("256"), |name, text| {
+            in_range(name, text, 1, 65_536)
+        });
         let flows_dir = self.optional("flows-dir", absolute_dir);
         let default_trunk = self.optional("default-trunk", TrunkName::parse);
         let journal_dir = self.optional("journal-dir", absolute_path);
@@ -201,6 +212,7 @@ impl Reader {
             nats_user,
             nats_password,
             prompts_dir: prompts_dir?,
+            prompts_memory_mib: prompts_memory?,
             flows_dir,
             default_trunk,
             journal_dir,
@@ -333,6 +345,7 @@ mod tests {
             ("node-id", "sw 1"),
             ("nats-url", "http://x"),
             ("prompts-dir", "relative"),
+            ("prompts-memory-mib", "0"),
             ("flows-dir", "/nowhere/at/all"),
             ("default-trunk", "a/b"),
             ("journal-dir", "journal"),

@@ -8,17 +8,17 @@ use crate::config::Config;
 use crate::dialer::Dialer;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::outbox::{Deliveries, Outbox, deliveries};
+use crate::prompts::Prompts;
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
 use iradialer_core::call::EndedBy;
-use iradialer_core::flow::{self, Flow, Severity, Sound};
+use iradialer_core::flow::{self, Flow, Severity};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
 };
 use iradialer_core::wire::{self, AttemptFate, DialCommand, DialReply, RefusalReason};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ pub struct Engine {
     pub registry: Registry,
     /// Events on their way out.
     pub outbox: Outbox,
+    /// The prompts that are ready to be played.
+    pub prompts: Prompts,
     config: RwLock<Config>,
     timers: Timers,
     dialer: Dialer,
@@ -118,6 +120,7 @@ impl Engine {
                 admission,
                 registry: Registry::default(),
                 outbox,
+                prompts: Prompts::new((config.prompts_memory_mib as usize) << 20),
                 config: RwLock::new(config),
                 timers,
                 dialer,
@@ -159,7 +162,7 @@ impl Engine {
         let attempt = call.command.attempt_id;
         // Looked at again: the journal and the queue may have taken their time.
         let leg = match in_time(&call.command, self.host.now_us())
-            .and_then(|()| check_flow(&call.command, &call.prompts_dir))
+            .and_then(|()| self.prepare(call))
             .and_then(|()| self.host.create_leg(call).map_err(Refusal::from))
         {
             Ok(leg) => leg,
@@ -199,6 +202,20 @@ impl Engine {
         // Only now: the channel's own end would be taken for the callee's.
         drop(failed.leg);
         self.leg_gone(call.command.attempt_id);
+    }
+
+    /// Has ready what the call's flow plays, or says why it can't be played: nothing is read or converted
+    /// while a person listens.
+    fn prepare(&self, call: &Call) -> Result<(), Refusal> {
+        let Some(flow) = &call.command.flow else {
+            return Ok(());
+        };
+        check_flow(flow)?;
+        let wanted = flow.sounds_ahead(&facts(&call.command));
+        let sounds = self.prompts.warm(&call.prompts_dir, wanted);
+        let bad = |error| Refusal::new(RefusalReason::BadRequest, format!("flow: {error}"));
+        call.give_sounds(sounds.map_err(bad)?);
+        Ok(())
     }
 
     /// An operator's call from this switch, with no gateway asked.
@@ -364,12 +381,8 @@ impl From<crate::host::CreateError> for Refusal {
     }
 }
 
-/// A flow with an error, one that takes what this switch can't do, or one with a prompt that is not there is
-/// refused before the phone rings.
-fn check_flow(command: &DialCommand, prompts_dir: &Path) -> Result<(), Refusal> {
-    let Some(flow) = &command.flow else {
-        return Ok(());
-    };
+/// A flow with an error, or one that takes what this switch can't do, is refused before the phone rings.
+fn check_flow(flow: &Flow) -> Result<(), Refusal> {
     let bad = |what: String| Err(Refusal::new(RefusalReason::BadRequest, what));
     if let Some(error) = flow::check(flow)
         .into_iter()
@@ -377,16 +390,8 @@ fn check_flow(command: &DialCommand, prompts_dir: &Path) -> Result<(), Refusal> 
     {
         return bad(format!("flow.{}: {}", error.path, error.message));
     }
-    if let Some(need) = flow.needs().first() {
-        return bad(format!("flow: this switch does not {need} yet"));
-    }
-    let sounds = flow.sounds_ahead(&facts(command));
-    let missing = sounds.iter().find_map(|sound| match sound {
-        Sound::File(path) if !prompts_dir.join(path.as_str()).is_file() => Some(path),
-        _ => None,
-    });
-    match missing {
-        Some(path) => bad(format!("flow: prompt {path} is not on this switch")),
+    match flow.needs().first() {
+        Some(need) => bad(format!("flow: this switch does not {need} yet")),
         None => Ok(()),
     }
 }

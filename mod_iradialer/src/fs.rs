@@ -9,6 +9,7 @@ mod guard;
 mod handlers;
 mod leg;
 mod media;
+mod playback;
 mod session;
 mod switch;
 mod text;

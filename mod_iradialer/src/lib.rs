@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod admission;
+mod audio;
 mod call;
 mod commands;
 mod config;
@@ -19,6 +20,7 @@ mod journal;
 mod link;
 mod outbox;
 mod pace;
+mod prompts;
 mod registry;
 mod timers;
 

@@ -100,6 +100,8 @@ mod exports {
         session::switch_core_session_rwunlock => switch_core_session_rwunlock,
         session::switch_core_session_perform_destroy => switch_core_session_perform_destroy,
         media::switch_core_session_read_frame => switch_core_session_read_frame,
+        media::switch_core_session_write_frame => switch_core_session_write_frame,
+        media::switch_core_session_get_write_codec => switch_core_session_get_write_codec,
         channel::switch_channel_add_state_handler => switch_channel_add_state_handler,
         variables::switch_channel_set_variable_var_check => switch_channel_set_variable_var_check,
         variables::switch_channel_get_variable_dup => switch_channel_get_variable_dup,

@@ -207,6 +207,23 @@ unsafe extern "C" {
         stream_id: c_int,
     ) -> switch_status_t;
 
+    /// Sends a frame, or does nothing where the channel is on hold. Where the frame's codec is the session's
+    /// own ([`switch_core_session_get_write_codec`]) and no media bug is on it, its bytes go out as they are.
+    /// The frame and its data are the caller's, and the host may write to both until it returns. It hangs
+    /// up a channel that has no codec. Any thread, while the session stays valid.
+    pub fn switch_core_session_write_frame(
+        session: *mut switch_core_session_t,
+        frame: *mut switch_frame_t,
+        flags: switch_io_flag_t,
+        stream_id: c_int,
+    ) -> switch_status_t;
+
+    /// The codec that the session sends with; null before there is media. The session's, and another one
+    /// after a re-INVITE.
+    pub fn switch_core_session_get_write_codec(
+        session: *mut switch_core_session_t,
+    ) -> *mut switch_codec_t;
+
     /// Adds a table to the channel, at most 29; the same table twice counts once. Returns its
     /// place or -1. The pointer is kept for the channel's life and no reference is counted.
     pub fn switch_channel_add_state_handler(

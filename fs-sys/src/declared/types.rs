@@ -27,8 +27,12 @@ opaque! {
     switch_caller_profile;
     /// A parsed XML element.
     switch_xml;
-    /// One frame of media.
-    switch_frame;
+    /// A codec in use.
+    switch_codec;
+    /// The payload types of a stream.
+    payload_map_s;
+    /// A picture.
+    vpx_image;
     /// An open audio file.
     switch_file_handle;
     /// What a module offers: the list of its interfaces.
@@ -53,8 +57,16 @@ pub type switch_event_t = switch_event;
 pub type switch_caller_profile_t = switch_caller_profile;
 /// See [`switch_xml`]. The handle is the pointer itself.
 pub type switch_xml_t = *mut switch_xml;
-/// See [`switch_frame`].
-pub type switch_frame_t = switch_frame;
+/// See [`switch_codec`].
+pub type switch_codec_t = switch_codec;
+/// See [`payload_map_s`].
+pub type payload_map_t = payload_map_s;
+/// See [`vpx_image`].
+pub type switch_image_t = vpx_image;
+/// A payload type of RTP.
+pub type switch_payload_t = u8;
+/// `SFF_*`.
+pub type switch_frame_flag_t = u32;
 /// See [`switch_file_handle`].
 pub type switch_file_handle_t = switch_file_handle;
 /// See [`switch_loadable_module_interface`].
@@ -391,6 +403,77 @@ pub struct switch_dtmf_t {
     /// How it came.
     pub source: switch_dtmf_source_t,
 }
+
+/// Where a picture is shown; all zero for audio.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(non_snake_case)]
+pub struct switch_frame_geometry {
+    /// The host's.
+    pub w: i32,
+    /// The host's.
+    pub h: i32,
+    /// The host's.
+    pub x: i32,
+    /// The host's.
+    pub y: i32,
+    /// The host's.
+    pub z: i32,
+    /// The host's.
+    pub M: i32,
+    /// The host's.
+    pub X: i32,
+}
+
+/// One frame of media.
+#[repr(C)]
+#[derive(Debug)]
+pub struct switch_frame {
+    /// What its data is encoded with.
+    pub codec: *mut switch_codec_t,
+    /// Where it comes from; may be null.
+    pub source: *const c_char,
+    /// The packet it came in; may be null.
+    pub packet: *mut c_void,
+    /// Bytes.
+    pub packetlen: u32,
+    /// The host's.
+    pub extra_data: *mut c_void,
+    /// Its bytes.
+    pub data: *mut c_void,
+    /// How many of them count.
+    pub datalen: u32,
+    /// How many there is room for.
+    pub buflen: u32,
+    /// Samples of each channel.
+    pub samples: u32,
+    /// Samples a second.
+    pub rate: u32,
+    /// Channels.
+    pub channels: u32,
+    /// The payload type it came with.
+    pub payload: switch_payload_t,
+    /// Of RTP; 0 lets the host count.
+    pub timestamp: u32,
+    /// Of RTP.
+    pub seq: u16,
+    /// Of RTP.
+    pub ssrc: u32,
+    /// Of RTP: the marker.
+    pub m: switch_bool_t,
+    /// `SFF_*`.
+    pub flags: switch_frame_flag_t,
+    /// The host's.
+    pub user_data: *mut c_void,
+    /// The host's.
+    pub pmap: *mut payload_map_t,
+    /// Null for audio.
+    pub img: *mut switch_image_t,
+    /// All zero for audio.
+    pub geometry: switch_frame_geometry,
+}
+/// See [`switch_frame`].
+pub type switch_frame_t = switch_frame;
 
 /// What to do with input while media plays; all zero is a valid value.
 #[repr(C)]

@@ -225,6 +225,38 @@ mod with_headers {
                 flags,
                 source
             }),
+            same_layout!(switch_frame_geometry {
+                w,
+                h,
+                x,
+                y,
+                z,
+                M,
+                X
+            }),
+            same_layout!(switch_frame {
+                codec,
+                source,
+                packet,
+                packetlen,
+                extra_data,
+                data,
+                datalen,
+                buflen,
+                samples,
+                rate,
+                channels,
+                payload,
+                timestamp,
+                seq,
+                ssrc,
+                m,
+                flags,
+                user_data,
+                pmap,
+                img,
+                geometry
+            }),
             same_layout!(switch_input_args_t {
                 input_callback,
                 buf,

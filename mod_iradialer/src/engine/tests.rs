@@ -1,6 +1,7 @@
 //! The engine on a host that does as it is told, with a clock that stands until it is moved.
 
 use super::*;
+use crate::audio::test_support;
 use crate::host::{CreateError, NotLaunched, PreparedLeg, WhyNotLaunched};
 use crate::outbox::Deliveries;
 use iradialer_core::wire::{EventBody, Hangup, Query, SwitchEvent};
@@ -355,7 +356,8 @@ fn a_flow_with_a_prompt_that_is_not_there_is_refused_before_it_rings() {
         ..bench.command()
     };
     assert_eq!(bench.refusal(&with_flow()), RefusalReason::BadRequest);
-    std::fs::write(bench.prompts.path().join("hello.wav"), "audio").unwrap();
+    let hello = test_support::wav(test_support::PCM, 1, 8_000, 16, &[0; 320]);
+    std::fs::write(bench.prompts.path().join("hello.wav"), hello).unwrap();
     assert_eq!(bench.dial(&with_flow()), DialReply::Accepted);
 }
 

@@ -105,7 +105,7 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
         if !call.begin_flow() {
             return sys::SWITCH_STATUS_SUCCESS;
         }
-        if let Some(cause) = call.run(&mut ChannelLeg::new(session, &call.prompts_dir)) {
+        if let Some(cause) = call.run(&mut ChannelLeg::new(session, &call)) {
             session.channel().hang_up(cause);
         }
         sys::SWITCH_STATUS_FALSE

@@ -1,19 +1,21 @@
 //! A channel as the leg a flow is played on.
 
 use super::guard::guard;
+use super::playback::Output;
 use super::session::Session;
 use super::switch::{now_us, steady_us};
 use super::text::c_string;
+use crate::audio::RATE;
+use crate::call::Call;
 use freeswitch_sys as sys;
 use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound, Tone};
 use std::collections::VecDeque;
 use std::ffi::{c_uint, c_void};
-use std::path::Path;
 
 /// A session's audio and keys, driven from the session's own thread.
 pub struct ChannelLeg<'a> {
     session: Session<'a>,
-    prompts_dir: &'a Path,
+    call: &'a Call,
     /// Keys taken from the channel and not yet asked for.
     keys: VecDeque<char>,
 }
@@ -26,10 +28,10 @@ struct Input<'k> {
 
 impl<'a> ChannelLeg<'a> {
     /// The leg of a session, which is the caller's own thread's.
-    pub fn new(session: Session<'a>, prompts_dir: &'a Path) -> Self {
+    pub fn new(session: Session<'a>, call: &'a Call) -> Self {
         ChannelLeg {
             session,
-            prompts_dir,
+            call,
             keys: VecDeque::new(),
         }
     }
@@ -61,7 +63,37 @@ impl<'a> ChannelLeg<'a> {
         }
     }
 
-    fn play_one(&mut self, sound: &Sound, barge_in: bool) -> Result<(), LegEnd> {
+    /// Plays what has been made ready.
+    fn play_ready(
+        &mut self,
+        output: &Output<'_>,
+        sound: &Sound,
+        barge_in: bool,
+    ) -> Result<(), LegEnd> {
+        let call = self.call;
+        let bytes = match (sound, call.sounds().get(sound)) {
+            (_, Some(audio)) => audio.bytes(output.law),
+            (Sound::Silence(_), None) => &[],
+            (_, None) => return self.play_by_host(sound, barge_in),
+        };
+        let len = match sound {
+            Sound::Silence(ms) => *ms as usize * RATE as usize / 1_000,
+            _ => bytes.len(),
+        };
+        for at in (0..len).step_by(output.packet()) {
+            self.wait_a_frame()?;
+            self.alive()?;
+            self.take_keys();
+            if barge_in && !self.keys.is_empty() {
+                break;
+            }
+            output.send(bytes.get(at..).unwrap_or_default());
+        }
+        self.alive()
+    }
+
+    /// Has the host play a prompt, on a channel whose codec is not of G.711.
+    fn play_by_host(&mut self, sound: &Sound, barge_in: bool) -> Result<(), LegEnd> {
         let path = c_string(&self.path_of(sound)?);
         let mut input = Input {
             keys: &mut self.keys,
@@ -99,7 +131,7 @@ impl<'a> ChannelLeg<'a> {
     fn path_of(&self, sound: &Sound) -> Result<String, LegEnd> {
         match sound {
             Sound::File(path) => {
-                let path = self.prompts_dir.join(path.as_str());
+                let path = self.call.prompts_dir.join(path.as_str());
                 Ok(path.to_string_lossy().into_owned())
             }
             Sound::Silence(ms) => Ok(format!("silence_stream://{ms}")),
@@ -145,12 +177,16 @@ impl Leg for ChannelLeg<'_> {
     fn play(&mut self, sounds: &[Sound], barge_in: bool) -> Result<Played, LegEnd> {
         let started = steady_us();
         self.take_keys();
+        let output = Output::of(self.session);
         for sound in sounds {
             self.alive()?;
             if barge_in && !self.keys.is_empty() {
                 break;
             }
-            self.play_one(sound, barge_in)?;
+            match &output {
+                Some(output) => self.play_ready(output, sound, barge_in)?,
+                None => self.play_by_host(sound, barge_in)?,
+            }
             self.take_keys();
         }
         let interrupted_by = self.keys.front().copied().filter(|_| barge_in);
@@ -182,9 +218,12 @@ impl Leg for ChannelLeg<'_> {
     /// Nothing is read while a person listens but what lies there.
     fn has(&self, sound: &Sound) -> bool {
         match sound {
-            Sound::File(path) => self.prompts_dir.join(path.as_str()).is_file(),
-            Sound::Silence(_) | Sound::Tone(_) => true,
-            Sound::Url(_) | Sound::Tts { .. } => false,
+            Sound::Silence(_) => true,
+            // One whose name the flow has made up just now; it is read when it is played.
+            Sound::File(path) if !self.call.sounds().contains_key(sound) => {
+                self.call.prompts_dir.join(path.as_str()).is_file()
+            }
+            _ => self.call.sounds().contains_key(sound),
         }
     }
 }

@@ -13,6 +13,8 @@ use std::sync::atomic::Ordering;
 
 /// The length of a frame of audio.
 const FRAME_US: i64 = 20_000;
+/// Bytes of G.711 in it, and samples.
+const PACKET: u32 = 160;
 /// A reader that is later than this starts anew: frames it slept through are lost, as they are
 /// from a jitter buffer.
 const LATE_US: i64 = 200_000;
@@ -86,6 +88,63 @@ fn next_frame(session: &Session) -> i64 {
     } else {
         due_us
     }
+}
+
+/// The codec of every channel. The module only passes the pointer on.
+static CODEC: Frame = Frame([0; 1024]);
+
+/// See [`freeswitch_sys::switch_core_session_get_write_codec`].
+///
+/// # Safety
+/// As documented there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn switch_core_session_get_write_codec(
+    session: *mut switch_core_session_t,
+) -> *mut switch_codec_t {
+    let session = session::of(session, "switch_core_session_get_write_codec");
+    match session.leg.has_media() {
+        true => codec(),
+        false => std::ptr::null_mut(),
+    }
+}
+
+fn codec() -> *mut switch_codec_t {
+    (&raw const CODEC).cast::<switch_codec_t>().cast_mut()
+}
+
+/// See [`freeswitch_sys::switch_core_session_write_frame`]. Nobody hears it, but it has to be what the codec
+/// sends: G.711 of 20 ms.
+///
+/// # Safety
+/// As documented there.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn switch_core_session_write_frame(
+    session: *mut switch_core_session_t,
+    frame: *mut switch_frame_t,
+    _flags: switch_io_flag_t,
+    _stream_id: c_int,
+) -> switch_status_t {
+    let session = session::of(session, "switch_core_session_write_frame");
+    if session.leg.is_down() {
+        return SWITCH_STATUS_FALSE;
+    }
+    // SAFETY: the module passes a frame of its own.
+    let frame = unsafe { frame.as_ref() };
+    let fits = frame.is_some_and(|frame| {
+        !frame.data.is_null()
+            && frame.datalen == PACKET
+            && frame.buflen >= PACKET
+            && frame.samples == PACKET
+    });
+    if !fits || frame.is_none_or(|frame| frame.codec != codec()) || !session.leg.has_media() {
+        log::write(
+            SWITCH_LOG_ERROR,
+            format_args!("{} has received a bad frame", session.uuid()),
+        );
+        session.hang_up(SWITCH_CAUSE_DESTINATION_OUT_OF_ORDER);
+        return SWITCH_STATUS_FALSE;
+    }
+    SWITCH_STATUS_SUCCESS
 }
 
 /// See [`freeswitch_sys::switch_ivr_parse_all_events`]. Signalling comes on threads of its own

@@ -99,6 +99,7 @@ fn deliver(session: &Arc<Session>, act: Act) {
         }
         Act::EarlyMedia => {
             if session.leg.mark_early_media() {
+                agree_on_codec(session);
                 session
                     .variables
                     .set("endpoint_disposition", Some("EARLY MEDIA"));
@@ -106,6 +107,7 @@ fn deliver(session: &Arc<Session>, act: Act) {
             }
         }
         Act::Answer => {
+            agree_on_codec(session);
             if session.leg.mark_answered() == Answered::Now {
                 session
                     .variables
@@ -118,6 +120,17 @@ fn deliver(session: &Arc<Session>, act: Act) {
         Act::Refuse(status) => refuse(session, status, sip::phrase_of(status)),
         Act::TooFast => refuse(session, 503, "Trunk CPS limit exceeded"),
         Act::GiveUp => end_of_patience(session),
+    }
+}
+
+/// What an answer with a description of its media makes known.
+fn agree_on_codec(session: &Session) {
+    for (name, value) in [
+        ("read_codec", "PCMU"),
+        ("write_codec", "PCMU"),
+        ("rtp_use_codec_ptime", "20"),
+    ] {
+        session.variables.set(name, Some(value));
     }
 }
 

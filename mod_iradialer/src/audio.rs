@@ -1,0 +1,74 @@
+//! What callers hear, ready to be sent: audio of 8 kHz as the trunks' codecs carry it.
+//!
+//! It is made before a phone rings ([`decode`], [`tone`]) and shared by every call that plays it, so that
+//! playing costs a copy of some bytes for each packet and encodes nothing.
+
+pub mod decode;
+mod g711;
+mod tone;
+
+#[cfg(test)]
+pub mod test_support;
+
+pub use tone::tone;
+
+#[cfg(test)]
+use std::time::Duration;
+
+/// Samples a second of everything that is played.
+pub const RATE: u32 = 8_000;
+
+/// A law of G.711 that a trunk's codec follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Law {
+    /// PCMU, payload type 0.
+    Mu,
+    /// PCMA, payload type 8.
+    A,
+}
+
+impl Law {
+    /// The byte of silence.
+    pub fn silence(self) -> u8 {
+        match self {
+            Law::Mu => 0xFF,
+            Law::A => 0xD5,
+        }
+    }
+}
+
+/// Audio in both laws.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Audio {
+    mu: Box<[u8]>,
+    a: Box<[u8]>,
+}
+
+impl Audio {
+    /// Audio of samples at [`RATE`].
+    pub fn of_samples(samples: &[i16]) -> Self {
+        Audio {
+            mu: samples.iter().map(|sample| g711::mu_law(*sample)).collect(),
+            a: samples.iter().map(|sample| g711::a_law(*sample)).collect(),
+        }
+    }
+
+    /// The bytes of a law, one for each sample.
+    pub fn bytes(&self, law: Law) -> &[u8] {
+        match law {
+            Law::Mu => &self.mu,
+            Law::A => &self.a,
+        }
+    }
+
+    /// How long it lasts.
+    #[cfg(test)]
+    pub fn duration(&self) -> Duration {
+        Duration::from_micros(self.mu.len() as u64 * 1_000_000 / u64::from(RATE))
+    }
+
+    /// The memory it takes, bytes.
+    pub fn size(&self) -> usize {
+        self.mu.len() + self.a.len()
+    }
+}

@@ -1,0 +1,88 @@
+//! Sends audio that is ready for the trunk's codec: no file is opened, and nothing is encoded.
+
+use super::session::Session;
+use crate::audio::Law;
+use freeswitch_sys as sys;
+use std::ffi::c_void;
+
+/// The longest packet, ms.
+const MOST_MS: usize = 120;
+/// Bytes of G.711 in a ms.
+const BYTES_PER_MS: usize = 8;
+
+/// A channel's way out, as it was when it was looked at.
+pub struct Output<'a> {
+    session: Session<'a>,
+    /// What its codec sends.
+    pub law: Law,
+    packet: usize,
+}
+
+impl<'a> Output<'a> {
+    /// The way out of a channel whose codec is of G.711; `None` for another one.
+    pub fn of(session: Session<'a>) -> Option<Self> {
+        let channel = session.channel();
+        let law = match channel.variable("write_codec")?.as_str() {
+            "PCMU" => Law::Mu,
+            "PCMA" => Law::A,
+            _ => return None,
+        };
+        let ms = channel.variable("rtp_use_codec_ptime");
+        let ms = ms.and_then(|text| text.parse().ok()).unwrap_or(20);
+        (1..=MOST_MS).contains(&ms).then_some(Output {
+            session,
+            law,
+            packet: ms * BYTES_PER_MS,
+        })
+    }
+
+    /// How many bytes a packet has.
+    pub fn packet(&self) -> usize {
+        self.packet
+    }
+
+    /// Sends a packet; what `bytes` lack of one is silence.
+    pub fn send(&self, bytes: &[u8]) -> sys::switch_status_t {
+        // The host may write to what it is given.
+        let mut data = [self.law.silence(); MOST_MS * BYTES_PER_MS];
+        let len = bytes.len().min(self.packet);
+        data[..len].copy_from_slice(&bytes[..len]);
+        let packet = self.packet as u32;
+        let session = self.session.as_ptr();
+        // SAFETY: H2, H6: on the session's own thread; `data` and the frame outlive the call.
+        unsafe {
+            let mut frame = sys::switch_frame_t {
+                codec: sys::switch_core_session_get_write_codec(session),
+                source: std::ptr::null(),
+                packet: std::ptr::null_mut(),
+                packetlen: 0,
+                extra_data: std::ptr::null_mut(),
+                data: data.as_mut_ptr().cast::<c_void>(),
+                datalen: packet,
+                buflen: data.len() as u32,
+                samples: packet,
+                rate: crate::audio::RATE,
+                channels: 1,
+                payload: 0,
+                timestamp: 0,
+                seq: 0,
+                ssrc: 0,
+                m: sys::SWITCH_FALSE,
+                flags: 0,
+                user_data: std::ptr::null_mut(),
+                pmap: std::ptr::null_mut(),
+                img: std::ptr::null_mut(),
+                geometry: sys::switch_frame_geometry::default(),
+            };
+            if frame.codec.is_null() {
+                return sys::SWITCH_STATUS_FALSE;
+            }
+            sys::switch_core_session_write_frame(
+                session,
+                &raw mut frame,
+                sys::SWITCH_IO_FLAG_NONE,
+                0,
+            )
+        }
+    }
+}
