@@ -205,13 +205,23 @@ impl Stamp {
     }
 }
 
-/// A file from below `dir`, wherever links lead, with the stamp of what was read.
-fn read(dir: &Path, path: &Path) -> Result<(Vec<u8>, Stamp), Why> {
+/// Whether there is such a file, and no link leads out of `dir` to it.
+pub fn is_there(dir: &Path, prompt: &PromptPath) -> bool {
+    within(dir, &dir.join(prompt.as_str())).is_ok_and(|real| real.is_file())
+}
+
+/// Where a path from below `dir` leads, which has to be below it too.
+fn within(dir: &Path, path: &Path) -> Result<PathBuf, Why> {
     let real = path.canonicalize()?;
-    if !real.starts_with(dir.canonicalize()?) {
-        return Err(Why::Outside);
+    match real.starts_with(dir.canonicalize()?) {
+        true => Ok(real),
+        false => Err(Why::Outside),
     }
-    let file = File::open(real)?;
+}
+
+/// A file from below `dir` with the stamp of what was read.
+fn read(dir: &Path, path: &Path) -> Result<(Vec<u8>, Stamp), Why> {
+    let file = File::open(within(dir, path)?)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(Why::NotAFile);

@@ -7,6 +7,7 @@ use super::switch::{now_us, steady_us};
 use super::text::c_string;
 use crate::audio::RATE;
 use crate::call::Call;
+use crate::prompts;
 use freeswitch_sys as sys;
 use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound, Tone};
 use std::collections::VecDeque;
@@ -92,7 +93,8 @@ impl<'a> ChannelLeg<'a> {
         self.alive()
     }
 
-    /// Has the host play a prompt, on a channel whose codec is not of G.711.
+    /// Has the host play a prompt: on a channel whose codec is not of G.711, and a file whose name the flow
+    /// made up during the call.
     fn play_by_host(&mut self, sound: &Sound, barge_in: bool) -> Result<(), LegEnd> {
         let path = c_string(&self.path_of(sound)?);
         let mut input = Input {
@@ -221,7 +223,7 @@ impl Leg for ChannelLeg<'_> {
             Sound::Silence(_) => true,
             // One whose name the flow has made up just now; it is read when it is played.
             Sound::File(path) if !self.call.sounds().contains_key(sound) => {
-                self.call.prompts_dir.join(path.as_str()).is_file()
+                prompts::is_there(&self.call.prompts_dir, path)
             }
             _ => self.call.sounds().contains_key(sound),
         }

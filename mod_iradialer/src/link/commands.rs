@@ -17,9 +17,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// Answers that say yes leave this long apart at the least: nobody is in a hurry to hear that a call is on
-/// its way, and giving several at once saves the switch waking up for each. A no may send the call to
-/// another switch, and leaves at once.
+/// Answers that say yes leave this long apart at the least: giving several at once saves the switch waking up
+/// for each. No longer, since a call keeps its place in its trunk's rate until its answer has come. A no may
+/// send the call to another switch, and leaves at once.
 const GATHER: Duration = Duration::from_millis(2);
 /// The most answers taken at once.
 const FEW: usize = 256;

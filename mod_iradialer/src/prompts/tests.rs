@@ -130,5 +130,11 @@ fn what_can_not_be_had_is_named() {
         assert!(said(name).starts_with(expected), "{}", said(name));
     }
     assert!(prompts.warm(dir.path(), [file("in.wav")]).is_ok());
+    // One whose name is made up during a call is looked at no less closely.
+    let there = |name| is_there(dir.path(), &PromptPath::parse("file", name).unwrap());
+    assert!(there("a.wav") && there("in.wav"));
+    for name in ["nowhere.wav", "out.wav", "loop.wav", "folder.wav"] {
+        assert!(!there(name), "{name}");
+    }
     assert_eq!(prompts.held().0, 1, "what can't be played is not kept");
 }
