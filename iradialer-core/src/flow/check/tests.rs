@@ -52,6 +52,15 @@ fn paths(findings: &[Finding], severity: Severity) -> Vec<&str> {
     of_severity.map(|finding| finding.path.as_str()).collect()
 }
 
+/// `document` has one error, at `path`, whose message says this.
+fn has_one_error(document: &Value, path: &str, says: &str) {
+    let findings = findings(document);
+    let errors = paths(&findings, Severity::Error);
+    assert_eq!(errors, [path], "{says}: {findings:#?}");
+    let message = &findings[0].message;
+    assert!(message.contains(says), "{path}: {message}");
+}
+
 #[test]
 fn a_good_flow_has_no_findings() {
     assert_eq!(findings(&good()), []);
@@ -309,17 +318,7 @@ fn each_mistake_is_one_error_with_its_path() {
         ),
     ];
     for (pointer, value, path, says) in cases {
-        let findings = findings(&changed(good(), pointer, value.clone()));
-        assert_eq!(
-            paths(&findings, Severity::Error),
-            [path],
-            "{pointer} {value}: {findings:#?}"
-        );
-        assert!(
-            findings[0].message.contains(says),
-            "{pointer} {value}: {}",
-            findings[0]
-        );
+        has_one_error(&changed(good(), pointer, value), path, says);
     }
 }
 
