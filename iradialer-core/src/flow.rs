@@ -30,7 +30,9 @@ pub use document::{
     known_timezone,
 };
 pub use facts::{CallFacts, Library};
-pub use interpreter::{FlowEnd, FlowEndWhy, MAX_GOTOS, MAX_NODE_VISITS, Report, Reporter, run};
+pub use interpreter::{
+    FlowEnd, FlowEndWhy, MAX_GOTOS, MAX_NODE_VISITS, Report, Reporter, run, shown,
+};
 pub use leg::{
     Answer, Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, RecordingEnd, Request,
     Transfer, Transferred,

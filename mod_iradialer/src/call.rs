@@ -1,12 +1,16 @@
 //! One attempt at a call, from the dial command to its last event.
 
+mod session;
+
+#[allow(unused_imports)] // What makes a job comes next.
+pub use session::{Job, SessionLeg, Work};
+
+use crate::desk::{At, Desk};
 use crate::host::{HangupCause, Host};
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
 use iradialer_core::call::EndedBy;
-use iradialer_core::flow::{
-    self, CallFacts, FlowEndWhy, Heard, Leg, LegEnd, Listen, Report, Reporter,
-};
+use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter};
 use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{self, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent};
 use parking_lot::Mutex;
@@ -30,6 +34,8 @@ pub struct Identity {
 pub struct Call {
     /// What was asked for.
     pub command: DialCommand,
+    /// What live requests have left for its session to do.
+    pub desk: Desk<Job>,
     /// Where its prompts are.
     pub prompts_dir: PathBuf,
     identity: Identity,
@@ -100,6 +106,7 @@ impl Call {
         });
         Arc::new(Call {
             command,
+            desk: Desk::default(),
             prompts_dir,
             identity,
             host,
@@ -229,6 +236,7 @@ impl Call {
         };
         self.emit(&mut progress, EventBody::Hangup(hangup));
         progress.finished = true;
+        self.desk.be_at(At::Ended);
     }
 
     /// Notes that the flow begins; false when it has begun before, since when somebody has taken the
@@ -243,10 +251,7 @@ impl Call {
     }
 
     /// Runs the flow on the answered leg and says why to hang up, or `None` if it is hung up already.
-    pub fn run(&self, leg: &mut dyn Leg) -> Option<HangupCause> {
-        let Some(flow) = &self.command.flow else {
-            return self.hold(leg);
-        };
+    fn run(&self, flow: &Flow, leg: &mut dyn Leg) -> Option<HangupCause> {
         let end = flow::run(flow, &facts(&self.command), &(), leg, &mut Told(self));
         {
             let mut progress = self.progress.lock();
@@ -258,19 +263,8 @@ impl Call {
                 self.end_by(EndedBy::Flow);
                 Some(HangupCause::Flow(end.cause))
             }
-            FlowEndWhy::HungUp => None,
+            FlowEndWhy::HungUp | FlowEndWhy::Stopped => None,
             FlowEndWhy::Fault(what) => self.fail(what),
-        }
-    }
-
-    /// Without a flow the leg is held in silence, its keys reported, until somebody hangs up.
-    fn hold(&self, leg: &mut dyn Leg) -> Option<HangupCause> {
-        loop {
-            match leg.listen(Listen { timeout_ms: 60_000 }) {
-                Ok(Heard::Key(_) | Heard::Nothing) => {}
-                Err(LegEnd::HungUp) => return None,
-                Err(LegEnd::Fault(what)) => return self.fail(what),
-            }
         }
     }
 
@@ -346,7 +340,7 @@ impl Reporter for Told<'_> {
                 played_ms,
                 interrupted_by,
             } => EventBody::PlayDone {
-                node,
+                node: Some(node),
                 prompt,
                 played_ms,
                 interrupted_by,
@@ -358,7 +352,7 @@ impl Reporter for Told<'_> {
                 valid,
                 tries,
             } => EventBody::DtmfCollected {
-                node,
+                node: Some(node),
                 var_name,
                 digits,
                 valid,

@@ -13,6 +13,8 @@ mod audio;
 mod call;
 mod commands;
 mod config;
+#[allow(dead_code)] // What puts work on it comes next.
+mod desk;
 mod dialer;
 mod engine;
 mod host;

@@ -6,6 +6,7 @@ mod hear;
 mod outside;
 mod report;
 
+pub use hear::shown;
 pub use report::{FlowEnd, FlowEndWhy, Report, Reporter};
 
 use super::document::{DncScope, Flow, HangupCause, Node, Step, Target};
@@ -52,6 +53,7 @@ pub fn run<'f>(
     let why = match run.walk() {
         Ok(()) => FlowEndWhy::Done,
         Err(LegEnd::HungUp) => FlowEndWhy::HungUp,
+        Err(LegEnd::Stopped) => FlowEndWhy::Stopped,
         Err(LegEnd::Fault(fault)) => FlowEndWhy::Fault(fault),
     };
     FlowEnd {

@@ -190,6 +190,9 @@ pub enum LegEnd {
     /// It was hung up, by either side.
     #[error("the call ended")]
     HungUp,
+    /// Somebody has asked for what it is doing to be stopped; the leg lives on.
+    #[error("it was stopped")]
+    Stopped,
     /// It can't do what was asked, as the sentence says; the call should be ended.
     #[error("{0}")]
     Fault(String),

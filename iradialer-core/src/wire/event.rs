@@ -70,10 +70,11 @@ pub enum EventBody {
         /// How it came.
         source: DigitSource,
     },
-    /// A node's prompts were played to the end or cut short.
+    /// A node's prompts, or those of a live request, were played to the end or cut short by a key.
     PlayDone {
-        /// The node of the flow.
-        node: String,
+        /// The node of the flow; none for a live request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
         /// The file, or the list of them.
         prompt: String,
         /// How long it played, ms.
@@ -81,10 +82,20 @@ pub enum EventBody {
         /// The key that cut it short.
         interrupted_by: Option<char>,
     },
-    /// A `menu` or `collect` ended.
+    /// What a live request had asked for was stopped by another one.
+    PlayStopped {
+        /// What was playing, as `PlayDone` has it, or the variable that digits were asked for.
+        prompt: String,
+        /// How long it had played, ms.
+        played_ms: u64,
+        /// How many more requests waited behind it and were dropped with it.
+        dropped: u32,
+    },
+    /// A `menu`, `collect` or `confirm`, or a live request for digits, ended.
     DtmfCollected {
-        /// The node of the flow.
-        node: String,
+        /// The node of the flow; none for a live request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
         /// The variable the digits are in.
         var_name: String,
         /// The digits, without the terminator; empty when none came.
@@ -107,6 +118,7 @@ impl EventBody {
             EventBody::Answered { .. } => "answered",
             EventBody::Dtmf { .. } => "dtmf",
             EventBody::PlayDone { .. } => "play_done",
+            EventBody::PlayStopped { .. } => "play_stopped",
             EventBody::DtmfCollected { .. } => "dtmf_collected",
             EventBody::Hangup(_) => "hangup",
         }

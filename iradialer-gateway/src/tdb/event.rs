@@ -234,9 +234,10 @@ fn next_state(body: &EventBody) -> Option<CallState> {
         EventBody::Started { .. } => Some(CallState::Dialing),
         EventBody::Ringing { .. } => Some(CallState::Ringing),
         EventBody::Answered { .. } => Some(CallState::Answered),
-        EventBody::Dtmf { .. } | EventBody::PlayDone { .. } | EventBody::DtmfCollected { .. } => {
-            None
-        }
+        EventBody::Dtmf { .. }
+        | EventBody::PlayDone { .. }
+        | EventBody::PlayStopped { .. }
+        | EventBody::DtmfCollected { .. } => None,
         EventBody::Hangup(hangup) => Some(final_state(Ending {
             answered: hangup.answered,
             by: hangup.by,

@@ -96,7 +96,8 @@ fn let_go(session: Session<'_>) -> sys::switch_status_t {
     sys::SWITCH_STATUS_FALSE
 }
 
-/// The call is answered: the flow runs here, on the session's own thread, to its end.
+/// The call is answered: its flow runs here, on the session's own thread, to its end, or what live requests
+/// ask for is done until it is hung up.
 unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
     handle("on_execute", session, |session| {
         let Some((_, call)) = call_of(session) else {
@@ -105,7 +106,7 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
         if !call.begin_flow() {
             return sys::SWITCH_STATUS_SUCCESS;
         }
-        if let Some(cause) = call.run(&mut ChannelLeg::new(session, &call)) {
+        if let Some(cause) = call.attend(&mut ChannelLeg::new(session, &call)) {
             session.channel().hang_up(cause);
         }
         sys::SWITCH_STATUS_FALSE

@@ -6,12 +6,19 @@ use super::session::Session;
 use super::switch::{now_us, steady_us};
 use super::text::c_string;
 use crate::audio::RATE;
-use crate::call::Call;
-use crate::prompts;
+use crate::call::{Call, SessionLeg};
+use crate::prompts::{self, Sounds};
 use freeswitch_sys as sys;
 use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound, Tone};
 use std::collections::VecDeque;
 use std::ffi::{c_uint, c_void};
+use std::sync::Arc;
+
+/// While nothing is to be heard a packet goes out each time so many frames have come in: carriers end calls
+/// whose audio has stopped.
+const FRAMES_OF_QUIET: u32 = 50;
+/// FreeSWITCH's own wish for audio all the time, set for a trunk or a call.
+const SILENCE_WHEN_IDLE: &str = "send_silence_when_idle";
 
 /// A session's audio and keys, driven from the session's own thread.
 pub struct ChannelLeg<'a> {
@@ -19,12 +26,25 @@ pub struct ChannelLeg<'a> {
     call: &'a Call,
     /// Keys taken from the channel and not yet asked for.
     keys: VecDeque<char>,
+    /// What a live request plays.
+    requested: Option<Arc<Sounds>>,
+    quiet: Option<Quiet<'a>>,
+}
+
+/// A time with nothing to be heard.
+struct Quiet<'a> {
+    output: Option<Output<'a>>,
+    /// Frames between two packets.
+    every: u32,
+    /// Frames since the last one.
+    frames: u32,
 }
 
 /// What the host hands back to [`on_input`] while it plays.
 struct Input<'k> {
     keys: &'k mut VecDeque<char>,
     barge_in: bool,
+    call: &'k Call,
 }
 
 impl<'a> ChannelLeg<'a> {
@@ -34,6 +54,8 @@ impl<'a> ChannelLeg<'a> {
             session,
             call,
             keys: VecDeque::new(),
+            requested: None,
+            quiet: None,
         }
     }
 
@@ -57,10 +79,19 @@ impl<'a> ChannelLeg<'a> {
     }
 
     fn alive(&self) -> Result<(), LegEnd> {
-        if self.session.channel().is_ready() {
-            Ok(())
-        } else {
+        if !self.session.channel().is_ready() {
             Err(LegEnd::HungUp)
+        } else if self.call.desk.stop_wanted() {
+            Err(LegEnd::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn sounds(&self) -> &Sounds {
+        match &self.requested {
+            Some(sounds) => sounds,
+            None => self.call.sounds(),
         }
     }
 
@@ -71,8 +102,8 @@ impl<'a> ChannelLeg<'a> {
         sound: &Sound,
         barge_in: bool,
     ) -> Result<(), LegEnd> {
-        let call = self.call;
-        let bytes = match (sound, call.sounds().get(sound)) {
+        let audio = self.sounds().get(sound).cloned();
+        let bytes = match (sound, &audio) {
             (_, Some(audio)) => audio.bytes(output.law),
             (Sound::Silence(_), None) => &[],
             (_, None) => return self.play_by_host(sound, barge_in),
@@ -100,13 +131,14 @@ impl<'a> ChannelLeg<'a> {
         let mut input = Input {
             keys: &mut self.keys,
             barge_in,
+            call: self.call,
         };
         let mut args = sys::switch_input_args_t {
             input_callback: Some(on_input),
             buf: (&raw mut input).cast::<c_void>(),
             buflen: size_of::<Input<'_>>() as c_uint,
-            read_frame_callback: None,
-            user_data: std::ptr::null_mut(),
+            read_frame_callback: Some(on_frame),
+            user_data: (&raw mut input).cast::<c_void>(),
             dmachine: std::ptr::null_mut(),
             loops: 0,
         };
@@ -178,6 +210,7 @@ impl<'a> ChannelLeg<'a> {
 impl Leg for ChannelLeg<'_> {
     fn play(&mut self, sounds: &[Sound], barge_in: bool) -> Result<Played, LegEnd> {
         let started = steady_us();
+        self.quiet = None;
         self.take_keys();
         let output = Output::of(self.session);
         for sound in sounds {
@@ -222,12 +255,60 @@ impl Leg for ChannelLeg<'_> {
         match sound {
             Sound::Silence(_) => true,
             // One whose name the flow has made up just now; it is read when it is played.
-            Sound::File(path) if !self.call.sounds().contains_key(sound) => {
+            Sound::File(path) if !self.sounds().contains_key(sound) => {
                 prompts::is_there(&self.call.prompts_dir, path)
             }
-            _ => self.call.sounds().contains_key(sound),
+            _ => self.sounds().contains_key(sound),
         }
     }
+}
+
+impl SessionLeg for ChannelLeg<'_> {
+    fn give_sounds(&mut self, sounds: Arc<Sounds>) {
+        self.requested = Some(sounds);
+    }
+
+    fn idle(&mut self, keep_keys: bool) -> Result<(), LegEnd> {
+        self.alive()?;
+        self.take_keys();
+        if !keep_keys {
+            self.keys.clear();
+        }
+        self.wait_a_frame()?;
+        let session = self.session;
+        let quiet = self.quiet.get_or_insert_with(|| Quiet {
+            output: Output::of(session),
+            every: match session.channel().variable(SILENCE_WHEN_IDLE).as_deref() {
+                None | Some("" | "0" | "false") => FRAMES_OF_QUIET,
+                Some(_) => 1,
+            },
+            frames: 0,
+        });
+        quiet.frames += 1;
+        if quiet.frames >= quiet.every {
+            quiet.frames = 0;
+            if let Some(output) = &quiet.output {
+                output.send(&[]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ends a prompt that the host plays when a live request says so.
+unsafe extern "C" fn on_frame(
+    _session: *mut sys::switch_core_session_t,
+    _frame: *mut sys::switch_frame_t,
+    data: *mut c_void,
+) -> sys::switch_status_t {
+    guard("on_frame", sys::SWITCH_STATUS_BREAK, || {
+        // SAFETY: H6: `data` is the `Input` that `play_by_host` lent for as long as it plays.
+        let input = unsafe { data.cast::<Input<'_>>().as_ref() };
+        match input.is_some_and(|input| input.call.desk.stop_wanted()) {
+            true => sys::SWITCH_STATUS_BREAK,
+            false => sys::SWITCH_STATUS_SUCCESS,
+        }
+    })
 }
 
 /// Takes a key while a prompt plays; with barge-in it ends the prompt.

@@ -93,6 +93,11 @@ impl<'f> Run<'f, '_> {
     }
 }
 
+/// A sound as [`Report::PlayDone`] has it, cut after 1,000 characters.
+pub fn shown(sound: &Sound) -> String {
+    cut(sound.to_string())
+}
+
 /// The sounds as [`Report::PlayDone`] has them.
 fn describe(sounds: &[Sound]) -> String {
     let parts: Vec<String> = sounds.iter().map(Sound::to_string).collect();

@@ -137,6 +137,8 @@ pub enum FlowEndWhy {
     Done,
     /// The leg was hung up under it.
     HungUp,
+    /// Somebody has stopped it; the leg lives on.
+    Stopped,
     /// A fault, in a sentence: the leg is to be hung up.
     Fault(String),
 }

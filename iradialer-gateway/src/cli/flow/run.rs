@@ -52,7 +52,7 @@ pub(super) fn run(told: Run) -> Result<(), Failure> {
     print(&rehearsed);
     match rehearsed.end.why {
         FlowEndWhy::Fault(fault) => Err(fault.into()),
-        FlowEndWhy::Done | FlowEndWhy::HungUp => Ok(()),
+        FlowEndWhy::Done | FlowEndWhy::HungUp | FlowEndWhy::Stopped => Ok(()),
     }
 }
 
@@ -108,6 +108,7 @@ fn print(rehearsed: &Rehearsed) {
     let how = match &end.why {
         FlowEndWhy::Done => "the flow hangs up".to_owned(),
         FlowEndWhy::HungUp => "the person hangs up".to_owned(),
+        FlowEndWhy::Stopped => "it was stopped".to_owned(),
         FlowEndWhy::Fault(fault) => format!("fault: {fault}"),
     };
     println!(

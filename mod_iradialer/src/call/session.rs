@@ -1,0 +1,196 @@
+//! What an answered call's own thread does: runs its flow, or works off what live requests ask for.
+
+use super::{Call, facts};
+use crate::desk::At;
+use crate::host::HangupCause;
+use crate::prompts::Sounds;
+use iradialer_core::flow::{self, Flow, FlowEndWhy, Leg, LegEnd, Report, Reporter, Sound};
+use iradialer_core::wire::EventBody;
+use std::sync::Arc;
+
+/// A leg that live requests can be done on.
+pub trait SessionLeg: Leg {
+    /// What it plays from now on is found here.
+    fn give_sounds(&mut self, sounds: Arc<Sounds>);
+
+    /// Waits for one frame of audio, with nothing to do. Keys that came are kept for the next question where
+    /// `keep_keys` says so; else they have been reported, and that is all.
+    fn idle(&mut self, keep_keys: bool) -> Result<(), LegEnd>;
+}
+
+/// Something a live request asks of a call's session.
+#[allow(dead_code)] // What makes one comes next.
+pub struct Job {
+    /// What.
+    pub work: Work,
+    /// The audio of what it plays.
+    pub sounds: Arc<Sounds>,
+}
+
+/// What a live request asks for.
+#[allow(dead_code)] // What makes one comes next.
+pub enum Work {
+    /// To play a sound.
+    Play {
+        /// The sound.
+        sound: Sound,
+        /// How many times, from 1.
+        times: u32,
+        /// Whether a key ends it. The key is kept for the request that follows.
+        stop_on_key: bool,
+    },
+    /// To ask for digits: a flow of one node ([`Flow::asking`]).
+    Ask(Box<Flow>),
+}
+
+impl Call {
+    /// Does on the answered leg what there is to do, and says why to hang up, or `None` if it is hung up
+    /// already.
+    pub fn attend(&self, leg: &mut dyn SessionLeg) -> Option<HangupCause> {
+        if let Some(flow) = &self.command.flow {
+            self.desk.be_at(At::Flow);
+            return self.run(flow, leg);
+        }
+        self.desk.be_at(At::Desk);
+        loop {
+            let done = match self.desk.take() {
+                Some(job) => self.work_off(job, leg),
+                // Someone may type ahead into what was asked for together with what is playing, but what was
+                // pressed while nothing was asked is no answer to what is asked much later.
+                None => leg.idle(self.desk.load().waiting > 0),
+            };
+            match done {
+                Ok(()) | Err(LegEnd::Stopped) => {}
+                Err(LegEnd::HungUp) => return None,
+                Err(LegEnd::Fault(what)) => return self.fail(what),
+            }
+        }
+    }
+
+    fn work_off(&self, job: Job, leg: &mut dyn SessionLeg) -> Result<(), LegEnd> {
+        leg.give_sounds(job.sounds);
+        let (outcome, end) = match job.work {
+            Work::Play {
+                sound,
+                times,
+                stop_on_key,
+            } => self.play(&sound, times, stop_on_key, leg),
+            Work::Ask(flow) => self.ask(&flow, leg),
+        };
+        // Asked of the desk: who was told that it would be stopped must not hear that it was done.
+        let stopped = self.desk.done();
+        if matches!(end, Err(LegEnd::HungUp | LegEnd::Fault(_))) {
+            return end;
+        }
+        let body = match (stopped, outcome) {
+            (Some(dropped), outcome) => outcome.stopped(dropped),
+            (None, outcome) => outcome.0,
+        };
+        self.emit(&mut self.progress.lock(), body);
+        Ok(())
+    }
+
+    fn play(
+        &self,
+        sound: &Sound,
+        times: u32,
+        stop_on_key: bool,
+        leg: &mut dyn SessionLeg,
+    ) -> (Outcome, Result<(), LegEnd>) {
+        let started_us = self.host.steady_us();
+        let (mut interrupted_by, mut end) = (None, Ok(()));
+        for _ in 0..times {
+            match leg.play(std::slice::from_ref(sound), stop_on_key) {
+                Ok(played) => interrupted_by = played.interrupted_by,
+                Err(why) => end = Err(why),
+            }
+            if interrupted_by.is_some() || end.is_err() || self.desk.stop_wanted() {
+                break;
+            }
+        }
+        let played_ms = self.host.steady_us().saturating_sub(started_us) / 1000;
+        let body = EventBody::PlayDone {
+            node: None,
+            prompt: flow::shown(sound),
+            played_ms,
+            interrupted_by,
+        };
+        (Outcome(body), end)
+    }
+
+    fn ask(&self, flow: &Flow, leg: &mut dyn SessionLeg) -> (Outcome, Result<(), LegEnd>) {
+        let mut asked = Asked {
+            call: self,
+            outcome: EventBody::DtmfCollected {
+                node: None,
+                var_name: flow.sets().into_iter().next().unwrap_or("").to_owned(),
+                digits: String::new(),
+                valid: false,
+                tries: 0,
+            },
+        };
+        let end = flow::run(flow, &facts(&self.command), &(), leg, &mut asked);
+        let why = match end.why {
+            FlowEndWhy::Done => Ok(()),
+            FlowEndWhy::HungUp => Err(LegEnd::HungUp),
+            FlowEndWhy::Stopped => Err(LegEnd::Stopped),
+            FlowEndWhy::Fault(what) => Err(LegEnd::Fault(what)),
+        };
+        (Outcome(asked.outcome), why)
+    }
+}
+
+/// The event that tells of what was done.
+struct Outcome(EventBody);
+
+impl Outcome {
+    /// The event that tells that it was stopped.
+    fn stopped(self, dropped: u32) -> EventBody {
+        let (prompt, played_ms) = match self.0 {
+            EventBody::PlayDone {
+                prompt, played_ms, ..
+            } => (prompt, played_ms),
+            EventBody::DtmfCollected { var_name, .. } => (var_name, 0),
+            other => return other,
+        };
+        EventBody::PlayStopped {
+            prompt,
+            played_ms,
+            dropped,
+        }
+    }
+}
+
+/// Keeps what came of asking until it is known whether it was stopped.
+struct Asked<'a> {
+    call: &'a Call,
+    outcome: EventBody,
+}
+
+impl Reporter for Asked<'_> {
+    fn report(&mut self, report: Report) {
+        if let Report::DtmfCollected {
+            var_name,
+            digits,
+            valid,
+            tries,
+            ..
+        } = report
+        {
+            self.outcome = EventBody::DtmfCollected {
+                node: None,
+                var_name,
+                digits,
+                valid,
+                tries,
+            };
+        }
+    }
+
+    fn at_node(&mut self, _node: &str) {}
+
+    fn set(&mut self, name: &str, value: &str) {
+        let variables = &mut self.call.progress.lock().variables;
+        variables.insert(name.to_owned(), value.to_owned());
+    }
+}
