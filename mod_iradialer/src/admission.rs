@@ -214,6 +214,34 @@ impl Admission {
         state.rate.put_back();
     }
 
+    /// A command that was taken waits for what its call needs, and takes no room meanwhile from those being set
+    /// up.
+    pub fn step_aside(&self, attempt: CallUuid) {
+        let mut state = self.state.lock();
+        state.gate.leave(attempt);
+        state.rate.put_back();
+    }
+
+    /// One that stepped aside is to be set up now, if there is room.
+    pub fn step_in(&self, attempt: CallUuid, steady_us: u64) -> bool {
+        let mut state = self.state.lock();
+        if !state.gate.enter(attempt, steady_us) {
+            return false;
+        }
+        let may = state.rate.take(steady_us);
+        if !may {
+            state.gate.leave(attempt);
+        }
+        may
+    }
+
+    /// As [`Admission::withdraw`], for one that stepped aside.
+    pub fn withdraw_aside(&self, attempt: CallUuid) {
+        let mut state = self.state.lock();
+        state.ledger.fence(attempt);
+        state.calls = state.calls.saturating_sub(1);
+    }
+
     /// An attempt's INVITE is with the SIP stack.
     pub fn handed_over(&self, attempt: CallUuid, steady_us: u64) {
         self.state.lock().gate.handed_over(attempt, steady_us);

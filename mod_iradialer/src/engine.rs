@@ -3,16 +3,17 @@
 mod durable;
 
 use crate::admission::{Admission, Closed, Refusal, in_time};
-use crate::call::{Call, Identity, LegFacts, facts};
+use crate::call::{Call, Identity, LegFacts};
 use crate::config::Config;
 use crate::dialer::Dialer;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::outbox::{Deliveries, Outbox, deliveries};
+use crate::preparation::Preparation;
 use crate::prompts::Prompts;
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
 use iradialer_core::call::EndedBy;
-use iradialer_core::flow::{self, Flow, Severity};
+use iradialer_core::flow::{self, Flow};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
 };
@@ -21,6 +22,7 @@ use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// Seconds an operator's own call rings and lasts at the most.
 const OPERATOR_DIAL_TIMEOUT_S: u16 = 60;
@@ -47,7 +49,9 @@ pub struct Engine {
     /// Events on their way out.
     pub outbox: Outbox,
     /// The prompts that are ready to be played.
-    pub prompts: Prompts,
+    pub prompts: Arc<Prompts>,
+    pub(crate) preparation: Preparation,
+    pub(crate) me: Weak<Engine>,
     config: RwLock<Config>,
     timers: Timers,
     dialer: Dialer,
@@ -66,10 +70,11 @@ impl TimerClock for HostClock {
 }
 
 impl Engine {
-    /// Starts the engine's threads. The second value is the end of the outbox that the link empties.
+    /// Starts the engine's threads; what waits on others runs on `runtime`. The second value is the end of the outbox that the link empties.
     pub fn start(
         config: Config,
         host: Arc<dyn Host>,
+        runtime: Handle,
     ) -> std::io::Result<(Arc<Engine>, Deliveries)> {
         let (publisher, deliveries) = deliveries();
         let (journal, left_behind) = durable::open_journal(&config, &host, publisher.clone())?;
@@ -120,7 +125,9 @@ impl Engine {
                 admission,
                 registry: Registry::default(),
                 outbox,
-                prompts: Prompts::new((config.prompts_memory_mib as usize) << 20),
+                prompts: Prompts::new((config.prompts_memory_mib as usize) << 20, runtime.clone()),
+                preparation: Preparation::new(runtime.clone()),
+                me: engine.clone(),
                 config: RwLock::new(config),
                 timers,
                 dialer,
@@ -162,7 +169,6 @@ impl Engine {
         let attempt = call.command.attempt_id;
         // Looked at again: the journal and the queue may have taken their time.
         let leg = match in_time(&call.command, self.host.now_us())
-            .and_then(|()| self.prepare(call))
             .and_then(|()| self.host.create_leg(call).map_err(Refusal::from))
         {
             Ok(leg) => leg,
@@ -202,20 +208,6 @@ impl Engine {
         // Only now: the channel's own end would be taken for the callee's.
         drop(failed.leg);
         self.leg_gone(call.command.attempt_id);
-    }
-
-    /// Has ready what the call's flow plays, or says why it can't be played: nothing is read or converted
-    /// while a person listens.
-    fn prepare(&self, call: &Call) -> Result<(), Refusal> {
-        let Some(flow) = &call.command.flow else {
-            return Ok(());
-        };
-        check_flow(flow)?;
-        let wanted = flow.sounds_ahead(&facts(&call.command));
-        let sounds = self.prompts.warm(&call.prompts_dir, wanted);
-        let bad = |error| Refusal::new(RefusalReason::BadRequest, format!("flow: {error}"));
-        call.give_sounds(sounds.map_err(bad)?);
-        Ok(())
     }
 
     /// An operator's call from this switch, with no gateway asked.
@@ -347,6 +339,7 @@ impl Engine {
     /// configuration gives is given its last event all the same. Returns how many there were of those.
     pub fn stop(&self) -> usize {
         self.admission.close(Closed::Leaving);
+        self.preparation.stop();
         self.dialer.stop();
         for call in self.registry.all() {
             self.hang_up(&call, EndedBy::Switch, HangupCause::Unload);
@@ -378,21 +371,6 @@ impl From<crate::host::CreateError> for Refusal {
             crate::host::CreateError::Limit(_) => RefusalReason::Busy,
         };
         Refusal::new(reason, error.to_string())
-    }
-}
-
-/// A flow with an error, or one that takes what this switch can't do, is refused before the phone rings.
-fn check_flow(flow: &Flow) -> Result<(), Refusal> {
-    let bad = |what: String| Err(Refusal::new(RefusalReason::BadRequest, what));
-    if let Some(error) = flow::check(flow)
-        .into_iter()
-        .find(|finding| finding.severity == Severity::Error)
-    {
-        return bad(format!("flow.{}: {}", error.path, error.message));
-    }
-    match flow.needs().first() {
-        Some(need) => bad(format!("flow: this switch does not {need} yet")),
-        None => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ mod journal;
 mod link;
 mod outbox;
 mod pace;
+mod preparation;
 mod prompts;
 mod registry;
 mod timers;

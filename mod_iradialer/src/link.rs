@@ -120,6 +120,16 @@ impl LinkStatus {
     }
 }
 
+/// The module's own runtime: what waits on others does it there, and no session's thread waits for it.
+pub fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        // One: on a quiet switch, waking a second one costs more than it does.
+        .worker_threads(1)
+        .thread_name("iradialer-nats")
+        .enable_all()
+        .build()
+}
+
 /// The link of one life of the module.
 pub struct Link {
     runtime: Mutex<Option<Runtime>>,
@@ -133,13 +143,7 @@ pub struct Link {
 
 impl Link {
     /// Starts the link. A server that is away is waited for; nothing here fails for it.
-    pub fn start(engine: Arc<Engine>, deliveries: Deliveries) -> std::io::Result<Link> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            // One: on a quiet switch, waking a second one costs more than it does.
-            .worker_threads(1)
-            .thread_name("iradialer-nats")
-            .enable_all()
-            .build()?;
+    pub fn start(runtime: Runtime, engine: Arc<Engine>, deliveries: Deliveries) -> Link {
         let status = Arc::new(LinkStatus::default());
         let stopping = CancellationToken::new();
         let (beat_now, last_beat) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -152,10 +156,10 @@ impl Link {
             status,
         };
         runtime.spawn(link.serve(deliveries));
-        Ok(Link {
+        Link {
             runtime: Mutex::new(Some(runtime)),
             ..link
-        })
+        }
     }
 
     fn serve(&self, deliveries: Deliveries) -> impl Future<Output = ()> + Send + 'static {

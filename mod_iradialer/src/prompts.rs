@@ -1,61 +1,55 @@
-//! The prompts of this switch, read and converted before a call needs them.
+//! The prompts of this switch, got and converted before a call needs them.
 
-use crate::audio::decode::{DecodeError, MAX_BYTES, decode};
+mod file;
+mod memory;
+
+pub use file::is_there;
+
+use crate::audio::decode::{DecodeError, decode};
 use crate::audio::{Audio, tone};
+use file::Stamp;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use iradialer_core::flow::{Sound as Wanted, Tone};
-use iradialer_core::value::PromptPath;
+use memory::Memory;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// Files read and sounds converted at once: the calls that are up need the processors more.
+const AT_ONCE: usize = 2;
 
 /// What a call plays, each with its audio. Silence needs none.
 pub type Sounds = HashMap<Wanted, Arc<Audio>>;
 
-/// Prompts that have been read, the most recently used of them, up to a size.
+/// Prompts that are ready to be played, the most recently used of them, up to a size, and those being made so.
 pub struct Prompts {
-    most_bytes: usize,
-    kept: Mutex<Kept>,
+    runtime: Handle,
+    memory: Mutex<Memory>,
+    under_way: Mutex<HashMap<Key, Work>>,
+    converting: Arc<Semaphore>,
 }
 
-#[derive(Default)]
-struct Kept {
-    sounds: HashMap<Key, Sound>,
-    bytes: usize,
-    /// Counts the uses, to tell which is the oldest.
-    uses: u64,
-}
-
+/// What a sound is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     File(PathBuf),
     Tone(Tone),
 }
 
-struct Sound {
-    audio: Arc<Audio>,
-    stamp: Option<Stamp>,
-    used: u64,
-}
-
-/// What changes of a file when somebody writes another one in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    len: u64,
-    changed: (i64, i64),
-}
+/// A sound on its way, which all who want it wait for.
+type Work = Shared<BoxFuture<'static, Result<Arc<Audio>, Arc<Why>>>>;
 
 /// Why a prompt can't be had.
 #[derive(Debug, thiserror::Error)]
 #[error("prompt {prompt}: {why}")]
 pub struct PromptError {
     prompt: String,
-    why: Why,
+    why: Arc<Why>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +66,8 @@ enum Why {
     NotYet,
     #[error(transparent)]
     Undecodable(#[from] DecodeError),
+    #[error("it could not be converted: {0}")]
+    Broken(String),
 }
 
 impl From<io::Error> for Why {
@@ -85,151 +81,146 @@ impl From<io::Error> for Why {
 
 impl Prompts {
     /// Keeps up to so many bytes of audio; what calls that are up are playing stays beyond that until they
-    /// have ended.
-    pub fn new(most_bytes: usize) -> Self {
-        Prompts {
-            most_bytes,
-            kept: Mutex::default(),
-        }
+    /// have ended. What is slow is done on `runtime`.
+    pub fn new(most_bytes: usize, runtime: Handle) -> Arc<Self> {
+        Arc::new(Prompts {
+            runtime,
+            memory: Mutex::new(Memory::new(most_bytes)),
+            under_way: Mutex::default(),
+            converting: Arc::new(Semaphore::new(AT_ONCE)),
+        })
     }
 
-    /// The audio of what is `wanted`, files from below `dir`. It reads and converts what it does not have, or
-    /// what was changed: not for a session's thread.
+    /// The audio of what is `wanted`, files from below `dir`, where all of it is in memory; `None` where
+    /// something has to be got, or was changed. Nothing is read: of a file only its stamp is looked at.
+    pub fn at_hand(&self, dir: &Path, wanted: impl IntoIterator<Item = Wanted>) -> Option<Sounds> {
+        let mut sounds = Sounds::new();
+        for sound in wanted {
+            if let Wanted::Silence(_) = sound {
+                continue;
+            }
+            let (key, stamp) = match &sound {
+                Wanted::File(path) => {
+                    let path = dir.join(path.as_str());
+                    let stamp = Stamp::of(&path).ok()?;
+                    (Key::File(path), Some(stamp))
+                }
+                Wanted::Tone(tone) => (Key::Tone(tone.clone()), None),
+                _ => return None,
+            };
+            let audio = self.memory.lock().find(&key, stamp)?;
+            sounds.insert(sound, audio);
+        }
+        Some(sounds)
+    }
+
+    /// The audio of what is `wanted`, files from below `dir`; what is not in memory, or was changed, is got and
+    /// converted, all of it at once. That goes on when nobody waits for it any more.
     ///
     /// # Errors
     /// For the first that can't be had.
-    pub fn warm(
-        &self,
+    pub async fn get(
+        self: &Arc<Self>,
         dir: &Path,
         wanted: impl IntoIterator<Item = Wanted>,
     ) -> Result<Sounds, PromptError> {
-        let mut sounds = Sounds::new();
-        for sound in wanted {
-            if sounds.contains_key(&sound) {
-                continue;
+        let wanted = wanted
+            .into_iter()
+            .filter(|sound| !matches!(sound, Wanted::Silence(_)));
+        let each = wanted.map(|sound| {
+            let work = self.one(dir, &sound);
+            async move {
+                match work.await {
+                    Ok(audio) => Ok((sound, audio)),
+                    Err(why) => Err(PromptError {
+                        prompt: sound.to_string(),
+                        why,
+                    }),
+                }
             }
-            let refused = |why| PromptError {
-                prompt: sound.to_string(),
-                why,
-            };
-            let audio = match &sound {
-                Wanted::File(path) => self.file(dir, path).map_err(refused)?,
-                Wanted::Tone(tone) => self.tone(tone),
-                Wanted::Silence(_) => continue,
-                Wanted::Url(_) | Wanted::Tts { .. } => return Err(refused(Why::NotYet)),
-            };
-            sounds.insert(sound, audio);
-        }
-        Ok(sounds)
+        });
+        let sounds = futures::future::try_join_all(each).await?;
+        Ok(sounds.into_iter().collect())
+    }
+
+    /// Converts nothing as long as what this gives is kept.
+    #[cfg(test)]
+    pub fn paused(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = self.converting.clone().acquire_many_owned(AT_ONCE as u32);
+        all.now_or_never()
+            .expect("nothing is converted")
+            .expect("it is open")
     }
 
     /// How many sounds it has, and their bytes.
     pub fn held(&self) -> (usize, usize) {
-        let kept = self.kept.lock();
-        (kept.sounds.len(), kept.bytes)
+        self.memory.lock().held()
     }
 
-    fn file(&self, dir: &Path, prompt: &PromptPath) -> Result<Arc<Audio>, Why> {
-        let path = dir.join(prompt.as_str());
-        let stamp = Stamp::of(&path)?;
-        let key = Key::File(path);
-        if let Some(audio) = self.kept.lock().find(&key, Some(stamp)) {
+    fn one(self: &Arc<Self>, dir: &Path, sound: &Wanted) -> Work {
+        let this = self.clone();
+        match sound {
+            Wanted::File(path) => {
+                let (dir, path) = (dir.to_owned(), dir.join(path.as_str()));
+                let key = Key::File(path.clone());
+                self.work(key.clone(), move || this.file(&dir, &path, key))
+            }
+            Wanted::Tone(of) => {
+                let (key, of) = (Key::Tone(of.clone()), of.clone());
+                self.work(key.clone(), move || {
+                    let known = this.memory.lock().find(&key, None);
+                    Ok(known.unwrap_or_else(|| this.keep(key, None, tone(&of.hz, of.ms))))
+                })
+            }
+            Wanted::Silence(_) | Wanted::Url(_) | Wanted::Tts { .. } => {
+                futures::future::ready(Err(Arc::new(Why::NotYet)))
+                    .boxed()
+                    .shared()
+            }
+        }
+    }
+
+    /// Has a sound made on a thread for what is slow, or joins those who wait for it.
+    fn work(
+        self: &Arc<Self>,
+        key: Key,
+        make: impl FnOnce() -> Result<Arc<Audio>, Why> + Send + 'static,
+    ) -> Work {
+        let mut under_way = self.under_way.lock();
+        if let Some(work) = under_way.get(&key) {
+            return work.clone();
+        }
+        let (this, of) = (self.clone(), key.clone());
+        let task = self.runtime.spawn(async move {
+            let _place = this.converting.acquire().await;
+            let made = tokio::task::spawn_blocking(make).await;
+            this.under_way.lock().remove(&of);
+            made.unwrap_or_else(|error| Err(Why::Broken(error.to_string())))
+        });
+        let work = async {
+            let made = task.await;
+            made.unwrap_or_else(|error| Err(Why::Broken(error.to_string())))
+                .map_err(Arc::new)
+        };
+        let work = work.boxed().shared();
+        under_way.insert(key, work.clone());
+        work
+    }
+
+    fn file(&self, dir: &Path, path: &Path, key: Key) -> Result<Arc<Audio>, Why> {
+        let stamp = Stamp::of(path)?;
+        if let Some(audio) = self.memory.lock().find(&key, Some(stamp)) {
             return Ok(audio);
         }
-        let Key::File(path) = &key else {
-            unreachable!("it was made just now")
-        };
-        let (file, stamp) = read(dir, path)?;
-        let audio = Arc::new(decode(file)?);
-        self.keep(key, Some(stamp), &audio);
-        Ok(audio)
+        let (file, stamp) = file::read(dir, path)?;
+        Ok(self.keep(key, Some(stamp), decode(file)?))
     }
 
-    fn tone(&self, of: &Tone) -> Arc<Audio> {
-        let key = Key::Tone(of.clone());
-        if let Some(audio) = self.kept.lock().find(&key, None) {
-            return audio;
-        }
-        let audio = Arc::new(tone(&of.hz, of.ms));
-        self.keep(key, None, &audio);
+    fn keep(&self, key: Key, stamp: Option<Stamp>, audio: Audio) -> Arc<Audio> {
+        let audio = Arc::new(audio);
+        self.memory.lock().insert(key, stamp, audio.clone());
         audio
     }
-
-    fn keep(&self, key: Key, stamp: Option<Stamp>, audio: &Arc<Audio>) {
-        let mut kept = self.kept.lock();
-        kept.insert(key, stamp, Arc::clone(audio));
-        while kept.bytes > self.most_bytes && kept.drop_oldest() {}
-    }
-}
-
-impl Kept {
-    fn find(&mut self, key: &Key, stamp: Option<Stamp>) -> Option<Arc<Audio>> {
-        self.uses += 1;
-        let sound = self
-            .sounds
-            .get_mut(key)
-            .filter(|sound| sound.stamp == stamp)?;
-        sound.used = self.uses;
-        Some(Arc::clone(&sound.audio))
-    }
-
-    fn insert(&mut self, key: Key, stamp: Option<Stamp>, audio: Arc<Audio>) {
-        self.bytes += audio.size();
-        let used = self.uses;
-        let before = self.sounds.insert(key, Sound { audio, stamp, used });
-        self.bytes -= before.map_or(0, |sound| sound.audio.size());
-    }
-
-    /// False: there is none.
-    fn drop_oldest(&mut self) -> bool {
-        let oldest = self.sounds.iter().min_by_key(|(_, sound)| sound.used);
-        let oldest = oldest.map(|(key, _)| key.clone());
-        let dropped = oldest.and_then(|key| self.sounds.remove(&key));
-        self.bytes -= dropped.as_ref().map_or(0, |sound| sound.audio.size());
-        dropped.is_some()
-    }
-}
-
-impl Stamp {
-    fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self::of_metadata(&std::fs::metadata(path)?))
-    }
-
-    fn of_metadata(metadata: &std::fs::Metadata) -> Self {
-        Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            len: metadata.len(),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-/// Whether there is such a file, and no link leads out of `dir` to it.
-pub fn is_there(dir: &Path, prompt: &PromptPath) -> bool {
-    within(dir, &dir.join(prompt.as_str())).is_ok_and(|real| real.is_file())
-}
-
-/// Where a path from below `dir` leads, which has to be below it too.
-fn within(dir: &Path, path: &Path) -> Result<PathBuf, Why> {
-    let real = path.canonicalize()?;
-    match real.starts_with(dir.canonicalize()?) {
-        true => Ok(real),
-        false => Err(Why::Outside),
-    }
-}
-
-/// A file from below `dir` with the stamp of what was read.
-fn read(dir: &Path, path: &Path) -> Result<(Vec<u8>, Stamp), Why> {
-    let file = File::open(within(dir, path)?)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(Why::NotAFile);
-    }
-    let mut bytes = Vec::new();
-    // One more than is allowed, which is then refused by its size.
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok((bytes, Stamp::of_metadata(&metadata)))
 }
 
 #[cfg(test)]

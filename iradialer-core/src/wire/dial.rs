@@ -80,6 +80,8 @@ pub enum RefusalReason {
     Faulty,
     /// As many calls as the switch may hold, or may set up at once.
     Busy,
+    /// What the call needs was not there in time, a prompt for one; it is still being got.
+    NotReady,
     /// The host has no such trunk, or it is down.
     TrunkUnavailable,
     /// The message itself: unreadable, another version, a value out of range.

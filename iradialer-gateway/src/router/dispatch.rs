@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// The longest a call waits before its next attempt, however often it was refused.
 const MAX_REQUEUE_WAIT: Duration = Duration::from_secs(5);
+/// How long one waits at the least whose switch is still getting what it needs.
+const NOT_READY_WAIT: Duration = Duration::from_millis(500);
 
 /// A call, and where it is to be dialled.
 pub(super) struct Plan {
@@ -191,6 +193,7 @@ async fn refused(
     detail: String,
 ) -> Result<(), TdbError> {
     let (call, attempt) = (assignment.call_uuid, assignment.attempt);
+    let mut wait = Duration::ZERO;
     match reason {
         RefusalReason::BadRequest => return reject(shared, call, attempt, &detail).await,
         // The command came twice, or after a query had fenced it: what became of the attempt is
@@ -200,6 +203,8 @@ async fn refused(
             return Ok(());
         }
         RefusalReason::Busy => shared.switches().busy(switch, shared.steady_ms()),
+        // Neither the switch nor the trunk is to blame: only this call waits, for what it needs.
+        RefusalReason::NotReady => wait = NOT_READY_WAIT,
         RefusalReason::TrunkUnavailable => {
             let now_ms = shared.steady_ms();
             shared
@@ -216,7 +221,9 @@ async fn refused(
         ),
     }
     let said = format!("{} refused it: {reason:?}: {detail}", switch.node);
-    requeue(shared, call, attempt, said).await.map(drop)
+    requeue_after(shared, call, attempt, said, wait.max(requeue_wait(attempt)))
+        .await
+        .map(drop)
 }
 
 /// The switch has the call: `assigned → dialing`. A cancellation asked for meanwhile is passed on.
@@ -240,8 +247,18 @@ pub(super) async fn requeue(
     attempt: u32,
     reason: String,
 ) -> Result<Requeued, TdbError> {
+    requeue_after(shared, call, attempt, reason, requeue_wait(attempt)).await
+}
+
+async fn requeue_after(
+    shared: &Shared,
+    call: CallUuid,
+    attempt: u32,
+    reason: String,
+    wait: Duration,
+) -> Result<Requeued, TdbError> {
     let now_ms = shared.now_ms();
-    let not_before_ms = now_ms + requeue_wait(attempt).as_millis() as u64;
+    let not_before_ms = now_ms + wait.as_millis() as u64;
     let requeued = shared
         .app
         .tdb

@@ -98,6 +98,32 @@ async fn a_busy_switch_is_tried_again_under_the_next_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_not_ready_waits_and_holds_up_no_other() {
+    let bench = Bench::start("").await;
+    let script = [Reaction::Refuse(RefusalReason::NotReady)];
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &script).await;
+    let waits = bench.make_call("reminders", json!({})).await;
+    let asked = std::time::Instant::now();
+    while switch.dialled().is_empty() {
+        assert!(asked.elapsed() < Duration::from_secs(10));
+        sleep(Duration::from_millis(1)).await;
+    }
+    let other = bench.make_call("reminders", json!({})).await;
+    assert_eq!(bench.webhook_until_final(&other).await, COMPLETE);
+    assert_eq!(bench.webhook_until_final(&waits).await, COMPLETE);
+    let dialled = switch.dialled();
+    let of_first = dialled
+        .iter()
+        .filter(|dialled| dialled.command.call_uuid.to_string() == waits);
+    let times: Vec<_> = of_first.map(|dialled| dialled.at).collect();
+    assert_eq!(times.len(), 2);
+    assert!(
+        times[1] - times[0] >= Duration::from_millis(500),
+        "{times:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_switch_takes_what_the_first_refuses() {
     let bench = Bench::start("").await;
     let bus = bench.bus().await;

@@ -96,13 +96,29 @@ impl Engine {
                     self.host.clone(),
                     self.outbox.clone(),
                 );
-                if let Err((call, reply)) = self.dialer.submit(call, reply) {
-                    self.admission.withdraw(call.command.attempt_id);
-                    let refusal = Refusal::new(RefusalReason::Busy, "the dialer's queue is full");
-                    self.refuse(&call.command, refusal, reply);
-                }
+                self.prepare(call, reply);
             }
         }
+    }
+
+    /// Hands an admitted call that is ready over to be dialled.
+    pub(crate) fn to_dialer(&self, call: Arc<Call>, reply: Reply) {
+        if let Err((call, reply)) = self.dialer.submit(call, reply) {
+            let refusal = Refusal::new(RefusalReason::Busy, "the dialer's queue is full");
+            self.turn_away(&call.command, refusal, reply);
+        }
+    }
+
+    /// Refuses an admitted command of which nothing was promised yet.
+    pub(crate) fn turn_away(&self, command: &DialCommand, refusal: Refusal, reply: Reply) {
+        self.admission.withdraw(command.attempt_id);
+        self.refuse(command, refusal, reply);
+    }
+
+    /// As [`Engine::turn_away`], for one that has stepped aside.
+    pub(crate) fn turn_away_waiting(&self, command: &DialCommand, refusal: Refusal, reply: Reply) {
+        self.admission.withdraw_aside(command.attempt_id);
+        self.refuse(command, refusal, reply);
     }
 
     /// Refuses a command that has left no trace yet. A switch that is offered more than it can do refuses

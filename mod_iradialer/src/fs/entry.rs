@@ -6,7 +6,7 @@ use super::{api, config_file};
 use crate::commands;
 use crate::engine::Engine;
 use crate::host::Level;
-use crate::link::Link;
+use crate::link::{self, Link};
 use freeswitch_sys as sys;
 use parking_lot::RwLock;
 use std::ffi::CStr;
@@ -91,19 +91,11 @@ fn start() -> Result<Module, String> {
         log(Level::Error, &format!("a failpoint is armed: {point}"));
     }
     let config = config_file::read().map_err(|errors| errors.to_string())?;
-    let (engine, deliveries) =
-        Engine::start(config, Arc::new(Switch)).map_err(|error| error.to_string())?;
-    match Link::start(engine.clone(), deliveries) {
-        Ok(link) => Ok(Module {
-            engine,
-            link: Arc::new(link),
-        }),
-        Err(error) => {
-            engine.stop();
-            engine.outbox.journal().close();
-            Err(format!("runtime: {error}"))
-        }
-    }
+    let runtime = link::runtime().map_err(|error| format!("runtime: {error}"))?;
+    let (engine, deliveries) = Engine::start(config, Arc::new(Switch), runtime.handle().clone())
+        .map_err(|error| error.to_string())?;
+    let link = Arc::new(Link::start(runtime, engine.clone(), deliveries));
+    Ok(Module { engine, link })
 }
 
 /// # Safety

@@ -1,6 +1,33 @@
 use super::*;
 use crate::audio::{Law, test_support};
+use iradialer_core::value::PromptPath;
 use tempfile::TempDir;
+
+/// Prompts on a runtime of their own.
+struct Bench {
+    prompts: Arc<Prompts>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Bench {
+    fn new(most_bytes: usize) -> Self {
+        let runtime = crate::link::runtime().unwrap();
+        let prompts = Prompts::new(most_bytes, runtime.handle().clone());
+        Bench { prompts, runtime }
+    }
+
+    fn warm(
+        &self,
+        dir: &Path,
+        wanted: impl IntoIterator<Item = Wanted>,
+    ) -> Result<Sounds, PromptError> {
+        self.runtime.block_on(self.prompts.get(dir, wanted))
+    }
+
+    fn held(&self) -> (usize, usize) {
+        self.prompts.held()
+    }
+}
 
 /// A WAV file of µ-law bytes.
 fn wav(bytes: &[u8]) -> Vec<u8> {
@@ -26,7 +53,7 @@ fn bytes_of(sounds: &Sounds, prompt: &Wanted) -> Vec<u8> {
 #[test]
 fn each_prompt_is_read_once_and_shared() {
     let dir = folder(&[("a.wav", &[1; 800]), ("b.wav", &[2; 800])]);
-    let prompts = Prompts::new(1 << 20);
+    let prompts = Bench::new(1 << 20);
     let tone = Wanted::Tone(Tone {
         hz: vec![440],
         ms: 100,
@@ -46,12 +73,16 @@ fn each_prompt_is_read_once_and_shared() {
         assert!(Arc::ptr_eq(&sounds[prompt], &again[prompt]), "{prompt}");
     }
     assert_eq!(prompts.held(), (3, 6 * 800));
+    let at_hand = prompts.prompts.at_hand(dir.path(), wanted.clone());
+    assert_eq!(at_hand, Some(sounds));
+    let more = [wanted[0].clone(), file("c.wav")];
+    assert_eq!(prompts.prompts.at_hand(dir.path(), more), None);
 }
 
 #[test]
 fn another_file_of_the_same_name_is_heard_by_the_next_call() {
     let dir = folder(&[("a.wav", &[1; 800])]);
-    let prompts = Prompts::new(1 << 20);
+    let prompts = Bench::new(1 << 20);
     let before = prompts.warm(dir.path(), [file("a.wav")]).unwrap();
     std::fs::write(dir.path().join("new"), wav(&[3; 800])).unwrap();
     std::fs::rename(dir.path().join("new"), dir.path().join("a.wav")).unwrap();
@@ -68,7 +99,7 @@ fn the_oldest_goes_when_there_is_no_room() {
         ("b.wav", &[2; 800]),
         ("c.wav", &[3; 800]),
     ]);
-    let prompts = Prompts::new(2 * 1_600);
+    let prompts = Bench::new(2 * 1_600);
     let warm = |name| prompts.warm(dir.path(), [file(name)]).unwrap()[&file(name)].clone();
     let a = warm("a.wav");
     let b = warm("b.wav");
@@ -96,10 +127,14 @@ fn what_can_not_be_had_is_named() {
     let whole = wav(&[1; 8_000]);
     std::fs::write(dir.path().join("cut.wav"), &whole[..40]).unwrap();
     std::fs::write(dir.path().join("half.wav"), &whole[..4_000]).unwrap();
-    let big = File::create(dir.path().join("big.wav")).unwrap();
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(dir.path().join("pipe.wav"))
+        .status();
+    assert!(pipe.unwrap().success());
+    let big = std::fs::File::create(dir.path().join("big.wav")).unwrap();
     big.set_len(100 << 20).unwrap();
 
-    let prompts = Prompts::new(1 << 20);
+    let prompts = Bench::new(1 << 20);
     let said = |name| {
         prompts
             .warm(dir.path(), [file(name)])
@@ -121,6 +156,7 @@ fn what_can_not_be_had_is_named() {
         ),
         ("loop.wav", "prompt loop.wav: it can't be read"),
         ("folder.wav", "prompt folder.wav: it is not a file"),
+        ("pipe.wav", "prompt pipe.wav: it is not a file"),
         ("empty.wav", "prompt empty.wav: there is no audio in it"),
         ("text.wav", "prompt text.wav: expected a WAV"),
         ("cut.wav", "prompt cut.wav: expected a WAV"),
@@ -137,4 +173,48 @@ fn what_can_not_be_had_is_named() {
         assert!(!there(name), "{name}");
     }
     assert_eq!(prompts.held().0, 1, "what can't be played is not kept");
+}
+
+#[test]
+fn a_sound_that_many_wait_for_is_made_once() {
+    let dir = folder(&[("a.wav", &[1; 800])]);
+    let prompts = Bench::new(1 << 20);
+    let paused = prompts.prompts.paused();
+    let get = || prompts.prompts.get(dir.path(), [file("a.wav")]);
+    let all = prompts.runtime.block_on(async {
+        let all = futures::future::join_all([get(), get(), get()]);
+        let gone = tokio::time::timeout(std::time::Duration::from_millis(20), get());
+        assert!(gone.await.is_err(), "nothing is converted yet");
+        drop(paused);
+        all.await
+    });
+    let audio =
+        |sounds: &Result<Sounds, PromptError>| sounds.as_ref().unwrap()[&file("a.wav")].clone();
+    assert!(
+        all.iter()
+            .all(|sounds| Arc::ptr_eq(&audio(sounds), &audio(&all[0])))
+    );
+    assert!(prompts.prompts.under_way.lock().is_empty());
+}
+
+#[test]
+fn a_sound_that_nobody_waits_for_any_more_is_made_all_the_same() {
+    let dir = folder(&[("a.wav", &[1; 800])]);
+    let prompts = Bench::new(1 << 20);
+    let paused = prompts.prompts.paused();
+    prompts.runtime.block_on(async {
+        let get = prompts.prompts.get(dir.path(), [file("a.wav")]);
+        let soon = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, get).await.is_err());
+        drop(paused);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while prompts
+            .prompts
+            .at_hand(dir.path(), [file("a.wav")])
+            .is_none()
+        {
+            assert!(std::time::Instant::now() < deadline);
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    });
 }

@@ -77,6 +77,14 @@ fn what_is_no_prompt_says_why() {
     assert_eq!(said(wav(MU_LAW, 1, 8_000, 8, &long)), DecodeError::TooLong);
 }
 
+#[test]
+fn a_header_that_the_library_falls_over_is_damage() {
+    let mut file = wav(PCM, 1, 8_000, 16, &[0; 320]);
+    // As many channels as there can be.
+    file[22..24].fill(0xFF);
+    assert!(decode(file).is_err());
+}
+
 proptest! {
     #[test]
     fn no_file_makes_it_fall_over(

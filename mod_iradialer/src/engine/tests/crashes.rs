@@ -71,7 +71,7 @@ fn what_was_refused_or_fenced_is_so_in_the_next_life_too() {
 #[test]
 fn two_modules_never_share_a_journal() {
     let bench = Bench::new();
-    let error = Engine::start(bench.engine.config(), bench.host.clone())
+    let error = Engine::start(bench.engine.config(), bench.host.clone(), runtime())
         .err()
         .expect("it is locked")
         .to_string();

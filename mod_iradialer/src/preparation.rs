@@ -1,0 +1,156 @@
+//! Between admission and the dialer: a call gets what it needs before its phone rings, so that nothing is
+//! fetched, read or converted while a person listens.
+//!
+//! One that finds everything at hand goes on at once, on the thread it came on. Another one waits here as a
+//! task, and what it lacks is got by whoever keeps it, once for all the calls that want it. It goes on being got
+//! when this call's time is up, for its next try.
+
+use crate::admission::Refusal;
+use crate::call::{Call, facts};
+use crate::engine::{Engine, Reply};
+use iradialer_core::flow::{self, Flow, Severity, Sound};
+use iradialer_core::wire::RefusalReason;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// The most calls that wait at once.
+const MOST_WAITING: usize = 1_000;
+/// What is left of a command's time when its call is ready, ms: to make the channel, and to answer.
+const LEFT_MS: u64 = 500;
+/// The longest that any call waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often one that is ready looks whether there is room to set it up.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Where calls wait for what they need.
+pub struct Preparation {
+    runtime: Handle,
+    room: Arc<Semaphore>,
+    stopping: CancellationToken,
+}
+
+impl Preparation {
+    /// One whose calls wait on `runtime`.
+    pub fn new(runtime: Handle) -> Self {
+        Preparation {
+            runtime,
+            room: Arc::new(Semaphore::new(MOST_WAITING)),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    /// Refuses the calls that wait.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+}
+
+impl Engine {
+    /// Takes an admitted call to the dialer as soon as it has what it needs, or refuses it.
+    pub(crate) fn prepare(&self, call: Arc<Call>, reply: Reply) {
+        match self.at_hand(&call) {
+            Ok(true) => self.to_dialer(call, reply),
+            Ok(false) => self.prepare_later(call, reply),
+            Err(refusal) => self.turn_away(&call.command, refusal, reply),
+        }
+    }
+
+    /// Gives the call what it needs, and says whether that was at hand. Nothing here waits.
+    fn at_hand(&self, call: &Call) -> Result<bool, Refusal> {
+        // A flow that is sent by its name and hash is looked up here, and got in `get_ready`.
+        let Some(flow) = &call.command.flow else {
+            return Ok(true);
+        };
+        check_flow(flow)?;
+        let Some(sounds) = self.prompts.at_hand(&call.prompts_dir, wanted(flow, call)) else {
+            return Ok(false);
+        };
+        call.give_sounds(sounds);
+        Ok(true)
+    }
+
+    /// As [`Engine::at_hand`], for what has to be got first.
+    async fn get_ready(&self, call: &Call) -> Result<(), Refusal> {
+        let Some(flow) = &call.command.flow else {
+            return Ok(());
+        };
+        let sounds = self.prompts.get(&call.prompts_dir, wanted(flow, call));
+        let bad = |error| Refusal::new(RefusalReason::BadRequest, format!("flow: {error}"));
+        call.give_sounds(sounds.await.map_err(bad)?);
+        Ok(())
+    }
+
+    fn prepare_later(&self, call: Arc<Call>, reply: Reply) {
+        let (preparation, attempt) = (&self.preparation, call.command.attempt_id);
+        let Some(engine) = self.me.upgrade() else {
+            return;
+        };
+        let Ok(place) = preparation.room.clone().try_acquire_owned() else {
+            let detail = format!("{MOST_WAITING} calls wait for what they need");
+            let refusal = Refusal::new(RefusalReason::NotReady, detail);
+            return self.turn_away(&call.command, refusal, reply);
+        };
+        // How long it waits says nothing of how much the switch can set up.
+        self.admission.step_aside(attempt);
+        let stopping = preparation.stopping.clone();
+        preparation.runtime.spawn(async move {
+            let wait = engine.time_to_prepare(&call);
+            let ready = async {
+                engine.get_ready(&call).await?;
+                while !engine.admission.step_in(attempt, engine.host.steady_us()) {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Ok(())
+            };
+            let ready = tokio::select! {
+                biased;
+                () = stopping.cancelled() => Err(leaving()),
+                ready = tokio::time::timeout(wait, ready) => ready.unwrap_or_else(|_| Err(too_slow(wait))),
+            };
+            drop(place);
+            match ready {
+                Ok(()) => engine.to_dialer(call, reply),
+                Err(refusal) => engine.turn_away_waiting(&call.command, refusal, reply),
+            }
+        });
+    }
+
+    fn time_to_prepare(&self, call: &Call) -> Duration {
+        let until_ms = call.command.not_after_ms.saturating_sub(LEFT_MS);
+        let left_ms = until_ms.saturating_sub(self.host.now_us() / 1000);
+        Duration::from_millis(left_ms).min(LONGEST_WAIT)
+    }
+}
+
+fn wanted(flow: &Flow, call: &Call) -> BTreeSet<Sound> {
+    flow.sounds_ahead(&facts(&call.command))
+}
+
+fn leaving() -> Refusal {
+    Refusal::new(RefusalReason::Draining, "the module is being unloaded")
+}
+
+fn too_slow(wait: Duration) -> Refusal {
+    let ms = wait.as_millis();
+    let detail = format!("flow: its prompts were not ready within {ms} ms");
+    Refusal::new(RefusalReason::NotReady, detail)
+}
+
+/// A flow with an error, or one that takes what this switch can't do, is refused before the phone rings.
+fn check_flow(flow: &Flow) -> Result<(), Refusal> {
+    let bad = |what: String| Err(Refusal::new(RefusalReason::BadRequest, what));
+    if let Some(error) = flow::check(flow)
+        .into_iter()
+        .find(|finding| finding.severity == Severity::Error)
+    {
+        return bad(format!("flow.{}: {}", error.path, error.message));
+    }
+    match flow.needs().first() {
+        Some(need) => bad(format!("flow: this switch does not {need} yet")),
+        None => Ok(()),
+    }
+}
