@@ -23,6 +23,11 @@ pub fn confirm(cluster: &ClusterName) -> String {
     format!("{cluster}.collector.confirm")
 }
 
+/// Where a switch asks the routers, a queue group of this name, for a flow.
+pub fn flow(cluster: &ClusterName) -> String {
+    format!("{cluster}.router.flow")
+}
+
 /// Where the published `request_*` messages of a switch go.
 pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
     format!("{cluster}.dialer.{node}.request")

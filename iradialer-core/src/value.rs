@@ -1,12 +1,14 @@
 //! Validated values: each is checked by allow-list when it is made, and can't be made otherwise.
 
 mod channel_var;
+mod flow_hash;
 mod name;
 mod number;
 mod prompt_path;
 
 pub use channel_var::{ChannelVars, MAX_CHANNEL_VARS, MAX_VALUE_LEN};
-pub use name::{CampaignName, ClusterName, NodeId, RegionName, TenantId, TrunkName};
+pub use flow_hash::FlowHash;
+pub use name::{CampaignName, ClusterName, FlowName, NodeId, RegionName, TenantId, TrunkName};
 pub use number::{CallerNumber, DialNumber};
 pub use prompt_path::PromptPath;
 

@@ -3,11 +3,13 @@
 
 mod dial;
 mod event;
+mod flow;
 mod heartbeat;
 mod reconcile;
 
 pub use dial::{AttemptFate, DialCommand, DialReply, Query, QueryReply, RefusalReason};
 pub use event::{DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, SwitchEvent};
+pub use flow::{CallFlow, FlowOf, FlowQuery, FlowRef, FlowReply, GivenFacts, MOST_OTHERS};
 pub use heartbeat::{Heartbeat, SwitchState};
 pub use reconcile::{
     ConfirmQuery, ConfirmReply, EndedAttempt, HeldAttempt, HeldQuery, HeldReply, MOST_ATTEMPTS,

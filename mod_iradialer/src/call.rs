@@ -358,6 +358,12 @@ impl Reporter for Told<'_> {
                 valid,
                 tries,
             },
+            Report::OptedOut { node, scope } => EventBody::OptedOut {
+                node,
+                scope,
+                number: self.0.command.to_number.as_str().to_owned(),
+            },
+            Report::WentTo { node, flow } => EventBody::WentTo { node, flow },
             // A prompt that could not be made out of its template, a value that could not be said: the
             // first is told in the last event.
             Report::Failed { node, what } => {
@@ -365,11 +371,9 @@ impl Reporter for Told<'_> {
                 return;
             }
             // A flow that needs these is refused before it is dialled.
-            Report::Recorded { .. }
-            | Report::Requested { .. }
-            | Report::Transferred { .. }
-            | Report::OptedOut { .. }
-            | Report::WentTo { .. } => return,
+            Report::Recorded { .. } | Report::Requested { .. } | Report::Transferred { .. } => {
+                return;
+            }
         };
         self.0.emit(&mut progress, body);
     }

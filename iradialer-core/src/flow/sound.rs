@@ -164,6 +164,26 @@ impl Flow {
         sounds
     }
 
+    /// The names of the flows that its `goto`s lead to, its own among them where one does.
+    pub fn gotos(&self) -> BTreeSet<&str> {
+        self.goto_nodes().map(|(_, to)| to).collect()
+    }
+
+    /// The first node whose `goto` leads to that flow.
+    pub fn goto_node(&self, to: &str) -> Option<&str> {
+        let mut nodes = self.goto_nodes();
+        nodes.find(|(_, flow)| *flow == to).map(|(node, _)| node)
+    }
+
+    fn goto_nodes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.nodes
+            .iter()
+            .filter_map(|(name, node)| match &node.step {
+                Step::Goto(goto) => Some((name.as_str(), goto.flow.as_str())),
+                _ => None,
+            })
+    }
+
     /// What a switch must be able to do to run the flow, beyond playing files, silence and tones and hearing
     /// keys.
     pub fn needs(&self) -> BTreeSet<Need> {
@@ -181,7 +201,6 @@ impl Flow {
                 Step::Record(_) => drop(needs.insert(Need::Record)),
                 Step::Request(_) => drop(needs.insert(Need::Request)),
                 Step::Transfer(_) => drop(needs.insert(Need::Transfer)),
-                Step::Dnc(_) => drop(needs.insert(Need::OptOut)),
                 Step::Goto(_) => drop(needs.insert(Need::OtherFlows)),
                 _ => {}
             }
@@ -203,8 +222,6 @@ pub enum Need {
     Request,
     /// Connect the call with another number.
     Transfer,
-    /// Put a number on the do-not-call list.
-    OptOut,
     /// Go on in another flow.
     OtherFlows,
 }
@@ -218,7 +235,6 @@ impl fmt::Display for Need {
             Need::Record => "record (step record)",
             Need::Request => "ask applications (step request)",
             Need::Transfer => "transfer calls (step transfer)",
-            Need::OptOut => "keep a do-not-call list (step dnc)",
             Need::OtherFlows => "go on in other flows (step goto)",
         })
     }

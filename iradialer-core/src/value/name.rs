@@ -40,6 +40,10 @@ name_type!(
     CampaignName, "campaign_name", 60
 );
 name_type!(
+    /// A flow.
+    FlowName, "flow", 64
+);
+name_type!(
     /// A trunk: the name of a FreeSWITCH gateway.
     TrunkName, "trunk", 60
 );

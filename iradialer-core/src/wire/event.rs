@@ -1,6 +1,7 @@
 //! What a switch reports of an attempt.
 
 use crate::call::EndedBy;
+use crate::flow::DncScope;
 use crate::value::{CallUuid, NodeId, TenantId, TrunkName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -105,6 +106,22 @@ pub enum EventBody {
         /// How many times it was asked, from 1.
         tries: u32,
     },
+    /// The person wants no more calls.
+    OptedOut {
+        /// The node of the flow.
+        node: String,
+        /// Whose calls.
+        scope: DncScope,
+        /// The person's number.
+        number: String,
+    },
+    /// The flow went on in another one.
+    WentTo {
+        /// The node that led there.
+        node: String,
+        /// The other flow.
+        flow: String,
+    },
     /// The attempt ended: the last event of it.
     Hangup(Hangup),
 }
@@ -120,6 +137,8 @@ impl EventBody {
             EventBody::PlayDone { .. } => "play_done",
             EventBody::PlayStopped { .. } => "play_stopped",
             EventBody::DtmfCollected { .. } => "dtmf_collected",
+            EventBody::OptedOut { .. } => "opted_out",
+            EventBody::WentTo { .. } => "went_to",
             EventBody::Hangup(_) => "hangup",
         }
     }

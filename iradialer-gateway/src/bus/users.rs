@@ -60,6 +60,7 @@ fn switch_block(cluster: &ClusterName, node: &NodeId, password: &str) -> String 
         format!("{cluster}.events.{node}.>"),
         heartbeat.clone(),
         subject::confirm(cluster),
+        subject::flow(cluster),
     ]);
     let subscribe = list(&[
         format!("{cluster}.dialer.{node}.>"),

@@ -1,5 +1,6 @@
 //! Checks the document and makes a [`Config`] of it. Every mistake is noted, then all are told.
 
+use super::dids;
 use super::file::{self, Document};
 use super::flows;
 use super::load::Sources;
@@ -11,15 +12,13 @@ use super::{
     TlsFiles, Trunk, WebConfig, WebhookConfig, webhook_secret,
 };
 use crate::tdb::DatabaseUrl;
-use iradialer_core::flow::Flow;
 use iradialer_core::value::{
-    CallerNumber, CampaignName, ClusterName, RegionName, TenantId, TrunkName,
+    CallerNumber, CampaignName, ClusterName, FlowName, RegionName, TenantId, TrunkName,
 };
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes a checked configuration of the document, or names every mistake in it.
@@ -40,7 +39,8 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
     let flows = flows::read(&document.flows.dir, &mut mistakes);
     let nodes = nodes::check(&document.nodes, &mut mistakes);
     let trunks = trunks(&document.trunks, &mut mistakes);
-    let campaigns = campaigns(&document.campaigns, &trunks, &flows, &mut mistakes);
+    let campaigns = campaigns(&document.campaigns, &trunks, &mut mistakes);
+    let dids = dids::check(&document.dids, &campaigns, &mut mistakes);
     match (cluster, web, database, router) {
         (Some(cluster), Some(web), Some(database), Some(router)) if mistakes.is_empty() => {
             Ok(Config {
@@ -58,6 +58,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
                 trunks,
                 campaigns,
                 flows,
+                dids,
             })
         }
         _ => Err(mistakes.into_vec()),
@@ -282,14 +283,13 @@ fn trunks(trunks: &[file::Trunk], mistakes: &mut Mistakes) -> BTreeMap<TrunkName
 fn campaigns(
     campaigns: &[file::Campaign],
     trunks: &BTreeMap<TrunkName, Trunk>,
-    flows: &BTreeMap<String, Arc<Flow>>,
     mistakes: &mut Mistakes,
 ) -> BTreeMap<(TenantId, CampaignName), Campaign> {
     let mut checked = BTreeMap::new();
     let mut used = regions::TrunksUsed::default();
     for (index, written) in campaigns.iter().enumerate() {
         let base = format!("campaigns[{index}]");
-        let Some(campaign) = campaign(&base, written, trunks, flows, mistakes) else {
+        let Some(campaign) = campaign(&base, written, trunks, mistakes) else {
             continue;
         };
         used.by(&base, &campaign, mistakes);
@@ -306,7 +306,6 @@ fn campaign(
     base: &str,
     written: &file::Campaign,
     trunks: &BTreeMap<TrunkName, Trunk>,
-    flows: &BTreeMap<String, Arc<Flow>>,
     mistakes: &mut Mistakes,
 ) -> Option<Campaign> {
     let key = |name: &str| format!("{base}.{name}");
@@ -330,14 +329,11 @@ fn campaign(
             ),
         }
     }
-    let flow = flows.get(&written.flow).cloned();
-    if flow.is_none() && !written.flow.is_empty() {
-        mistakes.refuse(
-            &key("flow"),
-            "the name of a flow in flows.dir",
-            &written.flow,
-        );
-    }
+    // Whether there is such a flow is seen when a call is accepted: the tenant may store it later.
+    let flow = match written.flow.as_str() {
+        "" => None,
+        name => mistakes.take(FlowName::parse(&key("flow"), name)),
+    };
     let event_url = Some(written.event_url.as_str()).filter(|url| !url.is_empty());
     if let Some(url) = event_url {
         mistakes.take(crate::web::check_event_url(&key("event_url"), url));

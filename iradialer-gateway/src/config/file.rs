@@ -20,6 +20,8 @@ pub(super) struct Document {
     pub trunks: Vec<Trunk>,
     #[serde(default)]
     pub campaigns: Vec<Campaign>,
+    #[serde(default)]
+    pub dids: Vec<Did>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +128,16 @@ pub(super) struct Campaign {
     pub hours: String,
     #[serde(default = "default_timezone")]
     pub timezone: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Did {
+    pub number: String,
+    pub tenant_id: String,
+    pub campaign: String,
+    #[serde(default)]
+    pub flow: String,
 }
 
 fn default_max_calls() -> i64 {

@@ -1,13 +1,24 @@
 //! The flows of `flows.dir`, each read and checked at start.
 
 use super::mistake::Mistakes;
+use crate::tdb::FlowDocument;
 use iradialer_core::flow::{self, Flow};
+use iradialer_core::value::FlowHash;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A flow of the cluster's own: calls of every tenant may name it.
+#[derive(Debug, Clone)]
+pub struct OwnFlow {
+    /// The flow.
+    pub flow: Arc<Flow>,
+    /// Its document.
+    pub document: FlowDocument,
+}
+
 /// Reads every `*.json` of the folder. A flow is known by the `name` in it.
-pub(super) fn read(dir: &str, mistakes: &mut Mistakes) -> BTreeMap<String, Arc<Flow>> {
+pub(super) fn read(dir: &str, mistakes: &mut Mistakes) -> BTreeMap<String, OwnFlow> {
     let mut flows = BTreeMap::new();
     if dir.is_empty() {
         return flows;
@@ -37,10 +48,14 @@ pub(super) fn read(dir: &str, mistakes: &mut Mistakes) -> BTreeMap<String, Arc<F
                 for warning in warnings {
                     tracing::warn!(flow = flow.name, "{shown}: {warning}");
                 }
-                if let Some(twice) = flows.insert(flow.name.clone(), Arc::new(flow)) {
+                let own = OwnFlow {
+                    document: document(&text),
+                    flow: Arc::new(flow),
+                };
+                if let Some(twice) = flows.insert(own.flow.name.clone(), own) {
                     mistakes.note(format_args!(
                         "flows.dir: {shown}: expected a name of its own, got \"{}\" again",
-                        twice.name
+                        twice.flow.name
                     ));
                 }
             }
@@ -52,6 +67,16 @@ pub(super) fn read(dir: &str, mistakes: &mut Mistakes) -> BTreeMap<String, Arc<F
         }
     }
     flows
+}
+
+/// Of a text that was read as a flow before.
+fn document(text: &[u8]) -> FlowDocument {
+    let value: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
+    let canonical = FlowHash::canonical(&value);
+    FlowDocument {
+        hash: FlowHash::of(&canonical),
+        text: canonical.into(),
+    }
 }
 
 fn json_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {

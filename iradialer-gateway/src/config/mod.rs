@@ -3,6 +3,7 @@
 
 mod address;
 mod check;
+mod dids;
 mod file;
 mod flows;
 mod hours;
@@ -14,6 +15,8 @@ mod secret;
 pub mod webhook_secret;
 
 pub use address::AddressRange;
+pub use dids::Did;
+pub use flows::OwnFlow;
 pub use hours::Hours;
 pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
@@ -22,16 +25,14 @@ pub use regions::DEFAULT as DEFAULT_REGION;
 pub use secret::Secret;
 
 use crate::tdb::DatabaseUrl;
-use iradialer_core::flow::Flow;
 use iradialer_core::value::{
-    CallerNumber, CampaignName, ClusterName, RegionName, TenantId, TrunkName,
+    CallerNumber, CampaignName, ClusterName, DialNumber, FlowName, RegionName, TenantId, TrunkName,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The checked configuration of one gateway process.
@@ -64,13 +65,20 @@ pub struct Config {
     /// The campaigns by tenant and name.
     pub campaigns: BTreeMap<(TenantId, CampaignName), Campaign>,
     /// The flows of `flows.dir` by name, each checked.
-    pub flows: BTreeMap<String, Arc<Flow>>,
+    pub flows: BTreeMap<String, OwnFlow>,
+    /// Whose the numbers are that are called; by their digits, as [`Config::did`] finds them.
+    pub dids: BTreeMap<String, Did>,
 }
 
 impl Config {
     /// The campaign of that name, if the tenant has one.
     pub fn campaign(&self, tenant: &TenantId, name: &CampaignName) -> Option<&Campaign> {
         self.campaigns.get(&(tenant.clone(), name.clone()))
+    }
+
+    /// Whose that number is, with or without its `+`.
+    pub fn did(&self, number: &DialNumber) -> Option<&Did> {
+        self.dids.get(number.as_str().trim_start_matches('+'))
     }
 }
 
@@ -203,8 +211,8 @@ pub struct Campaign {
     pub from_number: CallerNumber,
     /// The webhook where the request gives none.
     pub event_url: Option<String>,
-    /// The flow where the request gives none; it is in [`Config::flows`].
-    pub flow: Option<Arc<Flow>>,
+    /// The flow where the request gives none: one that the tenant has stored, or of [`Config::flows`].
+    pub flow: Option<FlowName>,
     /// Calls at once.
     pub max_calls: u32,
     /// When it may call.

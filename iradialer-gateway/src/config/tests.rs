@@ -1,6 +1,7 @@
 //! Configurations right and wrong.
 
 use super::*;
+use iradialer_core::value::DialNumber;
 use std::collections::BTreeMap;
 
 struct Setting {
@@ -114,12 +115,20 @@ fn every_mistake_is_named_by_its_key() {
             "campaigns[0].tenant_id:",
         ),
         (
-            "[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nhours = \"9-5\"\ntimezone = \"Mars\"\nflow = \"x\"",
+            "[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nhours = \"9-5\"\ntimezone = \"Mars\"\nflow = \"x y\"",
             "campaigns[0].flow:",
         ),
         (
             "[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nevent_url = \"x\"",
             "campaigns[0].event_url:",
+        ),
+        (
+            "[[dids]]\nnumber = \"12\"\ntenant_id = \"a\"\ncampaign = \"r\"",
+            "dids[0].number:",
+        ),
+        (
+            "[[dids]]\nnumber = \"+15005550100\"\ntenant_id = \"a\"\ncampaign = \"r\"",
+            "dids[0].campaign:",
         ),
         ("speed = 9", "speed"),
         ("[web", "TOML parse error"),
@@ -212,7 +221,12 @@ fn the_commented_examples_of_the_default_file_are_right() {
         .map(|line| format!("{line}\n"))
         .collect();
     let config = file(&uncommented).unwrap();
-    assert_eq!((config.trunks.len(), config.campaigns.len()), (1, 1));
+    let counts = (
+        config.trunks.len(),
+        config.campaigns.len(),
+        config.dids.len(),
+    );
+    assert_eq!(counts, (1, 1, 1));
 }
 
 #[test]
@@ -272,4 +286,30 @@ fn a_dial_command_is_good_for_no_longer_than_the_hours() {
         pause.open_until(before, before + 60_000, None),
         before + 999
     );
+}
+
+#[test]
+fn a_number_has_its_flow_or_its_campaigns() {
+    let campaigns = "[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nflow = \"hello\"
+        [[campaigns]]\nname = \"s\"\ntenant_id = \"a\"\ntrunks = []\n";
+    let did = |number: &str, campaign: &str, flow: &str| {
+        format!(
+            "[[dids]]\nnumber = \"{number}\"\ntenant_id = \"a\"\ncampaign = \"{campaign}\"\nflow = \"{flow}\"\n"
+        )
+    };
+    let own = did("+15005550100", "r", "other") + &did("15005550101", "r", "");
+    let config = file(&format!("{campaigns}{own}")).unwrap();
+    for (number, flow) in [
+        ("15005550100", "other"),
+        ("+15005550100", "other"),
+        ("+15005550101", "hello"),
+    ] {
+        let number = DialNumber::parse("number", number).unwrap();
+        assert_eq!(config.did(&number).unwrap().flow.as_str(), flow);
+    }
+    let bad = did("+1500555", "s", "") + &did("+15005551", "r", "") + &did("15005551", "r", "");
+    let error = file(&format!("{campaigns}{bad}")).unwrap_err();
+    assert_eq!(error.mistakes.len(), 2, "{error}");
+    assert!(error.mistakes[0].starts_with("dids[0].flow:"), "{error}");
+    assert!(error.mistakes[1].starts_with("dids[2].number:"), "{error}");
 }

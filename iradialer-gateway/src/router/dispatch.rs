@@ -5,7 +5,7 @@ use super::reconcile::begin_to_settle;
 use super::shared::{Holder, Shared};
 use super::switches::Chosen;
 use crate::clock::Moment;
-use crate::tdb::{Assignment, GatewayEnd, QueuedCall, Requeued, TdbError};
+use crate::tdb::{Assigned, Assignment, GatewayEnd, QueuedCall, Requeued, TdbError};
 use async_nats::RequestErrorKind;
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, NodeId};
@@ -86,9 +86,18 @@ async fn assign_and_send(
         .app
         .tdb
         .assign(region.as_str(), assignment.clone(), now_ms);
-    if !assigned.await? {
-        shared.paces().not_sent((call, attempt));
-        return Ok(());
+    match assigned.await? {
+        Assigned::Yes => {}
+        Assigned::No => {
+            shared.paces().not_sent((call, attempt));
+            return Ok(());
+        }
+        Assigned::DoNotCall => {
+            tracing::info!(%call, "a call ends: its number is on the do-not-call list");
+            shared.paces().not_sent((call, attempt));
+            shared.app.wake.dispatcher.notify_one();
+            return Ok(());
+        }
     }
     iradialer_core::failpoint::hit("router.assign.after");
     shared.note_assigned(assignment.call_uuid);

@@ -9,6 +9,7 @@
 
 mod collected;
 mod dispatch;
+mod flows;
 mod heartbeats;
 mod lease;
 mod pace;
@@ -63,6 +64,7 @@ pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) 
     let (keeper, lease) = lease::Keeper::new(Arc::clone(&shared));
     shared.tasks.spawn(keeper.run());
     shared.tasks.spawn(heartbeats::listen(Arc::clone(&shared)));
+    shared.tasks.spawn(flows::serve(Arc::clone(&shared)));
 
     Router::new(Arc::clone(&shared), lease).run().await;
     shared.tasks.close();

@@ -28,6 +28,11 @@ const KEYS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// enough that nobody waits for it.
 const KEYS_A_LOOK: u32 = 1_000;
 
+/// How long a flow's document is kept that only a call may name: longer than any call is queued, 100 days.
+const DOCUMENTS_KEPT_MS: u64 = 100 * 24 * 3_600_000;
+/// How many of the older ones are forgotten at each look.
+const DOCUMENTS_A_LOOK: u32 = 100;
+
 /// When open attempts were last looked over. Times are ms by the steady clock.
 #[derive(Default)]
 pub(super) struct Sweeper {
@@ -79,6 +84,10 @@ impl Sweeper {
         }
         let before_ms = wall_ms.saturating_sub(KEYS_KEPT_MS);
         let forgotten = shared.app.tdb.forget_keys(before_ms, KEYS_A_LOOK);
+        forgotten.await?;
+        let before_ms = wall_ms.saturating_sub(DOCUMENTS_KEPT_MS);
+        let tdb = &shared.app.tdb;
+        let forgotten = tdb.forget_documents(before_ms, DOCUMENTS_A_LOOK);
         forgotten.await.map(drop)
     }
 

@@ -3,7 +3,9 @@
 pub(super) mod record;
 
 use super::call::uuid;
+use super::do_not_call::{DoNotCall, of_queued};
 use super::ending::{GatewayEnd, end_from};
+use super::explain::note;
 use super::row::{get, json, number, optional_number, parsed, sql_ms};
 use super::trunk::{forget_probe, may_probe, note_probe};
 use super::{Connection, Lead, Row, Tdb, TdbError};
@@ -56,6 +58,25 @@ pub struct OpenAttempt {
     pub cancel_requested: bool,
 }
 
+/// What became of an assignment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assigned {
+    /// The call is the switch's, and that is on the disk.
+    Yes,
+    /// Someone else moved the call, its time or our lease is over (this process may have stood still since it
+    /// picked the call), or it was to be the probe of a trunk that another call probes already.
+    No,
+    /// Its number is on the do-not-call list: it has ended.
+    DoNotCall,
+}
+
+impl Assigned {
+    /// Whether the dial command may be sent.
+    pub fn is_yes(self) -> bool {
+        self == Assigned::Yes
+    }
+}
+
 /// What became of a try that was taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requeued {
@@ -69,16 +90,14 @@ pub enum Requeued {
 
 impl Tdb {
     /// `queued → assigned`, if the call is still queued at that attempt, may be dialled now, and the
-    /// lease of `region` is still the one of the assignment's epoch and not given up. False: someone else moved the call,
-    /// its time or our lease is over (this process may have stood still since it picked the call), or it
-    /// was to be the probe of a trunk that another call probes already.
-    /// On return it is on the disk, and the dial command may be sent.
+    /// lease of `region` is still the one of the assignment's epoch and not given up. A call whose number is on
+    /// the do-not-call list ends instead.
     pub async fn assign(
         &self,
         region: &str,
         assignment: Assignment,
         now_ms: u64,
-    ) -> Result<bool, TdbError> {
+    ) -> Result<Assigned, TdbError> {
         let region = region.to_owned();
         self.writer
             .write(move |connection| {
@@ -179,10 +198,14 @@ async fn assign(
     region: &str,
     assignment: &Assignment,
     now_ms: u64,
-) -> Result<bool, TdbError> {
+) -> Result<Assigned, TdbError> {
     let trunk = &assignment.trunk;
     if assignment.probe && !may_probe(connection, trunk, now_ms).await? {
-        return Ok(false);
+        return Ok(Assigned::No);
+    }
+    let (call, attempt) = (assignment.call_uuid, assignment.attempt);
+    if let Some(listed) = of_queued(connection, call, attempt).await? {
+        return do_not_call(connection, region, assignment, &listed, now_ms).await;
     }
     let updated = sqlx::query(
         "UPDATE calls SET state = 'assigned', attempt_id = $3, trunk = $4, node_id = $5,
@@ -206,13 +229,40 @@ async fn assign(
     .execute(&mut *connection)
     .await?;
     if updated.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(Assigned::No);
     }
     record::insert(connection, assignment, now_ms).await?;
     if assignment.probe {
         note_probe(connection, trunk, now_ms).await?;
     }
-    Ok(true)
+    Ok(Assigned::Yes)
+}
+
+/// Ends a queued call whose number is on the do-not-call list, if our lease is not over.
+async fn do_not_call(
+    connection: &mut Connection,
+    region: &str,
+    assignment: &Assignment,
+    listed: &DoNotCall,
+    now_ms: u64,
+) -> Result<Assigned, TdbError> {
+    let leads = sqlx::query(
+        "SELECT epoch FROM router_leases WHERE region = $1 AND epoch = $2 AND expires_ms > 0",
+    )
+    .bind(region)
+    .bind(sql_ms(assignment.epoch))
+    .fetch_optional(&mut *connection)
+    .await?;
+    if leads.is_none() {
+        return Ok(Assigned::No);
+    }
+    let (call, attempt) = (assignment.call_uuid, assignment.attempt);
+    let facts = listed.facts();
+    note(connection, call, attempt, "do_not_call", &facts, now_ms).await?;
+    let (from, end) = ([CallState::Queued], GatewayEnd::DoNotCall);
+    let reason = "the number is on the do-not-call list";
+    end_from(connection, call, Some(attempt), &from, end, reason, now_ms).await?;
+    Ok(Assigned::DoNotCall)
 }
 
 async fn mark_dialing(

@@ -20,6 +20,8 @@ pub enum GatewayEnd {
     Unknown,
     /// No switch will ever take it: the message itself was refused.
     Rejected,
+    /// Its number came on the do-not-call list before it was dialled.
+    DoNotCall,
 }
 
 impl GatewayEnd {
@@ -30,6 +32,7 @@ impl GatewayEnd {
             GatewayEnd::Expired => CallState::Expired,
             GatewayEnd::Unknown => CallState::Unknown,
             GatewayEnd::Rejected => CallState::Failed,
+            GatewayEnd::DoNotCall => CallState::Rejected,
         }
     }
 
@@ -39,7 +42,7 @@ impl GatewayEnd {
             GatewayEnd::Canceled => "canceled",
             GatewayEnd::Expired => "expired",
             GatewayEnd::Unknown => "unknown",
-            GatewayEnd::Rejected => "rejected",
+            GatewayEnd::Rejected | GatewayEnd::DoNotCall => "rejected",
         }
     }
 }

@@ -6,6 +6,7 @@ pub(super) use store::{NewEvent, store};
 
 use super::attempt::record::{AttemptOutcome, set_outcome};
 use super::call::uuid;
+use super::do_not_call::opt_out;
 use super::failover::{TrunksOf, queue_again, try_again_from};
 use super::redial::may_redial;
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
@@ -146,6 +147,10 @@ async fn apply(
         return Ok(Applied::Early { expected: last + 1 });
     }
 
+    if let EventBody::OptedOut { scope, number, .. } = &event.body {
+        opt_out(connection, event.call_uuid, number, *scope, event.at_ms).await?;
+    }
+
     // An event of a try that was given up tells what happened, and no longer moves the call.
     let current = event.attempt == call.attempt;
     let next = next_state(&event.body).filter(|next| current && call.state.may_become(*next));
@@ -237,7 +242,9 @@ fn next_state(body: &EventBody) -> Option<CallState> {
         EventBody::Dtmf { .. }
         | EventBody::PlayDone { .. }
         | EventBody::PlayStopped { .. }
-        | EventBody::DtmfCollected { .. } => None,
+        | EventBody::DtmfCollected { .. }
+        | EventBody::OptedOut { .. }
+        | EventBody::WentTo { .. } => None,
         EventBody::Hangup(hangup) => Some(final_state(Ending {
             answered: hangup.answered,
             by: hangup.by,

@@ -11,11 +11,13 @@ mod attempt;
 mod call;
 mod confirm;
 mod delivery;
+mod do_not_call;
 mod ending;
 mod error;
 mod event;
 mod explain;
 mod failover;
+mod flow;
 mod kind;
 mod late;
 mod lead;
@@ -35,14 +37,16 @@ mod writer;
 
 pub use accept::{Accepted, NewCall};
 pub use address::DatabaseUrl;
-pub use attempt::{Assignment, OpenAttempt, Requeued};
+pub use attempt::{Assigned, Assignment, OpenAttempt, Requeued};
 pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
 pub use delivery::{Delivery, DueOrigin, Tried};
+pub use do_not_call::DoNotCall;
 pub use ending::{CancelOutcome, GatewayEnd};
 pub use error::TdbError;
 pub use event::{Applied, CallEvent, OutOfOrder};
 pub use explain::{AttemptRecord, Decision, SwitchView};
 pub use failover::TrunksOf;
+pub use flow::{FlowDocument, StoredFlow};
 pub use lead::Lead;
 pub use lease::Lease;
 pub use open::{Adopted, Holding};
@@ -181,6 +185,7 @@ fn migrator() -> Migrator {
             include_str!("../../migrations/0004_decisions.sql"),
         ),
         ("retry", include_str!("../../migrations/0005_retry.sql")),
+        ("flows", include_str!("../../migrations/0006_flows.sql")),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         let kind = MigrationType::Simple;

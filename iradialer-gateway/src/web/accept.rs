@@ -60,6 +60,11 @@ pub(super) async fn makecall(
     let flow = flow(&state, campaign, asked.ivr.as_ref())?;
     check_address(&state, &asked)?;
     check_campaign(campaign, &asked, now_ms)?;
+    let (tenant, name) = (&caller.tenant_id, &asked.campaign_name);
+    let listed = state.app.tdb.do_not_call(tenant, name, &asked.to_number);
+    if let Some(listed) = listed.await? {
+        return Err(ApiError::DoNotCall(listed.scope));
+    }
     let queued = state.queue.length(&state.app).await?;
     if queued >= config.queue.refuse_above {
         return Err(ApiError::QueueFull);
@@ -149,13 +154,16 @@ fn flow(
     match ivr {
         Some(Ivr::Document(flow)) => Ok(Some(flow.as_ref().clone())),
         Some(Ivr::Named(name)) => match state.app.config.flows.get(name) {
-            Some(flow) => Ok(Some(flow.as_ref().clone())),
+            Some(own) => Ok(Some(own.flow.as_ref().clone())),
             None => {
                 let expected = "the name of a flow of this cluster, or a flow";
                 Err(FieldError::new("ivr", expected, name).into())
             }
         },
-        None => Ok(campaign.flow.as_deref().cloned()),
+        None => Ok(campaign.flow.as_ref().and_then(|name| {
+            let own = state.app.config.flows.get(name.as_str());
+            own.map(|own| own.flow.as_ref().clone())
+        })),
     }
 }
 

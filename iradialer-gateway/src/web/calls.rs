@@ -102,7 +102,7 @@ fn filter(query: &str) -> Result<CallFilter, ApiError> {
 }
 
 /// The parameters of a query, each at most once.
-fn query_fields(query: &str) -> Result<Fields, ApiError> {
+pub(super) fn query_fields(query: &str) -> Result<Fields, ApiError> {
     let mut members = Map::new();
     for (name, value) in reqwest::Url::options()
         .parse(&format!("http://query/?{query}"))
@@ -120,7 +120,7 @@ fn query_fields(query: &str) -> Result<Fields, ApiError> {
     Ok(Fields::new(members))
 }
 
-fn whole(fields: &mut Fields, name: &str, least: u32, most: u32, default: u32) -> u32 {
+pub(super) fn whole(fields: &mut Fields, name: &str, least: u32, most: u32, default: u32) -> u32 {
     fields
         .parsed(name, |field, text| {
             let number = text.parse().ok().filter(|n| (least..=most).contains(n));
@@ -130,7 +130,7 @@ fn whole(fields: &mut Fields, name: &str, least: u32, most: u32, default: u32) -
         .unwrap_or(default)
 }
 
-fn in_query(mistakes: Vec<FieldError>) -> ApiError {
+pub(super) fn in_query(mistakes: Vec<FieldError>) -> ApiError {
     let within = mistakes.into_iter().map(|mistake| mistake.within("query"));
     ApiError::BadFields(within.collect())
 }

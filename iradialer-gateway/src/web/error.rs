@@ -1,8 +1,10 @@
 //! What a request can be refused for, and the one place that makes an HTTP answer of it.
 
+use super::flows::show_findings;
 use crate::tdb::TdbError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use iradialer_core::flow::{DncScope, Finding};
 use iradialer_core::value::FieldError;
 use serde_json::{Map, Value, json};
 
@@ -40,6 +42,12 @@ pub(super) enum ApiError {
     QueueFull,
     /// The tenant has no such call.
     UnknownCall(String),
+    /// The tenant has no such flow, or not that version of it.
+    UnknownFlow(String, Option<u32>),
+    /// What is wrong with a flow; at least one error.
+    BadFlow(Vec<Finding>),
+    /// The number is on the do-not-call list, of the tenant or of the campaign.
+    DoNotCall(DncScope),
     /// There is no such trunk among those the tenant uses.
     UnknownTrunk(String),
     /// The switch did not take the request; it may be repeated.
@@ -99,6 +107,9 @@ impl IntoResponse for ApiError {
         if !self.mistakes().is_empty() {
             let detail: Vec<Value> = self.mistakes().iter().map(detail).collect();
             body.insert("detail".to_owned(), Value::from(detail));
+        }
+        if let ApiError::BadFlow(findings) = &self {
+            body.insert("findings".to_owned(), show_findings(findings));
         }
         if matches!(self, ApiError::QueueFull) {
             body.insert("slowdown".to_owned(), Value::from(true));
@@ -251,6 +262,31 @@ impl ApiError {
                     RETRY_AFTER_S,
                     told(S::TOO_MANY_REQUESTS, "queue_full", message),
                 )
+            }
+            ApiError::UnknownFlow(name, version) => {
+                let message = match version {
+                    None => format!("There is no flow \"{name}\""),
+                    Some(version) => format!("There is no version {version} of a flow \"{name}\""),
+                };
+                of("name", told(S::NOT_FOUND, "unknown_flow", message))
+            }
+            ApiError::BadFlow(findings) => {
+                let first = findings.iter().find(|finding| finding.is_error());
+                let message = first.map_or_else(|| "Bad flow".to_owned(), ToString::to_string);
+                let told = told(S::UNPROCESSABLE_ENTITY, "invalid_flow", message);
+                Told {
+                    field: first.map(|first| first.path.clone()),
+                    ..told
+                }
+            }
+            ApiError::DoNotCall(scope) => {
+                let message = match scope {
+                    DncScope::Tenant => "This number is on the do-not-call list".to_owned(),
+                    DncScope::Campaign => {
+                        "This number is on the do-not-call list of this campaign".to_owned()
+                    }
+                };
+                of("to_number", told(S::FORBIDDEN, "do_not_call", message))
             }
             ApiError::UnknownTrunk(name) => {
                 let message = format!("There is no trunk {name}");

@@ -127,7 +127,7 @@ impl Steps {
 
     /// What happens within an answered call decides nothing about it.
     fn event(&mut self, event: &CallEvent) {
-        let within = ["queued", "dtmf", "dtmf_collected", "play_done"];
+        let within = ["queued", "dtmf", "dtmf_collected", "play_done", "went_to"];
         if within.contains(&event.name.as_str()) {
             return;
         }
@@ -170,6 +170,7 @@ impl<'w> Waiting<'w> {
         let campaign = campaign_of(state, call);
         let live = tdb.live_counts().await?;
         let mut trunks = Vec::new();
+        waiting.of_number().await?;
         waiting.of_time(campaign);
         match campaign {
             None => waiting.reason("unknown_campaign", json!({})),
@@ -195,6 +196,15 @@ impl<'w> Waiting<'w> {
     fn reason(&mut self, reason: &str, mut facts: Value) {
         facts["reason"] = json!(reason);
         self.reasons.push(facts);
+    }
+
+    /// A call whose number has come on the list since it was accepted ends when its turn comes.
+    async fn of_number(&mut self) -> Result<(), ApiError> {
+        let tdb = &self.state.app.tdb;
+        if let Some(listed) = tdb.do_not_call_of(self.call).await? {
+            self.reason("do_not_call", listed.facts());
+        }
+        Ok(())
     }
 
     fn of_time(&mut self, campaign: Option<&Campaign>) {

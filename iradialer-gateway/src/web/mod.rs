@@ -12,6 +12,7 @@ mod error;
 mod event_url;
 mod explain;
 mod fields;
+mod flows;
 mod health;
 mod queue_gauge;
 mod request_id;
@@ -25,6 +26,7 @@ pub use server::{BoundWeb, bind};
 
 use crate::app::App;
 use crate::dispatcher::AddressGuard;
+use crate::flows::Flows;
 use queue_gauge::QueueGauge;
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ use std::sync::Arc;
 struct WebState {
     app: App,
     queue: Arc<QueueGauge>,
+    flows: Flows,
     /// Which webhook addresses will be let through.
     addresses: AddressGuard,
 }

@@ -1,7 +1,7 @@
 //! Which path goes where.
 
 use super::error::ApiError;
-use super::{WebState, accept, calls, dropcall, explain, health, request_id, trunks};
+use super::{WebState, accept, calls, dropcall, explain, flows, health, request_id, trunks};
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
@@ -16,6 +16,12 @@ pub(super) fn routes(state: WebState) -> Router {
         .route("/api/calls/{call_uuid}", get(calls::one))
         .route("/api/calls/{call_uuid}/events", get(calls::events))
         .route("/api/calls/{call_uuid}/explain", get(explain::explain))
+        .route("/api/flows", get(flows::list))
+        .route("/api/flows/check", post(flows::check))
+        .route(
+            "/api/flows/{name}",
+            get(flows::one).put(flows::put).delete(flows::delete),
+        )
         .route("/api/trunks", get(trunks::list))
         .route("/api/trunks/{name}", get(trunks::one))
         .route("/healthz", get(health::alive))

@@ -6,6 +6,7 @@ use super::{WebState, routes};
 use crate::app::App;
 use crate::config::TlsFiles;
 use crate::dispatcher::AddressGuard;
+use crate::flows::Flows;
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -65,6 +66,7 @@ pub fn bind(app: App) -> Result<BoundWeb, WebError> {
     let address = listener.local_addr().map_err(unusable)?;
     let state = WebState {
         addresses: AddressGuard::new(&config.webhooks.allow_addresses),
+        flows: Flows::new(app.tdb.clone(), Arc::clone(&config)),
         app,
         queue: Arc::default(),
     };

@@ -7,8 +7,9 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Which tests are run again: those whose outcome is in the database.
-const OF_CALLS: [&str; 9] = [
+const OF_CALLS: [&str; 10] = [
     "calls::",
+    "flows::",
     "idempotency::",
     "tokens::",
     "router::a_call_",

@@ -109,6 +109,17 @@ async fn may_do_its_work(gateway: &Client, sw1: &Client, call: &CallUuid) {
     };
     let (reply, ()) = tokio::join!(sw1.request(confirm, "stored?".into()), answer);
     assert_eq!(&reply.unwrap().payload[..], b"stored");
+
+    let flow = subject::flow(&cluster());
+    let mut questions = gateway.subscribe(flow.clone()).await.unwrap();
+    gateway.flush().await.unwrap();
+    let answer = async {
+        let question = questions.next().await.unwrap();
+        let reply = question.reply.unwrap();
+        gateway.publish(reply, "a flow".into()).await.unwrap();
+    };
+    let (reply, ()) = tokio::join!(sw1.request(flow, "which?".into()), answer);
+    assert_eq!(&reply.unwrap().payload[..], b"a flow");
     sw1.publish(heartbeat, "alive".into()).await.unwrap();
     timeout(PATIENCE, heartbeats.next()).await.unwrap().unwrap();
 }
@@ -162,6 +173,7 @@ fn forbidden_to_subscribe(sw2: &Client) -> Vec<String> {
         "ira.heartbeat.switch.*".to_owned(),
         "ira.heartbeat.switch.sw2".to_owned(),
         "ira.collector.confirm".to_owned(),
+        "ira.router.flow".to_owned(),
         "_INBOX.>".to_owned(),
         "ira.inbox.>".to_owned(),
         sw2.new_inbox(),

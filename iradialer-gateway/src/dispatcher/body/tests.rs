@@ -20,7 +20,12 @@ async fn bodies(events: &[EventBody]) -> Vec<Value> {
     let call_uuid = call.call_uuid;
     assert_eq!(tdb.accept(call).await.unwrap(), Accepted::New);
     let assigned = assignment(call_uuid, 1);
-    assert!(tdb.assign(REGION, assigned.clone(), NOW).await.unwrap());
+    assert!(
+        tdb.assign(REGION, assigned.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     for (seq, body) in (1..).zip(events) {
         let event = event(&assigned, seq, body.clone());
         tdb.apply_event(event, OutOfOrder::Hold, &trunks(&[]), NOW)

@@ -24,7 +24,12 @@ async fn outcomes(tdb: &Tdb, call_uuid: CallUuid) -> Vec<(u32, Option<String>, O
 
 async fn assigned(tdb: &Tdb, call_uuid: CallUuid, attempt: u32) -> Assignment {
     let assignment = assignment(call_uuid, attempt);
-    assert!(tdb.assign(REGION, assignment.clone(), NOW).await.unwrap());
+    assert!(
+        tdb.assign(REGION, assignment.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     assignment
 }
 
@@ -87,7 +92,7 @@ async fn an_assignment_that_came_too_late_leaves_nothing() {
     let call_uuid = queued(&tdb).await;
     let mut stale = assignment(call_uuid, 1);
     stale.epoch -= 1;
-    assert!(!tdb.assign(REGION, stale, NOW).await.unwrap());
+    assert!(!tdb.assign(REGION, stale, NOW).await.unwrap().is_yes());
     assert_eq!(outcomes(&tdb, call_uuid).await, []);
 }
 

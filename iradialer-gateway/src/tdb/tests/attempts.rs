@@ -248,20 +248,35 @@ async fn nothing_is_assigned_under_a_lease_that_is_over() {
     let (tdb, _dir) = open().await;
     let call_uuid = queued(&tdb).await;
     let ours = assignment(call_uuid, 1);
-    assert!(!tdb.assign("elsewhere", ours.clone(), NOW).await.unwrap());
+    assert!(
+        !tdb.assign("elsewhere", ours.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     let stale = tdb.seen_lease(REGION).await.unwrap();
     let taken = tdb.take_lease(REGION, "another", stale, 60_000, NOW).await;
     let theirs = taken.unwrap().unwrap();
-    assert!(!tdb.assign(REGION, ours.clone(), NOW).await.unwrap());
+    assert!(
+        !tdb.assign(REGION, ours.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     let epoch = theirs.epoch;
     let under_it = Assignment { epoch, ..ours };
     let given_up = tdb.drop_lease(REGION, "another", epoch).await;
     given_up.unwrap();
-    assert!(!tdb.assign(REGION, under_it.clone(), NOW).await.unwrap());
+    assert!(
+        !tdb.assign(REGION, under_it.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     let again = tdb.take_lease(REGION, "another", None, 60_000, NOW).await;
     let epoch = again.unwrap().unwrap().epoch;
     let under_it = Assignment { epoch, ..under_it };
-    assert!(tdb.assign(REGION, under_it, NOW).await.unwrap());
+    assert!(tdb.assign(REGION, under_it, NOW).await.unwrap().is_yes());
 }
 
 #[tokio::test]
@@ -274,8 +289,13 @@ async fn a_call_that_expired_after_it_was_picked_is_not_assigned() {
     let call_uuid = call.call_uuid;
     tdb.accept(call).await.unwrap();
     let try1 = assignment(call_uuid, 1);
-    assert!(!tdb.assign(REGION, try1.clone(), NOW + 10).await.unwrap());
-    assert!(tdb.assign(REGION, try1, NOW + 9).await.unwrap());
+    assert!(
+        !tdb.assign(REGION, try1.clone(), NOW + 10)
+            .await
+            .unwrap()
+            .is_yes()
+    );
+    assert!(tdb.assign(REGION, try1, NOW + 9).await.unwrap().is_yes());
 }
 
 #[tokio::test]
@@ -317,7 +337,7 @@ async fn one_that_came_back_keeps_its_age_and_one_that_waited_counts_from_its_ti
     let plain = accept(NOW - 30, NOW - 30).await;
     let waits = accept(NOW - 99, NOW + 10).await;
     let assigned = assignment(came_back, 1);
-    assert!(tdb.assign(REGION, assigned, NOW).await.unwrap());
+    assert!(tdb.assign(REGION, assigned, NOW).await.unwrap().is_yes());
     let taken = tdb.requeue(lead(), came_back, 1, "busy", NOW - 1, NOW);
     taken.await.unwrap();
     let order = async |now_ms| {
@@ -410,7 +430,7 @@ async fn a_wait_that_a_clock_wrote_which_was_ahead_is_mended() {
     let came_back = async |not_before_ms| {
         let call_uuid = queued(&tdb).await;
         let try1 = assignment(call_uuid, 1);
-        assert!(tdb.assign(REGION, try1, NOW).await.unwrap());
+        assert!(tdb.assign(REGION, try1, NOW).await.unwrap().is_yes());
         let requeued = tdb.requeue(lead(), call_uuid, 1, "busy", not_before_ms, NOW);
         assert_eq!(requeued.await.unwrap(), Requeued::Queued(2));
         call_uuid

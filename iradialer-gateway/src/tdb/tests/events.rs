@@ -13,9 +13,17 @@ async fn a_call_from_request_to_final_record() {
     let picked = tdb.pick(&tenant(), &campaign(), 10, NOW).await.unwrap();
     assert_eq!(picked.len(), 1);
     let try1 = assignment(call_uuid, picked[0].attempt);
-    assert!(tdb.assign(REGION, try1.clone(), NOW).await.unwrap());
     assert!(
-        !tdb.assign(REGION, try1.clone(), NOW).await.unwrap(),
+        tdb.assign(REGION, try1.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
+    assert!(
+        !tdb.assign(REGION, try1.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes(),
         "assigned once"
     );
     assert!(!tdb.mark_dialing(call_uuid, 1).await.unwrap());

@@ -9,7 +9,12 @@ async fn a_call_that_goes_its_usual_way_has_no_decisions() {
     let (tdb, _dir) = open().await;
     let call_uuid = queued(&tdb).await;
     let this = assignment(call_uuid, 1);
-    assert!(tdb.assign(REGION, this.clone(), NOW).await.unwrap());
+    assert!(
+        tdb.assign(REGION, this.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     assert_eq!(tdb.decisions(call_uuid).await.unwrap(), []);
     let attempts = tdb.attempts(call_uuid).await.unwrap();
     assert_eq!(attempts.len(), 1);

@@ -28,7 +28,12 @@ async fn after(
     now_ms: u64,
 ) -> CallState {
     let this = assignment(call_uuid, attempt);
-    assert!(tdb.assign(REGION, this.clone(), now_ms).await.unwrap());
+    assert!(
+        tdb.assign(REGION, this.clone(), now_ms)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     stored(tdb, event(&this, 1, started())).await;
     let last = event(&this, 2, EventBody::Hangup(hangup));
     let trunks = trunks(names);

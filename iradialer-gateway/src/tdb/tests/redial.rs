@@ -15,7 +15,12 @@ async fn dialled(tdb: &Tdb, on_unknown: OnUnknown, expires_ms: Option<u64>) -> A
     let call_uuid = call.call_uuid;
     tdb.accept(call).await.unwrap();
     let try1 = assignment(call_uuid, 1);
-    assert!(tdb.assign(REGION, try1.clone(), NOW).await.unwrap());
+    assert!(
+        tdb.assign(REGION, try1.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     stored(tdb, event(&try1, 1, started())).await;
     try1
 }
@@ -73,7 +78,12 @@ async fn it_is_dialled_again_where_its_request_asked_for_that() {
     assert_eq!((record.started_ms, record.ringing_ms), (None, None));
 
     let try2 = assignment(call, 2);
-    assert!(tdb.assign(REGION, try2.clone(), NOW).await.unwrap());
+    assert!(
+        tdb.assign(REGION, try2.clone(), NOW)
+            .await
+            .unwrap()
+            .is_yes()
+    );
     stored(&tdb, event(&try1, 3, hangup(true, Some(200)))).await;
     stored(&tdb, event(&try2, 1, started())).await;
     stored(&tdb, event(&try2, 2, hangup(false, Some(486)))).await;

@@ -34,7 +34,7 @@ async fn assigned(tdb: &Tdb, probe: bool, now_ms: u64) -> (bool, Assignment) {
         ..assignment(queued(tdb).await, 1)
     };
     let done = tdb.assign(REGION, this.clone(), now_ms).await.unwrap();
-    (done, this)
+    (done.is_yes(), this)
 }
 
 /// A call that was assigned and ended so, both at that time.
@@ -139,7 +139,7 @@ async fn a_probe_that_is_not_given_out_is_none() {
         epoch: 1,
         ..assignment(queued(&tdb).await, 1)
     };
-    assert!(!tdb.assign(REGION, stale, at_ms).await.unwrap());
+    assert!(!tdb.assign(REGION, stale, at_ms).await.unwrap().is_yes());
     assert_eq!(state(&tdb).await.breaker, Breaker::Open);
 }
 

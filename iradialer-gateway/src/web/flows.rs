@@ -1,0 +1,212 @@
+//! `/api/flows`: the tenant's stored flows and their versions.
+
+use super::auth::Caller;
+use super::body::read_object;
+use super::calls::{in_query, query_fields, whole};
+use super::error::ApiError;
+use super::{WebState, timestamp};
+use crate::flows::Unresolved;
+use crate::tdb::{FlowDocument, StoredFlow};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use iradialer_core::flow::{self, Finding, Flow, MAX_FLOW_BYTES};
+use iradialer_core::value::{FieldError, FlowHash, FlowName};
+use serde_json::{Map, Value, json};
+
+/// How many a list holds where the request does not say, and at the most.
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1_000;
+/// How much white space and the like a document may have beyond what it says, in bytes.
+const MAX_BODY_BYTES: usize = 2 * MAX_FLOW_BYTES;
+
+/// `GET /api/flows?cursor=&limit=`: the newest version of each, by name.
+pub(super) async fn list(
+    State(state): State<WebState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
+    let limit = whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT);
+    let after = fields.parsed("cursor", FlowName::parse);
+    fields.finish("cursor, limit").map_err(in_query)?;
+    let after = after.as_ref().map_or("", FlowName::as_str);
+    let flows = state.app.tdb.flows(&caller.tenant_id, after, limit).await?;
+    let last = flows.last().filter(|_| flows.len() == limit as usize);
+    Ok(Json(json!({
+        "next_cursor": last.map(|flow| &flow.name),
+        "flows": flows.iter().map(show).collect::<Vec<_>>(),
+    })))
+}
+
+/// `GET /api/flows/{name}?version=`
+pub(super) async fn one(
+    State(state): State<WebState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let name = FlowName::parse("path.name", &name)?;
+    let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
+    // 0 is no version: the newest.
+    let version = whole(&mut fields, "version", 1, u32::MAX, 0);
+    fields.finish("version").map_err(in_query)?;
+    let version = Some(version).filter(|version| *version > 0);
+    let (tdb, tenant) = (&state.app.tdb, &caller.tenant_id);
+    let unknown = || ApiError::UnknownFlow(name.to_string(), version);
+    let stored = tdb.flow(tenant, &name, version).await?;
+    let stored = stored.ok_or_else(unknown)?;
+    let document = tdb.flow_document(tenant, &stored.hash).await?;
+    let document = document.ok_or_else(unknown)?;
+    let mut shown = show(&stored);
+    shown["flow"] = serde_json::from_str(&document.text).map_err(|error| {
+        tracing::error!(%tenant, %name, %error, "a stored flow can't be read");
+        ApiError::Unavailable
+    })?;
+    Ok(Json(shown))
+}
+
+/// `PUT /api/flows/{name}`: a new version, unless the newest says the same.
+pub(super) async fn put(
+    State(state): State<WebState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let name = FlowName::parse("path.name", &name)?;
+    let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
+    let checked = check_all(&state, &caller, members).await?;
+    let (flow, document) = match checked.flow {
+        Some(flow) if !checked.findings.iter().any(Finding::is_error) => flow,
+        _ => return Err(ApiError::BadFlow(checked.findings)),
+    };
+    if flow.name != name.as_str() {
+        let expected = format!("the name it is stored under, \"{name}\"");
+        return Err(FieldError::new("name", expected, &flow.name).into());
+    }
+    let (tdb, now_ms) = (&state.app.tdb, state.app.clock.now_ms());
+    let stored = tdb.put_flow(&caller.tenant_id, &name, document, now_ms);
+    let (stored, is_new) = stored.await?;
+    let mut shown = show(&stored);
+    shown["findings"] = show_findings(&checked.findings);
+    let status = match is_new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    Ok((status, Json(shown)))
+}
+
+/// `DELETE /api/flows/{name}`
+pub(super) async fn delete(
+    State(state): State<WebState>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let name = FlowName::parse("path.name", &name)?;
+    let (tdb, now_ms) = (&state.app.tdb, state.app.clock.now_ms());
+    match tdb.delete_flow(&caller.tenant_id, &name, now_ms).await? {
+        true => Ok(Json(
+            json!({"status": "OK", "status_code": 0, "name": name}),
+        )),
+        false => Err(ApiError::UnknownFlow(name.to_string(), None)),
+    }
+}
+
+/// `POST /api/flows/check`: what is wrong with a flow.
+pub(super) async fn check(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
+    let findings = check_all(&state, &caller, members).await?.findings;
+    Ok(Json(json!({
+        "valid": !findings.iter().any(Finding::is_error),
+        "findings": show_findings(&findings),
+    })))
+}
+
+/// A flow that was looked at by itself and with those that it leads to.
+struct Checked {
+    /// Errors first.
+    findings: Vec<Finding>,
+    /// The flow, where it could be read.
+    flow: Option<(Flow, FlowDocument)>,
+}
+
+async fn check_all(
+    state: &WebState,
+    caller: &Caller,
+    members: Map<String, Value>,
+) -> Result<Checked, ApiError> {
+    let canonical = FlowHash::canonical(&Value::Object(members));
+    let (flow, mut findings) = match flow::parse(canonical.as_bytes()) {
+        Ok(read) => read,
+        Err(findings) => {
+            return Ok(Checked {
+                findings,
+                flow: None,
+            });
+        }
+    };
+    let document = FlowDocument {
+        hash: FlowHash::of(&canonical),
+        text: canonical.into(),
+    };
+    let name = FlowName::parse("name", &flow.name)?;
+    let (tenant, own) = (&caller.tenant_id, document.clone());
+    match state.flows.own(tenant, name, &flow, own).await {
+        Ok(resolved) => drop(findings.splice(0..0, resolved.check_gotos(&flow))),
+        Err(Unresolved::Tdb(error)) => return Err(error.into()),
+        Err(other) => findings.insert(0, of_gotos(&flow, &other)),
+    }
+    Ok(Checked {
+        findings,
+        flow: Some((flow, document)),
+    })
+}
+
+/// Where in `flow` what keeps it from being followed is to be mended.
+fn of_gotos(flow: &Flow, why: &Unresolved) -> Finding {
+    let node = match why {
+        Unresolved::LeadsNowhere { from, to } if *from == flow.name => flow.goto_node(to),
+        _ => None,
+    };
+    Finding {
+        severity: flow::Severity::Error,
+        path: node.map_or_else(String::new, |node| format!("nodes.{node}.goto.flow")),
+        message: match why {
+            Unresolved::LeadsNowhere { from, to } if *from == flow.name => {
+                format!("there is no flow \"{to}\"")
+            }
+            other => other.to_string(),
+        },
+    }
+}
+
+fn show(flow: &StoredFlow) -> Value {
+    json!({
+        "name": flow.name,
+        "version": flow.version,
+        "hash": flow.hash,
+        "created_at": timestamp::show(flow.created_ms),
+    })
+}
+
+/// Each with its node, where it is of one.
+pub(super) fn show_findings(findings: &[Finding]) -> Value {
+    let shown = findings.iter().map(|finding| {
+        let node = finding.path.strip_prefix("nodes.");
+        let node = node.and_then(|rest| rest.split(['.', '[']).next());
+        json!({
+            "severity": finding.severity,
+            "node": node,
+            "path": finding.path,
+            "message": finding.message,
+        })
+    });
+    shown.collect()
+}
