@@ -1,6 +1,9 @@
 //! Which flow a name stands for: those that tenants have stored, and beside them the cluster's own.
 
 mod kept;
+mod own;
+
+pub use own::OwnFlow;
 
 use crate::config::Config;
 use crate::tdb::{FlowDocument, Tdb, TdbError};
@@ -93,20 +96,19 @@ impl Flows {
         &self,
         tenant: &TenantId,
         name: FlowName,
-        flow: &Flow,
-        document: FlowDocument,
+        own: &OwnFlow,
     ) -> Result<Resolved, Unresolved> {
         let resolved = Resolved {
             flow: FlowRef {
                 name,
                 version: None,
-                hash: document.hash.clone(),
+                hash: own.document.hash.clone(),
                 others: BTreeMap::new(),
             },
-            brings: vec![document],
+            brings: vec![own.document.clone()],
             others: BTreeMap::new(),
         };
-        self.with_others(tenant, flow, resolved).await
+        self.with_others(tenant, &own.flow, resolved).await
     }
 
     /// Follows the `goto`s. Where one leads back to the name begun with, it leads to this very document.

@@ -6,13 +6,16 @@ mod session;
 pub use session::{Job, SessionLeg, Work};
 
 use crate::desk::{At, Desk};
+use crate::flows::CallFlows;
 use crate::host::{HangupCause, Host};
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
 use iradialer_core::call::EndedBy;
 use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter};
 use iradialer_core::value::{CallUuid, NodeId};
-use iradialer_core::wire::{self, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent};
+use iradialer_core::wire::{
+    self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent,
+};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,6 +44,8 @@ pub struct Call {
     identity: Identity,
     host: Arc<dyn Host>,
     outbox: Outbox,
+    /// What it runs, from when that was found to be there.
+    flows: OnceLock<CallFlows>,
     /// What its flow plays, from when its prompts were found to be there.
     sounds: OnceLock<Sounds>,
     answered: AtomicBool,
@@ -111,11 +116,31 @@ impl Call {
             identity,
             host,
             outbox,
+            flows: OnceLock::new(),
             sounds: OnceLock::new(),
             answered: AtomicBool::new(false),
             flow_begun: AtomicBool::new(false),
             progress,
         })
+    }
+
+    /// Gives it the flows that its command names, once.
+    pub fn give_flows(&self, flows: CallFlows) {
+        let _ = self.flows.set(flows);
+    }
+
+    /// The flow it begins with.
+    pub fn flow(&self) -> Option<&Flow> {
+        match &self.command.flow {
+            Some(CallFlow::Inline(flow)) => Some(flow),
+            _ => self.flows.get()?.first.as_deref(),
+        }
+    }
+
+    /// The flows that it may go on in.
+    pub fn other_flows(&self) -> &BTreeMap<String, Arc<Flow>> {
+        static NONE: BTreeMap<String, Arc<Flow>> = BTreeMap::new();
+        self.flows.get().map_or(&NONE, |flows| &flows.others)
     }
 
     /// Gives it the audio of its prompts, once.
@@ -252,7 +277,13 @@ impl Call {
 
     /// Runs the flow on the answered leg and says why to hang up, or `None` if it is hung up already.
     fn run(&self, flow: &Flow, leg: &mut dyn Leg) -> Option<HangupCause> {
-        let end = flow::run(flow, &facts(&self.command), &(), leg, &mut Told(self));
+        let end = flow::run(
+            flow,
+            &facts(&self.command),
+            self.other_flows(),
+            leg,
+            &mut Told(self),
+        );
         {
             let mut progress = self.progress.lock();
             progress.node = Some(end.node);
@@ -323,7 +354,9 @@ pub fn facts(command: &DialCommand) -> CallFacts {
         from_number: command.from_number.as_str().to_owned(),
         call_uuid: command.call_uuid.to_string(),
         campaign_name: command.campaign_name.as_str().to_owned(),
-        ..CallFacts::default()
+        timezone: command.given.timezone.clone(),
+        metadata: command.given.metadata.clone(),
+        vars: command.given.vars.clone(),
     }
 }
 

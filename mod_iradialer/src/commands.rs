@@ -4,6 +4,7 @@ use crate::admission::Closed;
 use crate::call::Call;
 use crate::config::{Config, ConfigErrors};
 use crate::engine::Engine;
+use crate::flows;
 use crate::link::Link;
 use iradialer_core::value::CallUuid;
 use iradialer_core::wire::DialReply;
@@ -140,6 +141,15 @@ fn status(engine: &Engine, link: &Link) -> String {
         format!("{} of at most {} just now", load.setups, load.setup_limit),
     );
     row("rate", format!("at most {} calls a second", load.max_cps));
+    let (flows, bytes) = engine.flows.held();
+    row(
+        "flows",
+        format!(
+            "{flows} ready, {} KiB of at most {} MiB",
+            bytes >> 10,
+            flows::MOST_BYTES >> 20
+        ),
+    );
     let (sounds, bytes) = engine.prompts.held();
     row(
         "prompts",
@@ -272,7 +282,7 @@ fn show(engine: &Engine, uuid: CallUuid) -> Result<String, String> {
         command
             .flow
             .as_ref()
-            .map_or("-".into(), |flow| flow.name.clone()),
+            .map_or("-".into(), |flow| flow.name().to_owned()),
     );
     row("node", now.node.unwrap_or_else(|| "-".into()));
     row("events", now.events.to_string());

@@ -6,6 +6,7 @@ use crate::admission::{Admission, Closed, Refusal, in_time};
 use crate::call::{Call, Identity, LegFacts};
 use crate::config::Config;
 use crate::dialer::Dialer;
+use crate::flows::Flows;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::preparation::Preparation;
@@ -13,11 +14,12 @@ use crate::prompts::Prompts;
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
 use iradialer_core::call::EndedBy;
-use iradialer_core::flow::{self, Flow};
 use iradialer_core::value::{
-    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
+    CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, FlowName, TenantId, TrunkName,
 };
-use iradialer_core::wire::{self, AttemptFate, DialCommand, DialReply, RefusalReason};
+use iradialer_core::wire::{
+    self, AttemptFate, CallFlow, DialCommand, DialReply, FlowRef, GivenFacts, RefusalReason,
+};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -48,6 +50,8 @@ pub struct Engine {
     pub registry: Registry,
     /// Events on their way out.
     pub outbox: Outbox,
+    /// The flows that are ready to be run.
+    pub flows: Arc<Flows>,
     /// The prompts that are ready to be played.
     pub prompts: Arc<Prompts>,
     pub(crate) preparation: Preparation,
@@ -125,6 +129,7 @@ impl Engine {
                 admission,
                 registry: Registry::default(),
                 outbox,
+                flows: Flows::new(runtime.clone()),
                 prompts: Prompts::new((config.prompts_memory_mib as usize) << 20, runtime.clone()),
                 preparation: Preparation::new(runtime.clone()),
                 me: engine.clone(),
@@ -223,7 +228,7 @@ impl Engine {
             .default_trunk
             .clone()
             .ok_or("default-trunk is not set in iradialer.conf.xml")?;
-        let flow = flow.map(|name| load_flow(&config, name)).transpose()?;
+        let flow = flow.map(|name| self.operators_flow(&config, name));
         let attempt_id = CallUuid::fresh();
         let command = DialCommand {
             v: wire::VERSION,
@@ -242,10 +247,18 @@ impl Engine {
             dial_timeout_s: OPERATOR_DIAL_TIMEOUT_S,
             max_duration_s: OPERATOR_MAX_DURATION_S,
             channel_vars: ChannelVars::default(),
-            flow,
+            flow: flow.transpose()?.map(CallFlow::Named),
+            given: GivenFacts::default(),
         };
         self.dial(command, reply);
         Ok(attempt_id)
+    }
+
+    fn operators_flow(&self, config: &Config, name: &str) -> Result<FlowRef, String> {
+        let name = FlowName::parse("flow", name).map_err(|error| error.to_string())?;
+        let dir = config.flows_dir.as_ref();
+        let dir = dir.ok_or("flows-dir is not set in iradialer.conf.xml")?;
+        self.flows.of_folder(dir, name)
     }
 
     /// Drops the live attempt at a call. Returns whether there was one.
@@ -371,24 +384,6 @@ impl From<crate::host::CreateError> for Refusal {
             crate::host::CreateError::Limit(_) => RefusalReason::Busy,
         };
         Refusal::new(reason, error.to_string())
-    }
-}
-
-fn load_flow(config: &Config, name: &str) -> Result<Flow, String> {
-    let name = CampaignName::parse("flow", name).map_err(|error| error.to_string())?;
-    let dir = config
-        .flows_dir
-        .as_ref()
-        .ok_or("flows-dir is not set in iradialer.conf.xml")?;
-    let path = dir.join(format!("{name}.json"));
-    let text = std::fs::read(&path)
-        .map_err(|error| format!("flow {name}: {}: {error}", path.display()))?;
-    match flow::parse(&text) {
-        Ok((flow, _warnings)) => Ok(flow),
-        Err(findings) => Err(findings.first().map_or_else(
-            || format!("flow {name} is not valid"),
-            |error| format!("flow {name}: {}: {}", error.path, error.message),
-        )),
     }
 }
 

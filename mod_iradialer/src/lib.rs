@@ -17,6 +17,7 @@ mod config;
 mod desk;
 mod dialer;
 mod engine;
+mod flows;
 mod host;
 mod journal;
 mod link;

@@ -4,6 +4,7 @@
 mod commands;
 mod confirm;
 mod delivery;
+mod flows;
 mod heartbeat;
 
 use crate::engine::Engine;
@@ -173,6 +174,9 @@ impl Link {
             let work = async {
                 match connect(&engine, &status).await {
                     Ok(client) => {
+                        let cluster = engine.config().cluster;
+                        let routers = flows::Routers::new(client.clone(), &cluster);
+                        engine.flows.get_from(Arc::new(routers));
                         let serving = Serving {
                             engine,
                             client,

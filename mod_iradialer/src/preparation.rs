@@ -8,8 +8,9 @@
 use crate::admission::Refusal;
 use crate::call::{Call, facts};
 use crate::engine::{Engine, Reply};
-use iradialer_core::flow::{self, Flow, Severity, Sound};
-use iradialer_core::wire::RefusalReason;
+use crate::flows::NoFlow;
+use iradialer_core::flow::Sound;
+use iradialer_core::wire::{CallFlow, RefusalReason};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +62,11 @@ impl Engine {
 
     /// Gives the call what it needs, and says whether that was at hand. Nothing here waits.
     fn at_hand(&self, call: &Call) -> Result<bool, Refusal> {
-        // A flow that is sent by its name and hash is looked up here, and got in `get_ready`.
-        let Some(flow) = &call.command.flow else {
-            return Ok(true);
+        let Some(flows) = self.flows.at_hand(&call.command)? else {
+            return Ok(false);
         };
-        check_flow(flow)?;
-        let Some(sounds) = self.prompts.at_hand(&call.prompts_dir, wanted(flow, call)) else {
+        call.give_flows(flows);
+        let Some(sounds) = self.prompts.at_hand(&call.prompts_dir, wanted(call)) else {
             return Ok(false);
         };
         call.give_sounds(sounds);
@@ -75,10 +75,11 @@ impl Engine {
 
     /// As [`Engine::at_hand`], for what has to be got first.
     async fn get_ready(&self, call: &Call) -> Result<(), Refusal> {
-        let Some(flow) = &call.command.flow else {
-            return Ok(());
-        };
-        let sounds = self.prompts.get(&call.prompts_dir, wanted(flow, call));
+        if let (None, Some(CallFlow::Named(named))) = (call.flow(), &call.command.flow) {
+            let flows = self.flows.get(&call.command.tenant_id, named);
+            call.give_flows(flows.await?);
+        }
+        let sounds = self.prompts.get(&call.prompts_dir, wanted(call));
         let bad = |error| Refusal::new(RefusalReason::BadRequest, format!("flow: {error}"));
         call.give_sounds(sounds.await.map_err(bad)?);
         Ok(())
@@ -126,8 +127,12 @@ impl Engine {
     }
 }
 
-fn wanted(flow: &Flow, call: &Call) -> BTreeSet<Sound> {
-    flow.sounds_ahead(&facts(&call.command))
+/// The sounds of its flow and of all that this leads to.
+fn wanted(call: &Call) -> BTreeSet<Sound> {
+    let facts = facts(&call.command);
+    let others = call.other_flows().values().map(Arc::as_ref);
+    let flows = call.flow().into_iter().chain(others);
+    flows.flat_map(|flow| flow.sounds_ahead(&facts)).collect()
 }
 
 fn leaving() -> Refusal {
@@ -136,21 +141,16 @@ fn leaving() -> Refusal {
 
 fn too_slow(wait: Duration) -> Refusal {
     let ms = wait.as_millis();
-    let detail = format!("flow: its prompts were not ready within {ms} ms");
+    let detail = format!("flow: what it takes was not ready within {ms} ms");
     Refusal::new(RefusalReason::NotReady, detail)
 }
 
-/// A flow with an error, or one that takes what this switch can't do, is refused before the phone rings.
-fn check_flow(flow: &Flow) -> Result<(), Refusal> {
-    let bad = |what: String| Err(Refusal::new(RefusalReason::BadRequest, what));
-    if let Some(error) = flow::check(flow)
-        .into_iter()
-        .find(|finding| finding.severity == Severity::Error)
-    {
-        return bad(format!("flow.{}: {}", error.path, error.message));
-    }
-    match flow.needs().first() {
-        Some(need) => bad(format!("flow: this switch does not {need} yet")),
-        None => Ok(()),
+impl From<NoFlow> for Refusal {
+    fn from(why: NoFlow) -> Self {
+        let reason = match &why {
+            NoFlow::Unanswered(..) => RefusalReason::NotReady,
+            NoFlow::Unfit(..) => RefusalReason::BadRequest,
+        };
+        Refusal::new(reason, why.to_string())
     }
 }

@@ -201,7 +201,6 @@ impl Flow {
                 Step::Record(_) => drop(needs.insert(Need::Record)),
                 Step::Request(_) => drop(needs.insert(Need::Request)),
                 Step::Transfer(_) => drop(needs.insert(Need::Transfer)),
-                Step::Goto(_) => drop(needs.insert(Need::OtherFlows)),
                 _ => {}
             }
         }
@@ -222,8 +221,6 @@ pub enum Need {
     Request,
     /// Connect the call with another number.
     Transfer,
-    /// Go on in another flow.
-    OtherFlows,
 }
 
 impl fmt::Display for Need {
@@ -235,7 +232,6 @@ impl fmt::Display for Need {
             Need::Record => "record (step record)",
             Need::Request => "ask applications (step request)",
             Need::Transfer => "transfer calls (step transfer)",
-            Need::OtherFlows => "go on in other flows (step goto)",
         })
     }
 }

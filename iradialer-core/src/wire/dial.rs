@@ -1,6 +1,6 @@
 //! The dial command, its answer, and the question what became of an attempt.
 
-use crate::flow::Flow;
+use super::{CallFlow, GivenFacts};
 use crate::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
 };
@@ -44,7 +44,10 @@ pub struct DialCommand {
     pub channel_vars: ChannelVars,
     /// What to do once answered. Without one the call is held in silence until it is dropped.
     #[serde(default)]
-    pub flow: Option<Flow>,
+    pub flow: Option<CallFlow>,
+    /// What the flow may use of the call.
+    #[serde(default)]
+    pub given: GivenFacts,
 }
 
 /// Switch to router: whether the call will be dialled.

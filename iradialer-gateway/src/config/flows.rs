@@ -1,21 +1,9 @@
 //! The flows of `flows.dir`, each read and checked at start.
 
 use super::mistake::Mistakes;
-use crate::tdb::FlowDocument;
-use iradialer_core::flow::{self, Flow};
-use iradialer_core::value::FlowHash;
+use crate::flows::OwnFlow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// A flow of the cluster's own: calls of every tenant may name it.
-#[derive(Debug, Clone)]
-pub struct OwnFlow {
-    /// The flow.
-    pub flow: Arc<Flow>,
-    /// Its document.
-    pub document: FlowDocument,
-}
 
 /// Reads every `*.json` of the folder. A flow is known by the `name` in it.
 pub(super) fn read(dir: &str, mistakes: &mut Mistakes) -> BTreeMap<String, OwnFlow> {
@@ -43,15 +31,11 @@ pub(super) fn read(dir: &str, mistakes: &mut Mistakes) -> BTreeMap<String, OwnFl
                 continue;
             }
         };
-        match flow::parse(&text) {
-            Ok((flow, warnings)) => {
+        match OwnFlow::parse(&text) {
+            Ok((own, warnings)) => {
                 for warning in warnings {
-                    tracing::warn!(flow = flow.name, "{shown}: {warning}");
+                    tracing::warn!(flow = own.flow.name, "{shown}: {warning}");
                 }
-                let own = OwnFlow {
-                    document: document(&text),
-                    flow: Arc::new(flow),
-                };
                 if let Some(twice) = flows.insert(own.flow.name.clone(), own) {
                     mistakes.note(format_args!(
                         "flows.dir: {shown}: expected a name of its own, got \"{}\" again",
@@ -67,16 +51,6 @@ pub(super) fn read(dir: &str, mistakes: &mut Mistakes) -> BTreeMap<String, OwnFl
         }
     }
     flows
-}
-
-/// Of a text that was read as a flow before.
-fn document(text: &[u8]) -> FlowDocument {
-    let value: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
-    let canonical = FlowHash::canonical(&value);
-    FlowDocument {
-        hash: FlowHash::of(&canonical),
-        text: canonical.into(),
-    }
 }
 
 fn json_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -16,7 +16,6 @@ pub mod webhook_secret;
 
 pub use address::AddressRange;
 pub use dids::Did;
-pub use flows::OwnFlow;
 pub use hours::Hours;
 pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
@@ -24,6 +23,7 @@ pub use nodes::{Node, USUAL_WEIGHT};
 pub use regions::DEFAULT as DEFAULT_REGION;
 pub use secret::Secret;
 
+use crate::flows::OwnFlow;
 use crate::tdb::DatabaseUrl;
 use iradialer_core::value::{
     CallerNumber, CampaignName, ClusterName, DialNumber, FlowName, RegionName, TenantId, TrunkName,

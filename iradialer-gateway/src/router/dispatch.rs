@@ -156,7 +156,8 @@ fn dial_command(call: &QueuedCall, assignment: &Assignment) -> DialCommand {
         dial_timeout_s: call.request.dial_timeout_s,
         max_duration_s: call.request.max_duration_s,
         channel_vars: call.request.channel_vars.clone(),
-        flow: call.request.flow.clone(),
+        flow: call.request.call_flow(),
+        given: call.request.given(),
     }
 }
 

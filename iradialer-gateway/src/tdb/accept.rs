@@ -1,6 +1,7 @@
 //! Accepting a call: one transaction writes the call, its idempotency key and its first event.
 
 use super::event::{NewEvent, store};
+use super::flow::{FlowDocument, keep_document};
 use super::row::{get, sql_ms, to_json};
 use super::{CallRequest, Connection, Tdb, TdbError};
 use iradialer_core::call::CallState;
@@ -21,6 +22,8 @@ pub struct NewCall {
     pub from_number: CallerNumber,
     /// What else was asked for.
     pub request: CallRequest,
+    /// The flows it names that are of no stored version.
+    pub documents: Vec<FlowDocument>,
     /// Where its events go.
     pub event_url: Option<String>,
     /// 0 to 9; a higher one is dialled first.
@@ -114,6 +117,9 @@ async fn accept(connection: &mut Connection, call: NewCall) -> Result<Accepted, 
         // The insert met a row, so there is one.
         let earlier = earlier(connection, asked).await?;
         return Ok(earlier.unwrap_or(Accepted::Conflict("call_uuid")));
+    }
+    for document in &call.documents {
+        keep_document(connection, &call.tenant_id, document, call.created_ms).await?;
     }
     let queued = NewEvent::of_gateway(&call.call_uuid, "queued", call.created_ms, "{}");
     store(connection, queued).await?;

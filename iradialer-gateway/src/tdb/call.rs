@@ -5,9 +5,11 @@ use super::row::{
 };
 use super::{OnUnknown, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, EndedBy};
-use iradialer_core::flow::Flow;
+use iradialer_core::flow::{Flow, MAX_TEXT, Name};
 use iradialer_core::value::{CallUuid, ChannelVars, NodeId, TenantId, TrunkName};
+use iradialer_core::wire::{CallFlow, FlowRef, GivenFacts};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a request asked for beyond what has a column of its own.
@@ -25,7 +27,13 @@ pub struct CallRequest {
     pub max_duration_s: u32,
     /// What to do once answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ivr: Option<FlowRef>,
+    /// The same, of a call that was accepted before flows were kept by their hashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
+    /// The variables given to the flow.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, String>,
     /// The callee's time zone, an IANA name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
@@ -35,6 +43,33 @@ pub struct CallRequest {
     /// The client's own, given back with the call.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,
+}
+
+impl CallRequest {
+    /// The flow, as a switch is told of it.
+    pub fn call_flow(&self) -> Option<CallFlow> {
+        let named = self.ivr.clone().map(CallFlow::Named);
+        named.or_else(|| self.flow.clone().map(CallFlow::Inline))
+    }
+
+    /// What a flow may use of the request. Of the metadata these are the texts, numbers and booleans whose names a
+    /// template can say.
+    pub fn given(&self) -> GivenFacts {
+        let metadata = self.metadata.iter().filter_map(|(name, value)| {
+            Name::parse(&format!("metadata.{name}")).ok()?;
+            let text = match value {
+                Value::String(text) => text.chars().take(MAX_TEXT).collect(),
+                Value::Number(_) | Value::Bool(_) => value.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => return None,
+            };
+            Some((name.clone(), text))
+        });
+        GivenFacts {
+            timezone: self.timezone.clone(),
+            vars: self.vars.clone(),
+            metadata: metadata.collect(),
+        }
+    }
 }
 
 /// How a call came to be.

@@ -8,14 +8,14 @@ use super::body::read_object;
 use super::error::ApiError;
 use super::fields::Fields;
 use crate::config::Campaign;
+use crate::flows::{Resolved, Unresolved};
 use crate::tdb::{Accepted, CallRequest, NewCall};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use iradialer_core::flow::Flow;
-use iradialer_core::value::{CallUuid, FieldError};
+use iradialer_core::value::{CallUuid, FieldError, TenantId};
 use request::{Ivr, MakeCall};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -57,9 +57,10 @@ pub(super) async fn makecall(
     let campaign = config
         .campaign(&caller.tenant_id, &asked.campaign_name)
         .ok_or_else(|| ApiError::UnknownCampaign(asked.campaign_name.to_string()))?;
-    let flow = flow(&state, campaign, asked.ivr.as_ref())?;
     check_address(&state, &asked)?;
     check_campaign(campaign, &asked, now_ms)?;
+    let flow = flow(&state, &caller.tenant_id, campaign, asked.ivr).await?;
+    let (ivr, documents) = flow.map(|flow| (flow.flow, flow.brings)).unzip();
     let (tenant, name) = (&caller.tenant_id, &asked.campaign_name);
     let listed = state.app.tdb.do_not_call(tenant, name, &asked.to_number);
     if let Some(listed) = listed.await? {
@@ -95,10 +96,13 @@ pub(super) async fn makecall(
             dial_timeout_s: asked.dial_timeout_s,
             max_duration_s: asked.max_duration_s,
             on_unknown: asked.on_unknown,
-            flow,
+            ivr,
+            flow: None,
+            vars: asked.vars,
             timezone: asked.timezone,
             metadata: asked.metadata,
         },
+        documents: documents.unwrap_or_default(),
         priority: asked.priority,
         created_ms: now_ms,
         not_before_ms,
@@ -145,25 +149,45 @@ fn hash(members: &Map<String, Value>) -> String {
         .collect()
 }
 
-/// The flow the call will run: its own, one by name, or the campaign's.
-fn flow(
+/// The flow the call will run: its own, one by name, or the campaign's. It stays as it is now for this call.
+async fn flow(
     state: &WebState,
+    tenant: &TenantId,
     campaign: &Campaign,
-    ivr: Option<&Ivr>,
-) -> Result<Option<Flow>, ApiError> {
-    match ivr {
-        Some(Ivr::Document(flow)) => Ok(Some(flow.as_ref().clone())),
-        Some(Ivr::Named(name)) => match state.app.config.flows.get(name) {
-            Some(own) => Ok(Some(own.flow.as_ref().clone())),
-            None => {
-                let expected = "the name of a flow of this cluster, or a flow";
-                Err(FieldError::new("ivr", expected, name).into())
+    ivr: Option<Ivr>,
+) -> Result<Option<Resolved>, ApiError> {
+    let flows = &state.flows;
+    let resolved = match (ivr, &campaign.flow) {
+        (None, None) => return Ok(None),
+        (Some(Ivr::Document(own)), _) => {
+            let resolved = flows.own(tenant, own.name("ivr.name")?, &own).await;
+            if let Ok(resolved) = &resolved
+                && let errors = resolved.check_gotos(&own.flow)
+                && !errors.is_empty()
+            {
+                return Err(ApiError::BadFields(request::in_ivr(errors)));
             }
-        },
-        None => Ok(campaign.flow.as_ref().and_then(|name| {
-            let own = state.app.config.flows.get(name.as_str());
-            own.map(|own| own.flow.as_ref().clone())
-        })),
+            resolved
+        }
+        (Some(Ivr::Named(name)), _) => flows.named(tenant, &name).await,
+        (None, Some(name)) => flows.named(tenant, name).await,
+    };
+    match resolved {
+        Ok(resolved) => Ok(Some(resolved)),
+        Err(Unresolved::Tdb(error)) => Err(error.into()),
+        Err(why @ Unresolved::Unknown(_)) => {
+            let expected = "the name of a stored flow or one of this cluster, or a flow";
+            Err(unusable(expected, &why).into())
+        }
+        Err(why) => Err(unusable("a flow that leads to others that are there", &why).into()),
+    }
+}
+
+fn unusable(expected: &str, why: &Unresolved) -> FieldError {
+    FieldError {
+        field: "ivr".to_owned(),
+        expected: expected.to_owned(),
+        got: format!("one that can't be run: {why}"),
     }
 }
 

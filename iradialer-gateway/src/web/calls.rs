@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, FieldError};
+use iradialer_core::wire::CallFlow;
 use serde_json::{Map, Value, json};
 
 /// How many a list holds where the request does not say, and at the most.
@@ -140,6 +141,7 @@ fn show_call(call: &Call) -> Value {
     // The token is for the webhook's receiver only.
     let mut call_params = call.request.call_params.clone();
     call_params.remove("token");
+    let flow = call.request.call_flow();
     json!({
         "call_uuid": call.call_uuid,
         "tenant_id": call.tenant_id,
@@ -153,7 +155,8 @@ fn show_call(call: &Call) -> Value {
         "attempt": call.attempt,
         "trunk": call.trunk,
         "node_id": call.node_id,
-        "flow": call.request.flow.as_ref().map(|flow| &flow.name),
+        "flow": flow.as_ref().map(CallFlow::name),
+        "flow_version": call.request.ivr.as_ref().and_then(|flow| flow.version),
         "dial_timeout": call.request.dial_timeout_s,
         "max_duration": call.request.max_duration_s,
         "timezone": call.request.timezone,
@@ -161,6 +164,7 @@ fn show_call(call: &Call) -> Value {
         "call_params": call_params,
         "channel_vars": call.request.channel_vars,
         "metadata": call.request.metadata,
+        "vars": call.request.vars,
         "event_url": call.event_url,
         "last_seq": call.last_seq,
         "created_at": timestamp::show(call.created_ms),

@@ -5,8 +5,8 @@ use super::body::read_object;
 use super::calls::{in_query, query_fields, whole};
 use super::error::ApiError;
 use super::{WebState, timestamp};
-use crate::flows::Unresolved;
-use crate::tdb::{FlowDocument, StoredFlow};
+use crate::flows::{OwnFlow, Unresolved};
+use crate::tdb::StoredFlow;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -78,16 +78,16 @@ pub(super) async fn put(
     let name = FlowName::parse("path.name", &name)?;
     let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
     let checked = check_all(&state, &caller, members).await?;
-    let (flow, document) = match checked.flow {
-        Some(flow) if !checked.findings.iter().any(Finding::is_error) => flow,
+    let own = match checked.flow {
+        Some(own) if !checked.findings.iter().any(Finding::is_error) => own,
         _ => return Err(ApiError::BadFlow(checked.findings)),
     };
-    if flow.name != name.as_str() {
+    if own.flow.name != name.as_str() {
         let expected = format!("the name it is stored under, \"{name}\"");
-        return Err(FieldError::new("name", expected, &flow.name).into());
+        return Err(FieldError::new("name", expected, &own.flow.name).into());
     }
     let (tdb, now_ms) = (&state.app.tdb, state.app.clock.now_ms());
-    let stored = tdb.put_flow(&caller.tenant_id, &name, document, now_ms);
+    let stored = tdb.put_flow(&caller.tenant_id, &name, own.document, now_ms);
     let (stored, is_new) = stored.await?;
     let mut shown = show(&stored);
     shown["findings"] = show_findings(&checked.findings);
@@ -134,7 +134,7 @@ struct Checked {
     /// Errors first.
     findings: Vec<Finding>,
     /// The flow, where it could be read.
-    flow: Option<(Flow, FlowDocument)>,
+    flow: Option<OwnFlow>,
 }
 
 async fn check_all(
@@ -143,7 +143,7 @@ async fn check_all(
     members: Map<String, Value>,
 ) -> Result<Checked, ApiError> {
     let canonical = FlowHash::canonical(&Value::Object(members));
-    let (flow, mut findings) = match flow::parse(canonical.as_bytes()) {
+    let (own, mut findings) = match OwnFlow::parse(canonical.as_bytes()) {
         Ok(read) => read,
         Err(findings) => {
             return Ok(Checked {
@@ -152,20 +152,15 @@ async fn check_all(
             });
         }
     };
-    let document = FlowDocument {
-        hash: FlowHash::of(&canonical),
-        text: canonical.into(),
-    };
-    let name = FlowName::parse("name", &flow.name)?;
-    let (tenant, own) = (&caller.tenant_id, document.clone());
-    match state.flows.own(tenant, name, &flow, own).await {
-        Ok(resolved) => drop(findings.splice(0..0, resolved.check_gotos(&flow))),
+    let (tenant, name) = (&caller.tenant_id, own.name("name")?);
+    match state.flows.own(tenant, name, &own).await {
+        Ok(resolved) => drop(findings.splice(0..0, resolved.check_gotos(&own.flow))),
         Err(Unresolved::Tdb(error)) => return Err(error.into()),
-        Err(other) => findings.insert(0, of_gotos(&flow, &other)),
+        Err(other) => findings.insert(0, of_gotos(&own.flow, &other)),
     }
     Ok(Checked {
         findings,
-        flow: Some((flow, document)),
+        flow: Some(own),
     })
 }
 

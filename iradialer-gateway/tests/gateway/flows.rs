@@ -4,27 +4,27 @@ use crate::gateway::{Answer, CONFIG, Gateway, Site, send};
 use serde_json::{Value, json};
 
 /// Plays a file and leads on.
-fn flow(name: &str, file: &str, then: Value) -> Value {
+pub fn flow(name: &str, file: &str, then: Value) -> Value {
     let mut nodes = json!({"a": {"play": [{"file": file}], "next": "b"}});
     nodes["b"] = then;
     json!({"version": 1, "name": name, "start": "a", "no_agent": "a test", "nodes": nodes})
 }
 
-fn hangs_up() -> Value {
+pub fn hangs_up() -> Value {
     json!({"hangup": {}})
 }
 
-fn goes_to(flow: &str) -> Value {
+pub fn goes_to(flow: &str) -> Value {
     json!({"goto": {"flow": flow}})
 }
 
-async fn put(gateway: &Gateway, token: &str, name: &str, flow: &Value) -> Answer {
+pub async fn put(gateway: &Gateway, token: &str, name: &str, flow: &Value) -> Answer {
     let url = format!("{}/api/flows/{name}", gateway.url);
     let request = gateway.client.put(url).bearer_auth(token).json(flow);
     send(request).await
 }
 
-async fn delete(gateway: &Gateway, token: &str, name: &str) -> Answer {
+pub async fn delete(gateway: &Gateway, token: &str, name: &str) -> Answer {
     let url = format!("{}/api/flows/{name}", gateway.url);
     send(gateway.client.delete(url).bearer_auth(token)).await
 }
@@ -195,4 +195,42 @@ async fn where_gotos_lead_is_checked_over_the_tenants_flows() {
     assert_eq!(ring.status, 422, "{ring:?}");
     let said = ring.body["findings"][0]["message"].as_str().unwrap();
     assert!(said.contains("goes round for ever"), "{said}");
+}
+
+#[tokio::test]
+async fn a_call_of_an_unknown_flow_is_refused_by_its_field() {
+    let (gateway, token) = Gateway::start().await;
+    put(&gateway, &token, "bye", &flow("bye", "b.wav", hangs_up())).await;
+    put(
+        &gateway,
+        &token,
+        "hello",
+        &flow("hello", "a.wav", goes_to("bye")),
+    )
+    .await;
+    let call = async |ivr: Value| {
+        let body = json!({"campaign_name": "reminders", "to_number": "+15005550006", "ivr": ivr});
+        gateway.post(&token, "/api/makecall", &body).await
+    };
+    assert_eq!(call(json!("hello")).await.status, 200);
+    assert_eq!(
+        call(flow("own", "a.wav", goes_to("hello"))).await.status,
+        200
+    );
+    assert_eq!(call(flow("own", "a.wav", goes_to("own"))).await.status, 422);
+
+    delete(&gateway, &token, "bye").await;
+    for (ivr, field, said) in [
+        (json!("bye"), "ivr", "there is no flow"),
+        (json!("hello"), "ivr", "goes on in"),
+        (flow("own", "a.wav", goes_to("bye")), "ivr", "goes on in"),
+    ] {
+        let refused = call(ivr).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert_eq!(refused.body["error"]["field"], field);
+        assert!(
+            refused.body["status"].as_str().unwrap().contains(said),
+            "{refused:?}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Which tests are run again: those whose outcome is in the database.
-const OF_CALLS: [&str; 10] = [
+const OF_CALLS: [&str; 11] = [
     "calls::",
     "flows::",
     "idempotency::",
@@ -15,6 +15,7 @@ const OF_CALLS: [&str; 10] = [
     "router::a_call_",
     "router::cancel::",
     "router::failover::",
+    "router::flows::",
     "router::reconcile::",
     "router::settle::",
     "router::two_routers::",

@@ -6,6 +6,7 @@ mod cancel;
 mod explain;
 mod failover;
 pub mod fake_switch;
+mod flows;
 mod reconcile;
 mod regions;
 mod settle;

@@ -47,7 +47,7 @@ impl Call {
     /// Does on the answered leg what there is to do, and says why to hang up, or `None` if it is hung up
     /// already.
     pub fn attend(&self, leg: &mut dyn SessionLeg) -> Option<HangupCause> {
-        if let Some(flow) = &self.command.flow {
+        if let Some(flow) = self.flow() {
             self.desk.be_at(At::Flow);
             return self.run(flow, leg);
         }

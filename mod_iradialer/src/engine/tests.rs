@@ -359,7 +359,9 @@ fn a_flow_with_a_prompt_that_is_not_there_is_refused_before_it_rings() {
     let flow = serde_json::json!({"version": 1, "name": "f", "start": "a",
         "nodes": {"a": {"play": [{"file": "hello.wav"}], "next": "@hangup"}}});
     let with_flow = || DialCommand {
-        flow: Some(serde_json::from_value(flow.clone()).unwrap()),
+        flow: Some(CallFlow::Inline(
+            serde_json::from_value(flow.clone()).unwrap(),
+        )),
         ..bench.command()
     };
     assert_eq!(bench.refusal(&with_flow()), RefusalReason::BadRequest);
@@ -376,7 +378,9 @@ fn a_call_whose_prompts_take_too_long_is_refused_and_finds_them_the_next_time() 
     let flow = serde_json::json!({"version": 1, "name": "f", "start": "a",
         "nodes": {"a": {"play": [{"file": "hello.wav"}], "next": "@hangup"}}});
     let with_flow = |not_after_ms| DialCommand {
-        flow: Some(serde_json::from_value(flow.clone()).unwrap()),
+        flow: Some(CallFlow::Inline(
+            serde_json::from_value(flow.clone()).unwrap(),
+        )),
         not_after_ms,
         ..bench.command()
     };
@@ -420,7 +424,7 @@ fn a_call_that_waits_for_its_prompts_is_refused_when_the_module_leaves() {
     let flow = serde_json::json!({"version": 1, "name": "f", "start": "a",
         "nodes": {"a": {"play": [{"file": "hello.wav"}], "next": "@hangup"}}});
     let command = DialCommand {
-        flow: Some(serde_json::from_value(flow).unwrap()),
+        flow: Some(CallFlow::Inline(serde_json::from_value(flow).unwrap())),
         not_after_ms: NOW_US / 1_000 + 60_000,
         ..bench.command()
     };

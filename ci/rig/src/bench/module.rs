@@ -10,7 +10,8 @@ use iradialer_core::value::{
     CallUuid, CampaignName, ChannelVars, ClusterName, DialNumber, TenantId, TrunkName,
 };
 use iradialer_core::wire::{
-    self, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EventBody, Heartbeat, SwitchEvent,
+    self, CallFlow, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EventBody, Heartbeat,
+    SwitchEvent,
 };
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -211,7 +212,8 @@ impl Module {
             dial_timeout_s: 30,
             max_duration_s: 60,
             channel_vars: ChannelVars::default(),
-            flow: Some(self.flow.clone()),
+            flow: Some(CallFlow::Inline(self.flow.clone())),
+            given: Default::default(),
         })
     }
 }

@@ -150,6 +150,7 @@ fn dial_command(assignment: &Assignment, not_after_ms: u64) -> DialCommand {
         max_duration_s: 60,
         channel_vars: ChannelVars::default(),
         flow: None,
+        given: Default::default(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The body of `makecall`, checked field by field.
 
+use crate::flows::OwnFlow;
 use crate::tdb::OnUnknown;
 use crate::web::fields::Fields;
 use crate::web::{check_event_url, timestamp};
 use axum::http::{HeaderMap, HeaderValue};
-use iradialer_core::flow::{self, Flow};
+use iradialer_core::flow::{Finding, MAX_NAME_LEN, MAX_TEXT, Name};
 use iradialer_core::value::{
-    CallerNumber, CampaignName, ChannelVars, DialNumber, FieldError, TenantId,
+    CallerNumber, CampaignName, ChannelVars, DialNumber, FieldError, FlowName, TenantId,
 };
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
@@ -18,6 +19,8 @@ const MAX_PARAMS_BYTES: usize = 16 * 1024;
 const MAX_TOKEN_LEN: usize = 4_096;
 /// The longest idempotency key, in bytes.
 const MAX_KEY_LEN: usize = 255;
+/// The most variables given to a flow.
+const MAX_VARS: usize = 64;
 /// How far ahead a call may be asked for, ms: 90 days.
 const MAX_AHEAD_MS: u64 = 90 * 24 * 3_600 * 1_000;
 /// The longest a call may last where the request does not say, s.
@@ -25,15 +28,15 @@ const DEFAULT_MAX_DURATION_S: u32 = 3_600;
 /// Every field, as a refusal of another lists them.
 const KNOWN: &str = "campaign_name, campaign, to_number, from_number, call_params, channel_vars, cpa_config, \
     dial_timeout, tenant_id, call_uuid, idempotency_key, ivr, not_before, expires_at, timezone, priority, \
-    max_duration, on_unknown, metadata";
+    max_duration, on_unknown, metadata, vars";
 
 /// What the call is to do once it is answered.
 #[derive(Debug)]
 pub(super) enum Ivr {
     /// The flow of that name.
-    Named(String),
+    Named(FlowName),
     /// This one.
-    Document(Box<Flow>),
+    Document(Box<OwnFlow>),
 }
 
 /// A request for a call, each field checked by itself.
@@ -54,6 +57,7 @@ pub(super) struct MakeCall {
     pub max_duration_s: u32,
     pub on_unknown: OnUnknown,
     pub metadata: Map<String, Value>,
+    pub vars: BTreeMap<String, String>,
 }
 
 /// The key of the header `Idempotency-Key`, or of the field `idempotency_key`; not both.
@@ -106,6 +110,7 @@ pub(super) fn read(
         OnUnknown::parse(text).ok_or_else(|| FieldError::new(field, "end or redial", text))
     });
     let metadata = fields.object("metadata", MAX_PARAMS_BYTES);
+    let vars = vars(&mut fields);
     fields.finish(KNOWN)?;
     match (campaign_name, to_number) {
         (Some(campaign_name), Some(to_number)) => Ok(MakeCall {
@@ -124,6 +129,7 @@ pub(super) fn read(
             max_duration_s,
             on_unknown: on_unknown.unwrap_or_default(),
             metadata,
+            vars,
         }),
         // Both have been noted as missing, so finish() has said so.
         _ => Err(Vec::new()),
@@ -217,26 +223,64 @@ fn check_tenant(fields: &mut Fields, tenant: &TenantId) {
 
 fn ivr(fields: &mut Fields) -> Option<Ivr> {
     match fields.value("ivr")? {
-        Value::String(name) => Some(Ivr::Named(name)),
-        value @ Value::Object(_) => match flow::parse(value.to_string().as_bytes()) {
-            Ok((flow, _warnings)) => Some(Ivr::Document(Box::new(flow))),
+        Value::String(name) => fields.take(FlowName::parse("ivr", &name)).map(Ivr::Named),
+        value @ Value::Object(_) => match OwnFlow::parse(value.to_string().as_bytes()) {
+            Ok((own, _warnings)) => Some(Ivr::Document(Box::new(own))),
             Err(findings) => {
-                for finding in findings.into_iter().filter(|finding| finding.is_error()) {
-                    let field = match finding.path.as_str() {
-                        "" => "ivr".to_owned(),
-                        path => format!("ivr.{path}"),
-                    };
-                    fields.note(FieldError {
-                        field,
-                        expected: "a flow that can be run".to_owned(),
-                        got: finding.message,
-                    });
+                for mistake in in_ivr(findings) {
+                    fields.note(mistake);
                 }
                 None
             }
         },
         other => fields.refuse("ivr", "a flow, or the name of one", &other),
     }
+}
+
+/// What is wrong with the flow of a request.
+pub(super) fn in_ivr(findings: Vec<Finding>) -> Vec<FieldError> {
+    let errors = findings.into_iter().filter(Finding::is_error);
+    let in_ivr = |finding: Finding| FieldError {
+        field: match finding.path.as_str() {
+            "" => "ivr".to_owned(),
+            path => format!("ivr.{path}"),
+        },
+        expected: "a flow that can be run".to_owned(),
+        got: finding.message,
+    };
+    errors.map(in_ivr).collect()
+}
+
+/// Texts, numbers and booleans by names that a template can say.
+fn vars(fields: &mut Fields) -> BTreeMap<String, String> {
+    let given = fields.object("vars", MAX_PARAMS_BYTES);
+    if given.len() > MAX_VARS {
+        let expected = format!("at most {MAX_VARS} variables");
+        fields.note(FieldError::new("vars", expected, &given.len().to_string()));
+    }
+    let mut vars = BTreeMap::new();
+    for (name, value) in given {
+        let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
+        let field = format!("vars.{shown}");
+        let text = match value {
+            Value::String(text) => text,
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            other => {
+                fields.refuse::<()>(&field, "a text, a number or a boolean", &other);
+                continue;
+            }
+        };
+        if Name::parse(&format!("vars.{name}")).is_err() {
+            let expected = format!("a name of 1 to {MAX_NAME_LEN} letters, digits, '_' or '-'");
+            fields.note(FieldError::new(field, expected, &name));
+        } else if text.chars().count() > MAX_TEXT {
+            let expected = format!("at most {MAX_TEXT} characters");
+            fields.note(FieldError::new(field, expected, &text));
+        } else {
+            vars.insert(name, text);
+        }
+    }
+    vars
 }
 
 fn times(fields: &mut Fields, now_ms: u64) -> (Option<u64>, Option<u64>) {

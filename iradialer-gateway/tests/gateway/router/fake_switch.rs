@@ -5,14 +5,16 @@ mod report;
 
 use futures::StreamExt;
 use iradialer_core::call::CallState;
+use iradialer_core::flow::DncScope;
 use iradialer_core::subject;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, ClusterName, DialNumber, NodeId, TenantId,
     TrunkName,
 };
 use iradialer_core::wire::{
-    AttemptFate, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EndedAttempt, Heartbeat,
-    HeldAttempt, HeldQuery, HeldReply, Query, QueryReply, RefusalReason, SwitchState, VERSION,
+    AttemptFate, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EndedAttempt, FlowOf,
+    FlowQuery, FlowReply, Heartbeat, HeldAttempt, HeldQuery, HeldReply, Query, QueryReply,
+    RefusalReason, SwitchState, VERSION,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -263,6 +265,19 @@ impl FakeSwitch {
         self.shared.report_answer(command).await;
     }
 
+    /// The person of a call that is held answers it and opts out.
+    pub async fn opt_out(&self, command: &DialCommand, scope: DncScope) {
+        self.shared.report_opted_out(command, scope).await;
+    }
+
+    /// Asks the routers for a flow.
+    pub async fn ask_flow(&self, of: FlowOf) -> FlowReply {
+        let question = serde_json::to_vec(&FlowQuery { v: VERSION, of }).unwrap();
+        let subject = subject::flow(&self.shared.cluster);
+        let answer = self.shared.client.request(subject, question.into()).await;
+        serde_json::from_slice(&answer.unwrap().payload).unwrap()
+    }
+
     /// Ends a call that is held: answered, then hung up by the callee.
     pub async fn complete(&self, command: &DialCommand) {
         self.shared.report_rest(command, false).await;
@@ -312,6 +327,7 @@ impl FakeSwitch {
             max_duration_s: 60,
             channel_vars: ChannelVars::default(),
             flow: None,
+            given: Default::default(),
         }
     }
 

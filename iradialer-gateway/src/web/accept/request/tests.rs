@@ -39,7 +39,8 @@ fn everything() {
         "from_number": "+15005550100", "tenant_id": "acme", "dial_timeout": 45, "priority": 9,
         "call_params": { "event_url": "https://hooks.example/x", "token": "s3cret", "order": 7 },
         "channel_vars": { "sip_h_X-Order": "7", "x_n": 7, "x_b": true },
-        "cpa_config": "", "max_duration": 60, "metadata": { "a": [1, 2] }, "timezone": "Europe/Paris",
+        "cpa_config": "", "max_duration": 60, "metadata": { "a": [1, 2] },
+        "vars": { "first_name": "Ann", "amount": 12.5, "vip": true }, "timezone": "Europe/Paris",
         "not_before": "2026-09-21T15:13:20Z", "expires_at": "2026-09-21T16:13:20Z",
         "ivr": { "version": 1, "name": "hello", "start": "a",
                  "nodes": { "a": { "play": [{ "file": "hello.wav" }], "next": "@hangup" } } },
@@ -51,8 +52,15 @@ fn everything() {
         vars,
         [("sip_h_X-Order", "7"), ("x_b", "true"), ("x_n", "7")]
     );
-    assert!(matches!(asked.ivr, Some(Ivr::Document(flow)) if flow.name == "hello"));
+    assert!(matches!(asked.ivr, Some(Ivr::Document(own)) if own.flow.name == "hello"));
     assert_eq!(asked.not_before_ms, Some(NOW + 3_600_000));
+    let vars: Vec<_> = asked.vars.iter().collect();
+    let expected = [("amount", "12.5"), ("first_name", "Ann"), ("vip", "true")];
+    assert!(
+        vars.into_iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .eq(expected)
+    );
 }
 
 #[test]
@@ -107,6 +115,11 @@ fn each_mistake_names_its_field() {
         ("cpa_config", json!("default"), "cpa_config"),
         ("ivr", json!(7), "ivr"),
         ("ivr", json!({}), "ivr"),
+        ("ivr", json!("a b"), "ivr"),
+        ("vars", json!([]), "vars"),
+        ("vars", json!({"a b": "x"}), "vars.a b"),
+        ("vars", json!({"a": {}}), "vars.a"),
+        ("vars", json!({"a": "x".repeat(1_001)}), "vars.a"),
         ("not_before", json!("soon"), "not_before"),
         ("not_before", json!("2030-01-01T00:00:00Z"), "not_before"),
         ("expires_at", json!("2026-09-21T14:13:20Z"), "expires_at"),

@@ -3,6 +3,7 @@
 use super::{Shared, now_ms};
 use async_nats::jetstream;
 use iradialer_core::call::{CallState, EndedBy};
+use iradialer_core::flow::DncScope;
 use iradialer_core::subject;
 use iradialer_core::wire::{AttemptFate, DialCommand, EventBody, Hangup, SwitchEvent, VERSION};
 use std::collections::BTreeMap;
@@ -89,6 +90,17 @@ impl Shared {
             sip: BTreeMap::new(),
         };
         self.report(command, 2, answered).await;
+    }
+
+    /// A call that has started is answered, and its person wants no more of them.
+    pub(super) async fn report_opted_out(&self, command: &DialCommand, scope: DncScope) {
+        self.report_answer(command).await;
+        let opted_out = EventBody::OptedOut {
+            node: "stop".to_owned(),
+            scope,
+            number: command.to_number.to_string(),
+        };
+        self.report(command, 3, opted_out).await;
     }
 
     /// A call that is held ends on request, once.
