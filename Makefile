@@ -6,7 +6,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-freeswitch bench chaos fmt clippy deny install clean
+.PHONY: help run build test test-freeswitch bench chaos fuzz fmt clippy deny install clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,7 @@ help: ## This list
 	@echo "  make run FLOW=announce         runs another flow of examples/flows"
 	@echo "  make run SANDBOX=1             takes the sandbox switch even where FreeSWITCH is found"
 	@echo "  make run ONCE=1                ends after the call, with its outcome as the status"
+	@echo "  make fuzz MINUTES=60 ONLY=flow KEEP=1      keeps what it finds in ci/fuzz/corpus"
 	@echo "  make chaos FAULTS=1000 SEED=7 DB=sqlite    or DB=postgres; a seed replays its faults"
 
 run: ## Start everything on this machine, place a call, show what happens, stay up until Ctrl-C
@@ -37,13 +38,17 @@ test-freeswitch: ## The tests that need a real FreeSWITCH, and a failure where t
 	$(CARGO) build --workspace --lib --bins
 	REQUIRE_FREESWITCH=1 $(CARGO) test --workspace --test '*' -- freeswitch
 
-bench: ## What it costs next to FreeSWITCH's own originate, and what losing no call costs, as a table
+bench: ## What calls, flows and losing none of them cost next to FreeSWITCH's own originate and dialplan, as a table
 	@ci/need test-freeswitch
 	$(CARGO) run --release --bin bench
 
 chaos: ## Break the system under load as SEED says, and check that no call is lost and nobody dialled twice
 	@ci/need chaos
 	$(CARGO) run --bin chaos
+
+fuzz: ## Throw MINUTES minutes (5) of anything at each parser: flows, templates, prompt files
+	@ci/need build
+	ci/fuzz/run
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

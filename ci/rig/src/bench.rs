@@ -7,26 +7,41 @@ mod admission;
 mod cycles;
 mod dispatch;
 mod far_end;
+mod flow_check;
+mod ivr;
 mod latency;
+mod many;
+mod media;
 mod module;
 mod originate;
+mod phones;
 mod site;
 mod table;
 mod takeover;
+mod usage;
 
 pub use accepts::accepts;
 pub use admission::admission;
 pub use cycles::{Held, load_and_unload};
 pub use dispatch::dispatch;
 pub use far_end::FarEnd;
+pub use flow_check::flow_check;
+pub use ivr::{ivr, memory};
 pub use latency::{post_to_invite, quantile};
+pub use many::five_thousand;
+pub use media::{audio, keys};
 pub use module::Module;
 pub use originate::Originate;
+pub use phones::{Delays, Heard, Phone, Phones, Script};
 pub use site::{AT_ONCE, RING, RINGS_8_S, Site};
 pub use table::Table;
 pub use takeover::takeover;
+pub use usage::Usage;
 
 use std::time::Duration;
+
+/// What callees type when they are asked for a code.
+const TYPED: &str = "4321";
 
 /// Calls offered at a steady rate.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +78,8 @@ pub struct Outcome {
     pub failed: u32,
     /// Never heard of again.
     pub lost: u32,
+    /// Whose flow had collected [`TYPED`] in the end.
+    pub typed: u32,
     /// From the first call offered to the last one's end.
     pub took: Duration,
     /// CPU time the switch used, user and system.
@@ -71,6 +88,10 @@ pub struct Outcome {
     pub most_threads: u32,
     /// How long the slowest refusal took.
     pub slowest_refusal: Duration,
+    /// Whose last event tells of a fault.
+    pub faulted: u32,
+    /// How long each play of prompts took that no key ended, ms.
+    pub played_ms: Vec<u64>,
 }
 
 impl Outcome {
@@ -80,10 +101,13 @@ impl Outcome {
         self.refused += other.refused;
         self.failed += other.failed;
         self.lost += other.lost;
+        self.typed += other.typed;
         self.took += other.took;
         self.cpu += other.cpu;
         self.most_threads = self.most_threads.max(other.most_threads);
         self.slowest_refusal = self.slowest_refusal.max(other.slowest_refusal);
+        self.faulted += other.faulted;
+        self.played_ms.extend(&other.played_ms);
     }
 
     /// Completed calls a second.

@@ -14,6 +14,8 @@ use config::Ports;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -196,9 +198,13 @@ const DIRS: [&str; 14] = [
 
 impl Ports {
     fn free(rtp_ports: u16) -> Result<Self> {
-        // RTP below the kernel's ephemeral range, above the ports given out one by one. Two switches at
-        // once rarely meet, and where they do the switch takes the next port.
-        let rtp_start = 16_384 + rand::random_range(0..(32_700 - 16_384 - rtp_ports) / 2) * 2;
+        // RTP below the kernel's ephemeral range, above the ports given out one by one. Switches that this
+        // program starts one after the other have different ports: of two that have bound one, which the
+        // switch allows, only one hears anything.
+        static STARTED: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random()));
+        let parts = (32_700 - 16_384) / rtp_ports.max(2);
+        let part = STARTED.fetch_add(1, Ordering::Relaxed) % parts.max(1);
+        let rtp_start = 16_384 + part * rtp_ports;
         Ok(Ports {
             sip: free_port()?,
             event_socket: free_port()?,

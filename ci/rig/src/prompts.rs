@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result};
 use std::f64::consts::TAU;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// Samples a second, the telephone network's.
@@ -25,18 +26,45 @@ const PROMPTS: [(&str, u32, &[f64]); 5] = [
 /// Every prompt in a directory of its own, as 16-bit mono WAV at 8 kHz.
 pub fn in_temp_dir() -> Result<TempDir> {
     let dir = tempfile::Builder::new().prefix("ira-prompts-").tempdir()?;
-    for (name, ms, notes) in PROMPTS {
-        let path = dir.path().join(name);
-        std::fs::write(&path, wav(ms, notes))
-            .with_context(|| format!("writing {}", path.display()))?;
-    }
+    all_in(dir.path())?;
     Ok(dir)
 }
 
-fn wav(ms: u32, notes: &[f64]) -> Vec<u8> {
+fn all_in(dir: &Path) -> Result<()> {
+    for (name, ms, notes) in PROMPTS {
+        let path = dir.join(name);
+        std::fs::write(&path, tones(ms, notes))
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The suite's prompts and those of the benchmarks: of one loudness each, so that a far end can tell from any
+/// packet which it hears.
+pub fn of_bench(dir: &Path) -> Result<()> {
+    all_in(dir)?;
+    for (name, level) in [("one.wav", 8_000), ("other.wav", 2_000)] {
+        let samples = (0..RATE * 20).map(|n| if n % 2 == 0 { level } else { -level });
+        let path = dir.join(name);
+        std::fs::write(&path, wav_of(samples))
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn tones(ms: u32, notes: &[f64]) -> Vec<u8> {
     let samples = RATE * ms / 1_000;
     let note_len = samples.div_ceil(notes.len() as u32);
-    let data_len = samples * 2;
+    wav_of((0..samples).map(|n| {
+        let hz = notes[(n / note_len) as usize];
+        // Each note fades, so that the joins don't click.
+        let fade = 1.0 - f64::from(n % note_len) / f64::from(note_len);
+        ((TAU * hz * f64::from(n) / f64::from(RATE)).sin() * fade * 8_000.0) as i16
+    }))
+}
+
+fn wav_of(samples: impl ExactSizeIterator<Item = i16>) -> Vec<u8> {
+    let data_len = samples.len() as u32 * 2;
     let mut bytes = Vec::with_capacity(44 + data_len as usize);
     bytes.extend(b"RIFF");
     bytes.extend((36 + data_len).to_le_bytes());
@@ -50,12 +78,8 @@ fn wav(ms: u32, notes: &[f64]) -> Vec<u8> {
     bytes.extend(16u16.to_le_bytes());
     bytes.extend(b"data");
     bytes.extend(data_len.to_le_bytes());
-    for n in 0..samples {
-        let hz = notes[(n / note_len) as usize];
-        // Each note fades, so that the joins don't click.
-        let fade = 1.0 - f64::from(n % note_len) / f64::from(note_len);
-        let level = (TAU * hz * f64::from(n) / f64::from(RATE)).sin() * fade * 8_000.0;
-        bytes.extend((level as i16).to_le_bytes());
+    for sample in samples {
+        bytes.extend(sample.to_le_bytes());
     }
     bytes
 }

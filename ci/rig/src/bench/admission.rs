@@ -32,9 +32,7 @@ pub async fn admission(
     if let Some(installation) = installation {
         let site = Site::start(installation, built).await?;
         let module = Module::of(&site).await?;
-        let took = module
-            .admit(AT_ONCE, None, Offer::lasting(RATE, LASTS_S))
-            .await?;
+        let took = module.admit(AT_ONCE, Offer::lasting(RATE, LASTS_S)).await?;
         measured.push(("FreeSWITCH", took));
     }
     let disk = bare_disk(&std::env::temp_dir()).await?;
@@ -65,7 +63,7 @@ async fn on_sandbox(built: &Built) -> Result<Vec<f64>> {
     let options = async_nats::ConnectOptions::with_user_and_password(login.user, login.password);
     let module = Module::on(options.connect(&login.url).await?).await?;
     let offer = Offer::lasting(RATE, LASTS_S);
-    module.admit("trunk", Some(BUSY), offer).await
+    module.calling(BUSY)?.admit("trunk", offer).await
 }
 
 /// How long a write of a record and its fdatasync take at the same rate with nothing else on the disk, ms,

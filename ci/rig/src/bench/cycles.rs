@@ -37,8 +37,8 @@ pub async fn load_and_unload(site: &Site, cycles: usize) -> Result<Vec<Held>> {
         // The host keeps a session's thread a little longer than the session.
         tokio::time::sleep(Duration::from_millis(100)).await;
         held.push(Held {
-            memory_kib: site.switch_memory_kib()?,
-            threads: site.switch_threads()?,
+            memory_kib: site.usage().memory_kib()?,
+            threads: site.usage().threads()?,
         });
         let reply = socket.api("load mod_iradialer").await?;
         ensure!(reply.contains("+OK"), "cycle {cycle}: {reply}");

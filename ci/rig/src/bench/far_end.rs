@@ -17,16 +17,17 @@ pub struct FarEnd {
 }
 
 impl FarEnd {
-    /// Starts one that rings so long.
-    pub async fn start(ring: Duration) -> Result<Self> {
+    /// Starts one that rings so long, and has its media sent to this port if one is given.
+    pub async fn start(ring: Duration, media_port: Option<u16>) -> Result<Self> {
         let shipped = repository::root()?.join("ci/sipp/bench.xml");
         let text = std::fs::read_to_string(&shipped)
             .with_context(|| format!("reading {}", shipped.display()))?;
+        let mut text = text.replace("[ring_ms]", &ring.as_millis().to_string());
+        if let Some(port) = media_port {
+            text = text.replace("[media_port]", &port.to_string());
+        }
         let dir = tempfile::Builder::new().prefix("ira-bench-").tempdir()?;
-        std::fs::write(
-            dir.path().join("scenario.xml"),
-            text.replace("[ring_ms]", &ring.as_millis().to_string()),
-        )?;
+        std::fs::write(dir.path().join("scenario.xml"), text)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut process = Program::new("sipp", "sipp")
             .args([

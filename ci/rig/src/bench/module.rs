@@ -1,6 +1,7 @@
 //! Calls through the module: dial commands over NATS, as the router sends them.
 
-use super::{Offer, Outcome, Site};
+use super::usage::Usage;
+use super::{Offer, Outcome, Site, TYPED};
 use anyhow::{Context, Result, bail, ensure};
 use async_nats::{Client, Subscriber, jetstream};
 use futures::StreamExt;
@@ -28,6 +29,8 @@ pub struct Module {
     cluster: ClusterName,
     heartbeat: Heartbeat,
     flow: Flow,
+    /// The number of every call, or one for each.
+    number: Option<DialNumber>,
 }
 
 /// What is known of a call that was offered.
@@ -69,13 +72,30 @@ impl Module {
             cluster,
             heartbeat: serde_json::from_slice(&heartbeat.payload)?,
             flow,
+            number: None,
         })
     }
 
-    /// Offers calls on a trunk and follows each to its end.
+    /// The same with another flow for its calls.
+    pub fn playing(mut self, flow: &serde_json::Value) -> Result<Self> {
+        self.flow = match flow::parse(flow.to_string().as_bytes()) {
+            Ok((flow, _)) => flow,
+            Err(findings) => bail!("the benchmark's flow is not valid: {findings:?}"),
+        };
+        Ok(self)
+    }
+
+    /// The same with one number for all of its calls.
+    pub fn calling(mut self, number: &str) -> Result<Self> {
+        self.number = Some(DialNumber::parse("number", number)?);
+        Ok(self)
+    }
+
+    /// Offers calls on a trunk and follows each to its end. `ring` is how long one takes that is not hung up
+    /// on at once.
     pub async fn offer(
         &self,
-        site: &Site,
+        switch: Usage,
         trunk: &str,
         offer: Offer,
         ring: Duration,
@@ -93,7 +113,7 @@ impl Module {
             &self.heartbeat.incarnation,
         );
 
-        let (cpu_before, started) = (site.switch_cpu()?, Instant::now());
+        let (cpu_before, started) = (switch.cpu()?, Instant::now());
         let mut outcome = Outcome::default();
         let mut calls: HashMap<CallUuid, Offered> = HashMap::new();
         let mut last_end = started;
@@ -123,20 +143,24 @@ impl Module {
                     EventBody::Answered { .. } => {
                         if let Some(offered) = calls.get_mut(&event.call_uuid) { offered.answered = true; }
                     }
-                    EventBody::Hangup(_) => {
+                    EventBody::Hangup(hangup) => {
+                        let typed = hangup.variables.get("code").map(String::as_str);
+                        outcome.typed += u32::from(typed == Some(TYPED));
+                        outcome.faulted += u32::from(hangup.fault.is_some());
                         if let Some(offered) = calls.remove(&event.call_uuid) {
                             if offered.answered { outcome.completed += 1 } else { outcome.failed += 1 }
                             last_end = Instant::now();
                         }
                     }
+                    EventBody::PlayDone { played_ms, interrupted_by: None, .. } => outcome.played_ms.push(played_ms),
                     _ => {}
                 },
-                _ = watch.tick() => outcome.most_threads = outcome.most_threads.max(site.switch_threads()?),
+                _ = watch.tick() => outcome.most_threads = outcome.most_threads.max(switch.threads()?),
             }
         }
         outcome.lost = u32::try_from(calls.len())?;
         outcome.took = last_end - started;
-        outcome.cpu = site.switch_cpu()? - cpu_before;
+        outcome.cpu = switch.cpu()? - cpu_before;
         Ok(outcome)
     }
 
@@ -160,9 +184,8 @@ impl Module {
         Ok(accepted)
     }
 
-    /// Offers calls, to one number if it is given, and returns how long each answer took, ms, shortest
-    /// first. All must be taken.
-    pub async fn admit(&self, trunk: &str, number: Option<&str>, offer: Offer) -> Result<Vec<f64>> {
+    /// Offers calls and returns how long each answer took, ms, shortest first. All must be taken.
+    pub async fn admit(&self, trunk: &str, offer: Offer) -> Result<Vec<f64>> {
         let dial = subject::dial(
             &self.cluster,
             &self.heartbeat.node_id,
@@ -172,11 +195,7 @@ impl Module {
         let mut answers = JoinSet::new();
         for index in 0..offer.calls {
             tokio::time::sleep_until((started + offer.due(index)).into()).await;
-            let mut command = self.command(trunk, index)?;
-            if let Some(number) = number {
-                command.to_number = DialNumber::parse("number", number)?;
-            }
-            let command = serde_json::to_vec(&command)?;
+            let command = serde_json::to_vec(&self.command(trunk, index)?)?;
             let (client, dial) = (self.client.clone(), dial.clone());
             answers.spawn(async move {
                 let sent = Instant::now();
@@ -207,7 +226,10 @@ impl Module {
             tenant_id: TenantId::parse("tenant", "bench")?,
             campaign_name: CampaignName::parse("campaign", "bench")?,
             trunk: TrunkName::parse("trunk", trunk)?,
-            to_number: DialNumber::parse("number", &format!("+1500{index:07}"))?,
+            to_number: match &self.number {
+                Some(number) => number.clone(),
+                None => DialNumber::parse("number", &format!("+1500{index:07}"))?,
+            },
             from_number: Default::default(),
             dial_timeout_s: 30,
             max_duration_s: 60,

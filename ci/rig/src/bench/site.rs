@@ -1,9 +1,12 @@
 //! One switch with the module loaded, a NATS server, and two far ends.
 
 use super::FarEnd;
+use super::phones::{Phones, Script};
+use super::usage::Usage;
 use crate::freeswitch::{Config, Engine, FreeSwitch, Installation, Trunk};
 use crate::ports::free_port;
 use crate::process::{Process, Program};
+use crate::prompts;
 use crate::repository::Built;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -18,89 +21,98 @@ pub const RINGS_8_S: &str = "rings-8-s";
 /// How long that callee rings.
 pub const RING: Duration = Duration::from_secs(8);
 
+/// The trunk whose callees answer at once, speak and listen.
+pub const PHONES: &str = "phones";
+
 /// Everything the benchmarks call with.
 pub struct Site {
     /// The switch.
     pub switch: FreeSwitch,
     /// The bus, open to anybody on loopback.
     pub nats_url: String,
+    /// What the phones of its trunk [`PHONES`] do and hear.
+    pub phones: Option<Phones>,
     _nats: Process,
-    _far_ends: [FarEnd; 2],
+    _far_ends: Vec<FarEnd>,
     _dir: TempDir,
 }
 
 impl Site {
-    /// Starts it all.
+    /// Starts it all, with callees that hear nothing and play nothing.
     pub async fn start(installation: &Installation, built: &Built) -> Result<Self> {
+        Site::launch(installation, built, None).await
+    }
+
+    /// Starts it with phones, and a dialplan for the peer to play to them by.
+    pub async fn with_phones(
+        installation: &Installation,
+        built: &Built,
+        script: Script,
+        dialplan: &str,
+    ) -> Result<Self> {
+        let phones = Phones::start(script)?;
+        Site::launch(installation, built, Some((phones, dialplan))).await
+    }
+
+    async fn launch(
+        installation: &Installation,
+        built: &Built,
+        phones: Option<(Phones, &str)>,
+    ) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("ira-bench-").tempdir()?;
         let (nats, nats_url) = start_nats(dir.path()).await?;
-        let far_ends = [
-            FarEnd::start(Duration::ZERO).await?,
-            FarEnd::start(RING).await?,
-        ];
         let trunk = |name: &str, far_end: &FarEnd| Trunk {
             name: name.into(),
             far_end: far_end.address,
         };
+        let (mut trunks, mut far_ends) = (Vec::new(), Vec::new());
+        for (name, ring, media_port) in [
+            (AT_ONCE, Duration::ZERO, None),
+            (RINGS_8_S, RING, None),
+            (
+                PHONES,
+                Duration::ZERO,
+                phones.as_ref().map(|(it, _)| it.port()),
+            ),
+        ] {
+            let far_end = FarEnd::start(ring, media_port).await?;
+            trunks.push(trunk(name, &far_end));
+            far_ends.push(far_end);
+        }
         let prompts = dir.path().join("prompts");
         std::fs::create_dir(&prompts)?;
+        prompts::of_bench(&prompts)?;
         let engine = Engine::new(&built.module)
             .param("node-id", "bench")
             .param("nats-url", &nats_url)
             .prompts(&prompts)
             .of_bench();
         let config = Config {
-            trunks: vec![trunk(AT_ONCE, &far_ends[0]), trunk(RINGS_8_S, &far_ends[1])],
+            trunks,
             engine: Some(engine),
-            rtp_ports: 14_000,
+            rtp_ports: 8_000,
             log: "warning",
             ..Config::default()
         };
         let switch = FreeSwitch::start(installation, &config).await?;
+        if let Some((_, dialplan)) = &phones {
+            let xml = dialplan.replace("PROMPTS", &prompts.to_string_lossy());
+            std::fs::write(switch.dir().join("conf/dialplan/bench.xml"), xml)?;
+            switch.event_socket().await?.api_ok("reloadxml").await?;
+        }
         Ok(Site {
             switch,
             nats_url,
+            phones: phones.map(|(phones, _)| phones),
             _nats: nats,
             _far_ends: far_ends,
             _dir: dir,
         })
     }
 
-    /// CPU time the switch has used so far.
-    pub fn switch_cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.switch.process().id()))?;
-        // The name in brackets may hold anything; the numbers come after it.
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<u64>().ok());
-        let used = ticks(11)
-            .zip(ticks(12))
-            .map(|(user, system)| user + system)
-            .context("reading the switch's CPU time")?;
-        // Linux counts in hundredths of a second for every program it tells.
-        Ok(Duration::from_millis(used * 10))
-    }
-
-    /// How many threads the switch has.
-    pub fn switch_threads(&self) -> Result<u32> {
-        Ok(u32::try_from(
-            std::fs::read_dir(format!("/proc/{}/task", self.switch.process().id()))?.count(),
-        )?)
-    }
-
-    /// The switch's memory, KiB.
-    pub fn switch_memory_kib(&self) -> Result<u64> {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.switch.process().id()))?;
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .context("reading the switch's memory")?;
-        Ok(line.split_whitespace().nth(1).unwrap_or_default().parse()?)
+    /// What the switch uses.
+    pub fn usage(&self) -> Usage {
+        Usage::of(self.switch.process().id())
     }
 }
 

@@ -5,7 +5,8 @@ use anyhow::Result;
 use clap::Parser;
 use iradialer_rig::bench::{
     AT_ONCE, Module, Offer, Originate, Outcome, RING, RINGS_8_S, Site, Table, accepts, admission,
-    dispatch, load_and_unload, post_to_invite, quantile, takeover,
+    audio, dispatch, five_thousand, flow_check, ivr, keys, load_and_unload, memory, post_to_invite,
+    quantile, takeover,
 };
 use iradialer_rig::freeswitch::Installation;
 use iradialer_rig::repository::Built;
@@ -36,8 +37,8 @@ struct Args {
     /// Times a router is killed.
     #[arg(long, default_value_t = 7)]
     kills: usize,
-    /// Only these: `accept`, `dispatch`, `admission`, `takeover`, which need no FreeSWITCH; `latency`,
-    /// `at-once`, `ringing`, `saturation`, `cycles`.
+    /// Only these: `accept`, `dispatch`, `admission`, `takeover`, `flow-check`, `five-thousand`, which need no
+    /// FreeSWITCH; `latency`, `at-once`, `ringing`, `saturation`, `cycles`, `ivr`, `memory`, `audio`, `keys`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -65,6 +66,12 @@ async fn main() -> Result<()> {
     }
     if args.wants("takeover") {
         takeover(&mut table, &built, args.kills).await?;
+    }
+    if args.wants("flow-check") {
+        tokio::task::block_in_place(|| flow_check(&mut table))?;
+    }
+    if args.wants("five-thousand") {
+        five_thousand(&mut table, &built).await?;
     }
     match found {
         Some(installation) => of_the_switch(&args, &mut table, &built, installation).await?,
@@ -109,6 +116,18 @@ async fn of_the_switch(
     if args.wants("cycles") {
         cycles(table, args, &fresh().await?).await?;
     }
+    if args.wants("ivr") {
+        ivr(table, &installation, built, args.rounds).await?;
+    }
+    if args.wants("memory") {
+        memory(table, &installation, built, args.rounds).await?;
+    }
+    if args.wants("audio") {
+        audio(table, &installation, built, args.rounds).await?;
+    }
+    if args.wants("keys") {
+        keys(table, &installation, built).await?;
+    }
     Ok(())
 }
 
@@ -126,11 +145,11 @@ async fn cpu_per_call(
     let most = if ring.is_zero() { 0.85 } else { 0.60 };
     let wanted = format!("<= {most}");
     let what = format!("switch CPU a call, {trunk}, ms");
-    let both = beside(args, &fresh, Originate::HearsSteps, trunk, offer, ring).await?;
+    let both = beside(args, &fresh, Originate::HEARS_STEPS, trunk, offer, ring).await?;
     let [ours, peers] = both.each_ref().map(Outcome::cpu_ms_per_call);
     table.compare(&what, ours, peers, &wanted, |ratio| ratio <= most);
     let [our, _] = both;
-    let both = beside(args, &fresh, Originate::HearsEnds, trunk, offer, ring).await?;
+    let both = beside(args, &fresh, Originate::HEARS_ENDS, trunk, offer, ring).await?;
     let [ours, peers] = both.map(|outcome| outcome.cpu_ms_per_call());
     let what = "  beside a peer that hears of ends alone";
     table.compare(what, ours, peers, "to know", |_| true);
@@ -161,7 +180,7 @@ async fn beside(
         let (our_site, peers_site) = (fresh().await?, fresh().await?);
         let module = Module::of(&our_site).await?;
         let (our, peer) = tokio::try_join!(
-            module.offer(&our_site, trunk, offer, ring),
+            module.offer(our_site.usage(), trunk, offer, ring),
             originate.offer(&peers_site, trunk, offer, ring)
         )?;
         tell(&format!("{trunk} {round}, module"), &our);
@@ -187,12 +206,14 @@ async fn saturation(table: &mut Table, args: &Args, site: &Site, module: &Module
     let (mut ours, mut peer) = ((0.0f64, 0.0), 0.0f64);
     for &per_second in &args.ladder {
         let offer = Offer::lasting(per_second, args.step_s);
-        let our = module.offer(site, AT_ONCE, offer, Duration::ZERO).await?;
+        let our = module
+            .offer(site.usage(), AT_ONCE, offer, Duration::ZERO)
+            .await?;
         tell(&format!("offered {per_second}/s, module"), &our);
         if our.per_second() > ours.0 {
             ours = (our.per_second(), per_second);
         }
-        let originate = Originate::HearsSteps;
+        let originate = Originate::HEARS_STEPS;
         let theirs = originate
             .offer(site, AT_ONCE, offer, Duration::ZERO)
             .await?;
@@ -204,15 +225,19 @@ async fn saturation(table: &mut Table, args: &Args, site: &Site, module: &Module
     });
     let threefold = Offer::lasting(ours.0 * 3.0, args.step_s / 2.0);
     let warm_up = Offer::lasting(ours.1, SIP_MEMORY_S);
-    let warm = module.offer(site, AT_ONCE, warm_up, Duration::ZERO).await?;
+    let warm = module
+        .offer(site.usage(), AT_ONCE, warm_up, Duration::ZERO)
+        .await?;
     tell("and on, module", &warm);
     let at_most = Offer::lasting(warm.per_second() * 1.1, args.step_s / 2.0);
     let (mut most, mut over) = (Outcome::default(), Outcome::default());
     for turn in 1..=args.rounds * TURNS {
-        let once = module.offer(site, AT_ONCE, at_most, Duration::ZERO).await?;
+        let once = module
+            .offer(site.usage(), AT_ONCE, at_most, Duration::ZERO)
+            .await?;
         tell(&format!("what it keeps up {turn}, module"), &once);
         let thrice = module
-            .offer(site, AT_ONCE, threefold, Duration::ZERO)
+            .offer(site.usage(), AT_ONCE, threefold, Duration::ZERO)
             .await?;
         tell(&format!("three times that {turn}, module"), &thrice);
         most.add(&once);

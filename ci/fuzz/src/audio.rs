@@ -1,0 +1,1 @@
+../../../mod_iradialer/src/audio.rs
