@@ -1,6 +1,8 @@
 //! What must hold whatever comes in. Each function takes bytes as they are found by libFuzzer (`make fuzz`), or
 //! kept in `corpus/`, which the tests go through, and panics where something does not hold.
 #![forbid(unsafe_code)]
+// The audio code's own tests belong to the module.
+#![cfg(not(test))]
 
 // The module is a library for a switch, with which nothing else links; its audio code, to which these files are
 // links, knows nothing of that.
