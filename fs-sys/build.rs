@@ -40,6 +40,9 @@ const ENUMS: &[&str] = &[
     "switch_dtmf_source_t",
     "switch_dtmf_direction_t",
     "switch_io_flag_enum_t",
+    "switch_abc_type_t",
+    "switch_media_bug_flag_enum_t",
+    "switch_frame_flag_enum_t",
     "switch_originate_flag_enum_t",
     "switch_state_handler_flag_t",
 ];

@@ -46,5 +46,10 @@ pub const SYMBOLS: &[&str] = &[
     "switch_core_event_hook_add_receive_message",
     "switch_core_event_hook_add_recv_dtmf",
     "switch_ivr_play_file",
+    "switch_core_media_bug_add",
+    "switch_core_media_bug_get_session",
+    "switch_core_media_bug_get_native_read_frame",
+    "switch_core_media_bug_get_native_write_frame",
+    "switch_ivr_inband_dtmf_session",
     "switch_ivr_parse_all_events",
 ];

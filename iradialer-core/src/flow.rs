@@ -26,8 +26,8 @@ pub use check::{
 pub use document::{
     Branch, CPA_CODES, Case, Collect, Confirm, DEFAULT_LANGUAGE, Days, Dnc, DncScope, Exit,
     FileName, Flow, Goto, HangupCause, HangupStep, Hours, Menu, Node, Play, Prompt, Record,
-    RequestStep, Say, SayKind, SayWith, Set, Step, Target, Tone, TransferStep, Tts, Url, Wait,
-    known_timezone,
+    RecordCall, RequestStep, Say, SayKind, SayWith, Set, Step, Target, Tone, TransferStep, Tts,
+    Url, Wait, known_timezone,
 };
 pub use facts::{CallFacts, Library};
 pub use interpreter::{

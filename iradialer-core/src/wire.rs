@@ -8,7 +8,7 @@ mod heartbeat;
 mod reconcile;
 
 pub use dial::{AttemptFate, DialCommand, DialReply, Query, QueryReply, RefusalReason};
-pub use event::{DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, SwitchEvent};
+pub use event::{DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, RecordingEndedBy, SwitchEvent};
 pub use flow::{CallFlow, FlowOf, FlowQuery, FlowRef, FlowReply, GivenFacts, MOST_OTHERS};
 pub use heartbeat::{Heartbeat, SwitchState};
 pub use reconcile::{

@@ -5,11 +5,13 @@
 
 pub mod decode;
 mod g711;
+mod silence;
 mod tone;
 
 #[cfg(test)]
 pub mod test_support;
 
+pub use silence::SilenceMeter;
 pub use tone::tone;
 
 #[cfg(test)]
@@ -28,6 +30,14 @@ pub enum Law {
 }
 
 impl Law {
+    /// What a byte stands for.
+    pub fn sample(self, byte: u8) -> i16 {
+        match self {
+            Law::Mu => g711::of_mu_law(byte),
+            Law::A => g711::of_a_law(byte),
+        }
+    }
+
     /// The byte of silence.
     pub fn silence(self) -> u8 {
         match self {

@@ -10,6 +10,7 @@ use crate::flows::CallFlows;
 use crate::host::{HangupCause, Host};
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
+use crate::taping::Taping;
 use iradialer_core::call::EndedBy;
 use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter};
 use iradialer_core::value::{CallUuid, NodeId};
@@ -41,6 +42,8 @@ pub struct Call {
     pub desk: Desk<Job>,
     /// Where its prompts are.
     pub prompts_dir: PathBuf,
+    /// What is recorded of it.
+    pub taping: Taping,
     identity: Identity,
     host: Arc<dyn Host>,
     outbox: Outbox,
@@ -113,6 +116,7 @@ impl Call {
             command,
             desk: Desk::default(),
             prompts_dir,
+            taping: Taping::default(),
             identity,
             host,
             outbox,
@@ -213,6 +217,11 @@ impl Call {
                 source,
             },
         );
+    }
+
+    /// Reports something that has happened beside the flow.
+    pub fn tell(&self, body: EventBody) {
+        self.emit(&mut self.progress.lock(), body);
     }
 
     /// Notes who ends the attempt; the first one to say so does.
@@ -403,10 +412,10 @@ impl Reporter for Told<'_> {
                 progress.fault.get_or_insert(format!("node {node}: {what}"));
                 return;
             }
+            // Told of when it is on the disk.
+            Report::Recorded { .. } => return,
             // A flow that needs these is refused before it is dialled.
-            Report::Recorded { .. } | Report::Requested { .. } | Report::Transferred { .. } => {
-                return;
-            }
+            Report::Requested { .. } | Report::Transferred { .. } => return,
         };
         self.0.emit(&mut progress, body);
     }

@@ -6,25 +6,29 @@ use crate::config::{Config, ConfigErrors};
 use crate::engine::Engine;
 use crate::flows;
 use crate::link::Link;
+use crate::recordings::Shape;
 use iradialer_core::value::CallUuid;
 use iradialer_core::wire::DialReply;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long `originate` waits to tell whether the call was begun.
 const ORIGINATE_WAIT: Duration = Duration::from_secs(3);
 
 /// Shown by the host for the command, and for anything that is not one.
-pub const USAGE: &str = "status | calls | show <uuid> | originate <number> [flow] | hangup <uuid> | journal | drain | resume | reload";
+pub const USAGE: &str = "status | calls | show <uuid> | originate <number> [flow] | hangup <uuid> | record start <uuid> [mixed|stereo] | record stop <uuid> | journal | drain | resume | reload";
 
 /// What tab completion offers: the words after `iradialer`, `::…` being the host's own lists.
-pub const COMPLETIONS: [&str; 9] = [
+pub const COMPLETIONS: [&str; 11] = [
     "status",
     "calls",
     "show ::console::list_uuid",
     "originate",
     "hangup ::console::list_uuid",
+    "record start ::console::list_uuid",
+    "record stop ::console::list_uuid",
     "journal",
     "drain",
     "resume",
@@ -42,6 +46,8 @@ enum Command<'a> {
         flow: Option<&'a str>,
     },
     Hangup(CallUuid),
+    StartRecording(CallUuid, Shape),
+    StopRecording(CallUuid),
     Journal,
     Drain,
     Resume,
@@ -61,6 +67,15 @@ fn parse(line: &str) -> Result<Command<'_>, String> {
             flow: Some(flow),
         }),
         ["hangup", text] => Ok(Command::Hangup(uuid(text)?)),
+        ["record", "start", text] => Ok(Command::StartRecording(uuid(text)?, Shape::Mixed)),
+        ["record", "start", text, shape @ ("mixed" | "stereo")] => {
+            let shape = match *shape {
+                "stereo" => Shape::Stereo,
+                _ => Shape::Mixed,
+            };
+            Ok(Command::StartRecording(uuid(text)?, shape))
+        }
+        ["record", "stop", text] => Ok(Command::StopRecording(uuid(text)?)),
         ["journal"] => Ok(Command::Journal),
         ["drain"] => Ok(Command::Drain),
         ["resume"] => Ok(Command::Resume),
@@ -85,6 +100,12 @@ pub fn run(
         Ok(Command::Show(uuid)) => show(engine, uuid),
         Ok(Command::Originate { number, flow }) => originate(engine, number, flow),
         Ok(Command::Hangup(uuid)) => hangup(engine, uuid),
+        Ok(Command::StartRecording(uuid, shape)) => find(engine, uuid)
+            .and_then(|call| engine.start_recording(&call, shape))
+            .map(|name| format!("+OK {name}\n")),
+        Ok(Command::StopRecording(uuid)) => find(engine, uuid)
+            .and_then(|call| engine.stop_recording(&call))
+            .map(|name| format!("+OK {name}\n")),
         Ok(Command::Journal) => Ok(journal(engine)),
         Ok(Command::Drain) => open_or_close(engine, link, Closed::Draining),
         Ok(Command::Resume) => open_or_close(engine, link, Closed::No),
@@ -159,6 +180,7 @@ fn status(engine: &Engine, link: &Link) -> String {
             config.prompts_memory_mib
         ),
     );
+    row("recordings", recordings(engine));
     row(
         "nats",
         format!(
@@ -185,6 +207,20 @@ fn status(engine: &Engine, link: &Link) -> String {
     }
     row("events waiting", engine.outbox.waiting().to_string());
     text
+}
+
+fn recordings(engine: &Engine) -> String {
+    let Some(recordings) = &engine.recordings else {
+        return "none: recordings-dir is not set".to_owned();
+    };
+    let standing = recordings.standing();
+    format!(
+        "{} growing, {} failed, {} MiB in {}",
+        standing.growing.load(Ordering::Relaxed),
+        standing.failed.load(Ordering::Relaxed),
+        standing.bytes.load(Ordering::Relaxed) >> 20,
+        recordings.dir().display()
+    )
 }
 
 fn journal(engine: &Engine) -> String {
@@ -354,6 +390,14 @@ mod tests {
                 flow: None
             })
         );
+        assert_eq!(
+            parse(&format!("record start {uuid} stereo")),
+            Ok(Command::StartRecording(uuid, Shape::Stereo))
+        );
+        assert_eq!(
+            parse(&format!("record stop {uuid}")),
+            Ok(Command::StopRecording(uuid))
+        );
         let with_flow = Command::Originate {
             number: "+15005550001",
             flow: Some("confirm"),
@@ -370,6 +414,9 @@ mod tests {
             "status now",
             "originate",
             "originate 1 2 3",
+            "record",
+            "record begin",
+            "record stop",
         ] {
             assert!(
                 parse(line)

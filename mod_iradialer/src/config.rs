@@ -1,5 +1,6 @@
 //! The module's configuration, `iradialer.conf.xml`, with each mistake reported by its name.
 
+use crate::recordings::Limits;
 use iradialer_core::value::{ClusterName, FieldError, NodeId, TrunkName};
 use std::fmt;
 use std::path::PathBuf;
@@ -30,6 +31,10 @@ pub struct Config {
     /// The directory of the journal, an absolute path; it is made where there is none. Left out, it is
     /// beside the host's own databases.
     pub journal_dir: Option<PathBuf>,
+    /// Where recordings are kept, an absolute path; made where there is none. Without one nothing is recorded.
+    pub recordings_dir: Option<PathBuf>,
+    /// How much of the disk they may take.
+    pub recordings: Limits,
     /// The most calls held at once, 1 to 100,000.
     pub max_calls: u32,
     /// The most calls begun a second, 0.1 to 10,000.
@@ -64,7 +69,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-const PARAMS: [&str; 13] = [
+const PARAMS: [&str; 17] = [
     "cluster",
     "node-id",
     "nats-url",
@@ -75,6 +80,10 @@ const PARAMS: [&str; 13] = [
     "flows-dir",
     "default-trunk",
     "journal-dir",
+    "recordings-dir",
+    "recordings-min-free-mib",
+    "recordings-max-mib",
+    "recordings-keep-days",
     "max-calls",
     "max-cps",
     "unload-wait-ms",
@@ -115,6 +124,8 @@ impl Config {
             nats_password: running.nats_password,
             prompts_memory_mib: running.prompts_memory_mib,
             journal_dir: running.journal_dir,
+            recordings_dir: running.recordings_dir,
+            recordings: running.recordings,
             ..self
         }
     }
@@ -133,6 +144,14 @@ impl Config {
                 self.prompts_memory_mib == other.prompts_memory_mib,
             ),
             ("journal-dir", self.journal_dir == other.journal_dir),
+            (
+                "recordings-dir",
+                self.recordings_dir == other.recordings_dir,
+            ),
+            (
+                "recordings-min-free-mib, recordings-max-mib, recordings-keep-days",
+                self.recordings == other.recordings,
+            ),
         ] {
             if !same {
                 names.push(name);
@@ -196,6 +215,8 @@ impl Reader {
         let flows_dir = self.optional("flows-dir", absolute_dir);
         let default_trunk = self.optional("default-trunk", TrunkName::parse);
         let journal_dir = self.optional("journal-dir", absolute_path);
+        let recordings_dir = self.optional("recordings-dir", absolute_path);
+        let recordings = self.recordings_limits();
         let max_calls = self.checked("max-calls", Some("1000"), |name, text| {
             in_range(name, text, 1, 100_000)
         });
@@ -216,9 +237,26 @@ impl Reader {
             flows_dir,
             default_trunk,
             journal_dir,
+            recordings_dir,
+            recordings: recordings?,
             max_calls: max_calls?,
             max_cps: max_cps?,
             unload_wait: Duration::from_millis(unload_wait?),
+        })
+    }
+
+    fn recordings_limits(&mut self) -> Option<Limits> {
+        let mib = |name: &str, text: &str| in_range(name, text, 0u64, 1 << 30).map(|mib| mib << 20);
+        let least_free = self.checked("recordings-min-free-mib", Some("1024"), mib);
+        let most_bytes = self.checked("recordings-max-mib", Some("0"), mib);
+        let days = self.checked("recordings-keep-days", Some("0"), |name, text| {
+            in_range(name, text, 0u64, 36_500)
+        });
+        let days = Duration::from_secs(days? * 86_400);
+        Some(Limits {
+            least_free: least_free?,
+            most_bytes: most_bytes?,
+            longest_kept: Some(days).filter(|days| !days.is_zero()),
         })
     }
 
@@ -349,6 +387,10 @@ mod tests {
             ("flows-dir", "/nowhere/at/all"),
             ("default-trunk", "a/b"),
             ("journal-dir", "journal"),
+            ("recordings-dir", "recordings"),
+            ("recordings-min-free-mib", "a lot"),
+            ("recordings-max-mib", "-1"),
+            ("recordings-keep-days", "99999"),
             ("max-calls", "0"),
             ("max-cps", "NaN"),
             ("unload-wait-ms", "-1"),

@@ -1,6 +1,9 @@
 //! The module's heart: takes dial commands, begins their legs, and follows each leg to its end.
 
 mod durable;
+mod recording;
+
+pub use recording::NO_DIR as NO_RECORDINGS;
 
 use crate::admission::{Admission, Closed, Refusal, in_time};
 use crate::call::{Call, Identity, LegFacts};
@@ -11,6 +14,7 @@ use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::preparation::Preparation;
 use crate::prompts::Prompts;
+use crate::recordings::Recordings;
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
 use iradialer_core::call::EndedBy;
@@ -56,6 +60,8 @@ pub struct Engine {
     pub prompts: Arc<Prompts>,
     pub(crate) preparation: Preparation,
     pub(crate) me: Weak<Engine>,
+    /// What is recorded, where there is a folder for it.
+    pub recordings: Option<Arc<Recordings>>,
     config: RwLock<Config>,
     timers: Timers,
     dialer: Dialer,
@@ -80,6 +86,7 @@ impl Engine {
         host: Arc<dyn Host>,
         runtime: Handle,
     ) -> std::io::Result<(Arc<Engine>, Deliveries)> {
+        let recordings = recording::open_recordings(&config, &host)?;
         let (publisher, deliveries) = deliveries();
         let (journal, left_behind) = durable::open_journal(&config, &host, publisher.clone())?;
         let outbox = Outbox::new(Arc::new(journal), publisher);
@@ -129,10 +136,11 @@ impl Engine {
                 admission,
                 registry: Registry::default(),
                 outbox,
-                flows: Flows::new(runtime.clone()),
+                flows: Flows::new(runtime.clone(), recordings.is_some()),
                 prompts: Prompts::new((config.prompts_memory_mib as usize) << 20, runtime.clone()),
                 preparation: Preparation::new(runtime.clone()),
                 me: engine.clone(),
+                recordings,
                 config: RwLock::new(config),
                 timers,
                 dialer,
@@ -366,6 +374,9 @@ impl Engine {
             self.leg_gone(call.command.attempt_id);
         }
         self.timers.stop();
+        self.recordings
+            .iter()
+            .for_each(|recordings| recordings.close());
         left
     }
 }

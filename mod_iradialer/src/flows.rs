@@ -4,9 +4,10 @@
 mod memory;
 mod operator;
 
+use crate::engine::NO_RECORDINGS;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use iradialer_core::flow::{self, Flow, Severity};
+use iradialer_core::flow::{self, Flow, Need, Severity};
 use iradialer_core::value::{FlowHash, TenantId};
 use iradialer_core::wire::{CallFlow, DialCommand, FlowOf, FlowQuery, FlowRef, FlowReply, VERSION};
 use memory::Memory;
@@ -40,6 +41,8 @@ pub trait Source: Send + Sync {
 /// Flows that are ready to be run, the most recently used of them, and those on their way.
 pub struct Flows {
     runtime: Handle,
+    /// Whether this switch records.
+    records: bool,
     source: RwLock<Option<Arc<dyn Source>>>,
     memory: Mutex<Memory>,
     under_way: Mutex<HashMap<(TenantId, FlowHash), Work>>,
@@ -60,10 +63,12 @@ pub enum NoFlow {
 }
 
 impl Flows {
-    /// None yet. What has to be asked for is waited for on `runtime`.
-    pub fn new(runtime: Handle) -> Arc<Self> {
+    /// None yet. What has to be asked for is waited for on `runtime`. Flows that record are for a switch that
+    /// `records`.
+    pub fn new(runtime: Handle, records: bool) -> Arc<Self> {
         Arc::new(Flows {
             runtime,
+            records,
             source: RwLock::new(None),
             memory: Mutex::new(Memory::new(MOST_BYTES)),
             under_way: Mutex::default(),
@@ -88,7 +93,7 @@ impl Flows {
         let named = match &command.flow {
             None => return Ok(Some(CallFlows::default())),
             Some(CallFlow::Inline(flow)) => {
-                return check_inline(flow).map(|()| Some(CallFlows::default()));
+                return check_inline(flow, self.records).map(|()| Some(CallFlows::default()));
             }
             Some(CallFlow::Named(named)) => named,
         };
@@ -166,9 +171,9 @@ impl Flows {
         if FlowHash::of(&document) != *hash {
             return Err(unfit(format!("the document that came is not {hash}")));
         }
-        let bytes = document.len();
+        let (bytes, records) = (document.len(), self.records);
         // Up to 10 ms of work, where heartbeats and answers wait: not on a thread of the runtime.
-        let read = tokio::task::spawn_blocking(move || read(&document)).await;
+        let read = tokio::task::spawn_blocking(move || read(&document, records)).await;
         let flow = read.unwrap_or_else(|error| Err(error.to_string()));
         let flow = Arc::new(flow.map_err(unfit)?);
         self.memory.lock().insert(hash, &flow, bytes);
@@ -202,19 +207,19 @@ impl Flows {
 }
 
 /// Reads a document that was checked when it was stored, maybe by another release.
-fn read(document: &str) -> Result<Flow, String> {
+fn read(document: &str, records: bool) -> Result<Flow, String> {
     let (flow, _warnings) = flow::parse(document.as_bytes()).map_err(|findings| {
         let error = findings.first();
         error.map_or_else(|| "it is not valid".to_owned(), ToString::to_string)
     })?;
-    match flow.needs().first() {
-        Some(need) => Err(format!("this switch does not {need} yet")),
+    match lacking(&flow, records) {
+        Some(why) => Err(why),
         None => Ok(flow),
     }
 }
 
 /// A flow with an error, or one that takes what this switch can't do, is refused before the phone rings.
-fn check_inline(flow: &Flow) -> Result<(), NoFlow> {
+fn check_inline(flow: &Flow, records: bool) -> Result<(), NoFlow> {
     let unfit = |path: String, why| Err(NoFlow::Unfit(path, why));
     let findings = flow::check(flow);
     let mut errors = findings
@@ -227,10 +232,19 @@ fn check_inline(flow: &Flow) -> Result<(), NoFlow> {
         let why = format!("there is no flow \"{other}\" to go on in");
         return unfit(String::new(), why);
     }
-    match flow.needs().first() {
-        Some(need) => unfit(String::new(), format!("this switch does not {need} yet")),
+    match lacking(flow, records) {
+        Some(why) => unfit(String::new(), why),
         None => Ok(()),
     }
+}
+
+/// What of a flow this switch can't do.
+fn lacking(flow: &Flow, records: bool) -> Option<String> {
+    flow.needs().into_iter().find_map(|need| match need {
+        Need::Record if records => None,
+        Need::Record => Some(NO_RECORDINGS.to_owned()),
+        need => Some(format!("this switch does not {need} yet")),
+    })
 }
 
 #[cfg(test)]

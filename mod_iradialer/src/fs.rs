@@ -10,6 +10,8 @@ mod handlers;
 mod leg;
 mod media;
 mod playback;
+mod record;
 mod session;
 mod switch;
+mod tap;
 mod text;

@@ -2,6 +2,7 @@
 //! logic above it is tested without a host.
 
 use crate::call::Call;
+use crate::taping::Laws;
 use iradialer_core::value::CallUuid;
 use std::sync::Arc;
 
@@ -12,6 +13,18 @@ pub trait Host: Send + Sync {
 
     /// Ends the leg of this attempt, if it still lives.
     fn hang_up(&self, attempt: CallUuid, cause: HangupCause);
+
+    /// How an answered attempt's audio is coded.
+    ///
+    /// # Errors
+    /// Where it has ended, or its codec is not of G.711.
+    fn laws(&self, attempt: CallUuid) -> Result<Laws, String>;
+
+    /// Has every packet of an attempt's audio come to [`Call::hear`], under this number, until it says no.
+    ///
+    /// # Errors
+    /// Where it has ended, or the host does not.
+    fn tap(&self, attempt: CallUuid, tape: u64) -> Result<(), String>;
 
     /// The host's wall clock, µs since the Unix epoch.
     fn now_us(&self) -> u64;

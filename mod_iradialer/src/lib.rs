@@ -6,7 +6,7 @@
 //! sees the host through [`host::Host`] and is tested without one.
 #![deny(unsafe_code)]
 // The unit tests leave out `fs/`, and with it the entry points that all of this is for.
-#![cfg_attr(test, allow(dead_code))]
+#![cfg_attr(test, allow(dead_code, unused_imports))]
 
 mod admission;
 mod audio;
@@ -25,7 +25,9 @@ mod outbox;
 mod pace;
 mod preparation;
 mod prompts;
+mod recordings;
 mod registry;
+mod taping;
 mod timers;
 
 // The unit tests' executable has no host to link with.

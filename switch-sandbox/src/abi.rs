@@ -9,10 +9,12 @@ pub mod loader;
 pub mod log;
 pub mod session;
 
+mod bug;
 mod channel;
 mod console;
 mod event;
 mod handles;
+mod heard;
 mod media;
 mod pool;
 mod stream;
@@ -34,12 +36,13 @@ pub fn alive() -> Vec<(&'static str, usize)> {
         ("memory pools", pool::POOLS.len()),
         ("events", event::EVENTS.len()),
         ("caller profiles", pool::PROFILES.len()),
+        ("media bugs", bug::BUGS.len()),
         ("XML documents", xml::ROOTS.len()),
     ]
 }
 
 mod exports {
-    use super::{channel, console, event, loader, media, pool, session, variables, xml};
+    use super::{bug, channel, console, event, loader, media, pool, session, variables, xml};
 
     unsafe extern "C" {
         // Defined in C: see c/variadic.c.
@@ -116,6 +119,11 @@ mod exports {
         channel::switch_core_event_hook_add_receive_message => switch_core_event_hook_add_receive_message,
         channel::switch_core_event_hook_add_recv_dtmf => switch_core_event_hook_add_recv_dtmf,
         media::switch_ivr_play_file => switch_ivr_play_file,
+        bug::switch_core_media_bug_add => switch_core_media_bug_add,
+        bug::switch_core_media_bug_get_session => switch_core_media_bug_get_session,
+        bug::switch_core_media_bug_get_native_read_frame => switch_core_media_bug_get_native_read_frame,
+        bug::switch_core_media_bug_get_native_write_frame => switch_core_media_bug_get_native_write_frame,
+        bug::switch_ivr_inband_dtmf_session => switch_ivr_inband_dtmf_session,
         media::switch_ivr_parse_all_events => switch_ivr_parse_all_events,
     }
 }

@@ -21,6 +21,8 @@ pub enum Act {
     Answer,
     /// One key, `0-9`, `*` or `#`, in ASCII.
     Press(u8, KeyWay),
+    /// It begins or ends to speak.
+    Speak(bool),
     /// BYE.
     HangUp,
     /// A final SIP status, 400-699.
@@ -38,6 +40,10 @@ pub enum KeyWay {
     Rtp,
     /// A SIP INFO request.
     Info,
+    /// A tone in the audio, which is found where somebody looks for it.
+    Tone,
+    /// RTP events and a tone in the audio.
+    RtpAndTone,
 }
 
 /// An act and when it comes, counted from the INVITE.
@@ -174,6 +180,34 @@ const LISTED: &[Listed] = &[
         script: |_| Some(rings_for_ever()),
     },
     Listed {
+        number: Number::Is("+15005550020"),
+        does: "answers, speaks for 3 s (1.5 s after answer), then says nothing",
+        script: |_| Some(speaks(ms(3000))),
+    },
+    Listed {
+        number: Number::Is("+15005550021"),
+        does: "answers, speaks for 3 s (1.5 s after answer), presses # 500 ms later",
+        script: |_| Some(speaks(ms(3000)).presses(ms(500), PRESS, "#", KeyWay::Rtp)),
+    },
+    Listed {
+        number: Number::Is("+15005550022"),
+        does: "answers, speaks (1.5 s after answer), hangs up 2 s later, still speaking",
+        script: |_| {
+            let begins = answers().then(PRESS, Act::Speak(true));
+            Some(begins.then(ms(2000), Act::HangUp))
+        },
+    },
+    Listed {
+        number: Number::Is("+15005550023"),
+        does: "answers, presses 1 by a tone in the audio, which is heard on trunks with in-band keys",
+        script: |_| Some(answers().presses(PRESS, PRESS, "1", KeyWay::Tone)),
+    },
+    Listed {
+        number: Number::Is("+15005550024"),
+        does: "answers, presses 11 by RFC 4733 and by tones in the audio, 250 ms apart",
+        script: |_| Some(answers().presses(PRESS, ms(250), "11", KeyWay::RtpAndTone)),
+    },
+    Listed {
         number: Number::StartsWith("+1500556", "D…"),
         does: "(1-8 digits D) answers at once, presses those digits 1 s after answer, 250 ms apart",
         script: |digits| {
@@ -241,7 +275,7 @@ pub fn table() -> String {
     }
     let _ = writeln!(text, "{:<14}404", "anything else");
     text.push_str(
-        "\nThe sandbox carries no audio: callees differ in signalling, keys and timing only.\n",
+        "\nThe sandbox plays no audio to anybody: callees differ in signalling, keys, when they speak, and timing.\n",
     );
     text
 }
@@ -252,6 +286,11 @@ fn ms(milliseconds: u64) -> Duration {
 
 fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn speaks(for_a_time: Duration) -> Script {
+    let begins = answers().then(PRESS, Act::Speak(true));
+    begins.then(for_a_time, Act::Speak(false))
 }
 
 fn answers() -> Script {

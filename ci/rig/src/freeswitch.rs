@@ -147,6 +147,11 @@ impl FreeSwitch {
         self.dir.path()
     }
 
+    /// The folder its recordings are kept in.
+    pub fn recordings_dir(&self) -> PathBuf {
+        self.dir.path().join("recordings")
+    }
+
     /// The folder prompts are played from.
     pub fn prompts_dir(&self) -> PathBuf {
         self.dir.path().join("prompts")

@@ -50,6 +50,11 @@ impl Sandbox {
         Ok(())
     }
 
+    /// The folder its recordings are kept in.
+    pub fn recordings_dir(&self) -> PathBuf {
+        self.dir.path().join("recordings")
+    }
+
     /// Runs a command as `fs_cli` would and gives what it printed.
     pub fn exec(&self, command: &str) -> Result<String> {
         let output = Command::new(&self.program)

@@ -1,12 +1,16 @@
 //! A call and what must come of it, as a file of the suite says it. The same file runs on the sandbox,
 //! where the number decides what the callee does, and on FreeSWITCH, where `far_end` does.
 
+mod recordings;
+
 use crate::api::Api;
 use crate::repository;
 use crate::sipp::Sipp;
+use crate::system::Switch;
 use crate::timeline;
 use crate::webhook::{Delivery, Receiver};
 use anyhow::{Context, Result, bail, ensure};
+use recordings::Recording;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -82,6 +86,9 @@ pub struct Expect {
     /// Headers of the INVITE, seen by a far end of sipp.
     #[serde(default)]
     pub invite: BTreeMap<String, String>,
+    /// Every recording, in the order in which they were ready.
+    #[serde(default)]
+    pub recordings: Vec<Recording>,
     /// The most ms from `answered` to the last event.
     pub ends_within_ms: Option<u64>,
 }
@@ -128,7 +135,13 @@ impl Scenario {
     }
 
     /// Places the call, does what the scenario does to it, and judges everything that came.
-    pub async fn run(&self, api: &Api, webhooks: &Receiver, sipp: Option<&Sipp>) -> Result<()> {
+    pub async fn run(
+        &self,
+        api: &Api,
+        webhooks: &Receiver,
+        switch: &Switch,
+        sipp: Option<&Sipp>,
+    ) -> Result<()> {
         let call = api.make_call(&self.request()?).await?;
         let within = Duration::from_secs(self.dial_timeout.into()) + SLACK;
         if let Some(name) = &self.drop_after {
@@ -139,7 +152,9 @@ impl Scenario {
         }
         let events = webhooks.wait_for_end(&call, within).await?;
         let record = api.call(&call).await?;
-        let faults = self.faults(&events, &record.body, sipp)?;
+        let mut faults = self.faults(&events, &record.body, sipp)?;
+        let dir = switch.recordings_dir();
+        faults.extend(recordings::faults(&self.expect.recordings, &events, &dir)?);
         if !faults.is_empty() {
             bail!("{}{}", faults.join("\n"), told(&events));
         }

@@ -8,7 +8,7 @@ use crate::repository::Built;
 use crate::sandbox::Sandbox;
 use crate::webhook::Receiver;
 use anyhow::{Result, ensure};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The name the switch has on the bus.
@@ -38,6 +38,14 @@ impl Switch {
         match self {
             Switch::FreeSwitch(switch) => switch.event_socket().await?.api(command).await,
             Switch::Sandbox(switch) => switch.exec(command),
+        }
+    }
+
+    /// Where it keeps recordings.
+    pub fn recordings_dir(&self) -> PathBuf {
+        match self {
+            Switch::FreeSwitch(switch) => switch.recordings_dir(),
+            Switch::Sandbox(switch) => switch.recordings_dir(),
         }
     }
 

@@ -60,6 +60,12 @@ fn details(event: &Delivery) -> String {
                 text("digits")
             )
         }
+        "recording_ready" => format!(
+            "{}, {} ms, ended by {}",
+            text("name"),
+            text("duration_ms"),
+            text("ended_by")
+        ),
         "hangup" => ending(data),
         _ => String::new(),
     }

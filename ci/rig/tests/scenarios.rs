@@ -46,7 +46,9 @@ async fn run_all(system: &System, scenarios: &[Scenario], far_ends: &[Option<Sip
     let runs = scenarios.iter().enumerate().map(async |(n, scenario)| {
         let begun = Instant::now();
         let sipp = far_ends.get(n).and_then(Option::as_ref);
-        let result = scenario.run(&api, &system.webhooks, sipp).await;
+        let result = scenario
+            .run(&api, &system.webhooks, &system.switch, sipp)
+            .await;
         let verdict = if result.is_ok() { "ok" } else { "FAILED" };
         let took = begun.elapsed().as_secs_f64();
         // Straight to the descriptor, so that a passing test shows what it ran.

@@ -200,6 +200,19 @@ pub const SWITCH_IO_FLAG_SINGLE_READ: switch_io_flag_t = 2;
 pub const SWITCH_IO_FLAG_FORCE: switch_io_flag_t = 4;
 pub const SWITCH_IO_FLAG_QUEUED: switch_io_flag_t = 8;
 
+// Why a media bug's callback is called.
+pub const SWITCH_ABC_TYPE_INIT: switch_abc_type_t = 0;
+pub const SWITCH_ABC_TYPE_TAP_NATIVE_READ: switch_abc_type_t = 6;
+pub const SWITCH_ABC_TYPE_TAP_NATIVE_WRITE: switch_abc_type_t = 7;
+pub const SWITCH_ABC_TYPE_CLOSE: switch_abc_type_t = 8;
+
+// What a media bug is there for: packets as they come and go.
+pub const SMBF_TAP_NATIVE_READ: switch_media_bug_flag_t = 1 << 13;
+pub const SMBF_TAP_NATIVE_WRITE: switch_media_bug_flag_t = 1 << 14;
+
+// Flags of a frame: nothing was heard.
+pub const SFF_CNG: switch_frame_flag_t = 1;
+
 // Flags of a table of state handlers.
 pub const SSH_FLAG_STICKY: switch_state_handler_flag_t = 1;
 

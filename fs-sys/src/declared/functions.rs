@@ -333,6 +333,44 @@ unsafe extern "C" {
         args: *mut switch_input_args_t,
     ) -> switch_status_t;
 
+    /// Adds a media bug: `callback` is called with `user_data` for each packet that the flags ask for, first with
+    /// `INIT` before this returns and last with `CLOSE`, and the host keeps it until the callback returns
+    /// `SWITCH_FALSE` or the session is destroyed. `function` and `target` name it in lists; `stop_time` 0 is
+    /// never. `*new_bug` is the session's. Any thread for which the session stays valid; not in a callback of a
+    /// bug. With taps alone nothing is decoded; a channel without media is given early media.
+    pub fn switch_core_media_bug_add(
+        session: *mut switch_core_session_t,
+        function: *const c_char,
+        target: *const c_char,
+        callback: switch_media_bug_callback_t,
+        user_data: *mut c_void,
+        stop_time: time_t,
+        flags: switch_media_bug_flag_t,
+        new_bug: *mut *mut switch_media_bug_t,
+    ) -> switch_status_t;
+
+    /// The session of a bug; in its callback.
+    pub fn switch_core_media_bug_get_session(
+        bug: *mut switch_media_bug_t,
+    ) -> *mut switch_core_session_t;
+
+    /// In the callback, for `SWITCH_ABC_TYPE_TAP_NATIVE_READ`: the packet that has come, not yet decoded, good
+    /// until the callback returns. Where none came it is one of silence, in part of the cases.
+    pub fn switch_core_media_bug_get_native_read_frame(
+        bug: *mut switch_media_bug_t,
+    ) -> *mut switch_frame_t;
+
+    /// In the callback, for `SWITCH_ABC_TYPE_TAP_NATIVE_WRITE`: the packet that is about to go, good until the
+    /// callback returns.
+    pub fn switch_core_media_bug_get_native_write_frame(
+        bug: *mut switch_media_bug_t,
+    ) -> *mut switch_frame_t;
+
+    /// Has keys found in the audio from now on: a media bug that decodes each packet. They are queued, with the
+    /// source `SWITCH_DTMF_INBAND_AUDIO`, as their tone ends. On the session's own thread; a second one gives
+    /// `SWITCH_STATUS_GENERR`.
+    pub fn switch_ivr_inband_dtmf_session(session: *mut switch_core_session_t) -> switch_status_t;
+
     /// Works off what waits for the session: signalling, messages, queued commands. On the
     /// session's own thread, in a loop that does not read frames.
     pub fn switch_ivr_parse_all_events(session: *mut switch_core_session_t) -> switch_status_t;

@@ -33,6 +33,8 @@ opaque! {
     payload_map_s;
     /// A picture.
     vpx_image;
+    /// A look into a session's audio.
+    switch_media_bug;
     /// An open audio file.
     switch_file_handle;
     /// What a module offers: the list of its interfaces.
@@ -69,6 +71,8 @@ pub type switch_payload_t = u8;
 pub type switch_frame_flag_t = u32;
 /// See [`switch_file_handle`].
 pub type switch_file_handle_t = switch_file_handle;
+/// See [`switch_media_bug`].
+pub type switch_media_bug_t = switch_media_bug;
 /// See [`switch_loadable_module_interface`].
 pub type switch_loadable_module_interface_t = switch_loadable_module_interface;
 /// See [`switch_ivr_dmachine`].
@@ -127,6 +131,14 @@ pub type switch_io_flag_t = u32;
 pub type switch_io_flag_enum_t = c_uint;
 /// `SSH_FLAG_*`, members of [`switch_state_handler_table::flags`].
 pub type switch_state_handler_flag_t = c_uint;
+/// `SWITCH_ABC_TYPE_*`: why a media bug's callback is called.
+pub type switch_abc_type_t = c_uint;
+/// A set of `SMBF_*`.
+pub type switch_media_bug_flag_t = u32;
+/// A member of the C enum behind [`switch_media_bug_flag_t`].
+pub type switch_media_bug_flag_enum_t = c_uint;
+/// A set of `SFF_*`'s members.
+pub type switch_frame_flag_enum_t = c_uint;
 /// A set of `SOF_*`.
 pub type switch_originate_flag_t = u32;
 /// A member of the C enum behind [`switch_originate_flag_t`].
@@ -210,6 +222,16 @@ pub type switch_recv_dtmf_hook_t = Option<
         dtmf: *const switch_dtmf_t,
         direction: switch_dtmf_direction_t,
     ) -> switch_status_t,
+>;
+
+/// Called for what a media bug is there for, on the thread that reads or writes. With `SWITCH_FALSE` the host
+/// removes the bug.
+pub type switch_media_bug_callback_t = Option<
+    unsafe extern "C" fn(
+        bug: *mut switch_media_bug_t,
+        user_data: *mut c_void,
+        kind: switch_abc_type_t,
+    ) -> switch_bool_t,
 >;
 
 /// What the host looks for in a module, under the name `MODULE_module_interface`.

@@ -48,6 +48,9 @@ pub struct Flow {
     /// Why nobody can be spoken to here, where that is so: 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_agent: Option<String>,
+    /// Whether the whole call is recorded from its answer on, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_call: Option<RecordCall>,
     /// The nodes.
     pub nodes: BTreeMap<String, Node>,
 }
@@ -68,9 +71,20 @@ impl Flow {
             language: default_language(),
             vars: None,
             no_agent: None,
+            record_call: None,
             nodes: BTreeMap::from([(ASK.to_owned(), node)]),
         }
     }
+}
+
+/// How a whole call is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordCall {
+    /// Both sides in one channel.
+    Mixed,
+    /// The person in the left channel, what the person hears in the right one.
+    Stereo,
 }
 
 pub(super) fn default_language() -> String {

@@ -1,7 +1,7 @@
 //! From JSON to a flow, with everything that is wrong with it said at once.
 
 use super::check::{Finding, MAX_FLOW_BYTES, MAX_NODES, check};
-use super::document::{Flow, Node, default_language};
+use super::document::{Flow, Node, RecordCall, default_language};
 use crate::strict_json::{self, Limits, shown};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -39,6 +39,7 @@ struct Outline {
     language: String,
     vars: Option<BTreeMap<String, String>>,
     no_agent: Option<String>,
+    record_call: Option<RecordCall>,
     nodes: BTreeMap<String, Value>,
 }
 
@@ -65,6 +66,7 @@ fn typed(value: Value) -> Result<Flow, Vec<Finding>> {
         language: outline.language,
         vars: outline.vars,
         no_agent: outline.no_agent,
+        record_call: outline.record_call,
         nodes,
     })
 }

@@ -31,6 +31,7 @@ pub fn schema() -> Value {
                 "additionalProperties": {"type": "string", "maxLength": MAX_TEXT}
             },
             "no_agent": {"description": "Why nobody can be spoken to here.", "type": "string", "minLength": 1},
+            "record_call": {"description": "Records the whole call.", "enum": ["mixed", "stereo"]},
             "nodes": {
                 "type": "object", "minProperties": 1, "maxProperties": MAX_NODES,
                 "propertyNames": reference("name"), "additionalProperties": reference("node")

@@ -188,6 +188,9 @@ impl Flow {
     /// keys.
     pub fn needs(&self) -> BTreeSet<Need> {
         let mut needs = BTreeSet::new();
+        if self.record_call.is_some() {
+            needs.insert(Need::Record);
+        }
         for node in self.nodes.values() {
             for prompt in node.prompts().into_iter().flat_map(|(_, prompts)| prompts) {
                 match prompt {
@@ -229,7 +232,7 @@ impl fmt::Display for Need {
         f.write_str(match self {
             Need::Url => "play audio from an address (prompt url)",
             Need::Tts => "speak texts (prompt tts)",
-            Need::Record => "record (step record)",
+            Need::Record => "record (step record, record_call)",
             Need::Request => "ask applications (step request)",
             Need::Transfer => "transfer calls (step transfer)",
         })

@@ -122,6 +122,23 @@ pub enum EventBody {
         /// The other flow.
         flow: String,
     },
+    /// A recording is complete and on the switch's disk.
+    RecordingReady {
+        /// The node of the flow; none for a recording of the whole call.
+        node: Option<String>,
+        /// The file's name in the switch's folder of recordings.
+        name: String,
+        /// How long it is, ms.
+        duration_ms: u64,
+        /// Bytes of the file.
+        bytes: u64,
+        /// The SHA-256 of the file, hexadecimal.
+        sha256: String,
+        /// What ended it.
+        ended_by: RecordingEndedBy,
+        /// 1, or 2 with the person in the left one and what the person hears in the right one.
+        channels: u16,
+    },
     /// The attempt ended: the last event of it.
     Hangup(Hangup),
 }
@@ -139,9 +156,26 @@ impl EventBody {
             EventBody::DtmfCollected { .. } => "dtmf_collected",
             EventBody::OptedOut { .. } => "opted_out",
             EventBody::WentTo { .. } => "went_to",
+            EventBody::RecordingReady { .. } => "recording_ready",
             EventBody::Hangup(_) => "hangup",
         }
     }
+}
+
+/// What ended a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingEndedBy {
+    /// A key of the step's `terminators`.
+    Key,
+    /// The person said no more.
+    Silence,
+    /// It was as long as it may be.
+    Full,
+    /// The call ended.
+    Hangup,
+    /// Somebody asked for its end.
+    Request,
 }
 
 /// How a digit reached the switch.

@@ -244,7 +244,8 @@ fn next_state(body: &EventBody) -> Option<CallState> {
         | EventBody::PlayStopped { .. }
         | EventBody::DtmfCollected { .. }
         | EventBody::OptedOut { .. }
-        | EventBody::WentTo { .. } => None,
+        | EventBody::WentTo { .. }
+        | EventBody::RecordingReady { .. } => None,
         EventBody::Hangup(hangup) => Some(final_state(Ending {
             answered: hangup.answered,
             by: hangup.by,

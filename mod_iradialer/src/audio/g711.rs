@@ -28,28 +28,28 @@ pub fn mu_law(sample: i16) -> u8 {
     !(sign | code as u8)
 }
 
+/// The sample that a receiver makes of an A-law byte.
+pub fn of_a_law(byte: u8) -> i16 {
+    let byte = byte ^ 0x55;
+    let (segment, step) = (i32::from(byte >> 4 & 7), i32::from(byte & 0x0F));
+    let value = match segment {
+        0 => (step << 4) + 8,
+        _ => ((step << 4) + 0x108) << (segment - 1),
+    };
+    (if byte & 0x80 != 0 { value } else { -value }) as i16
+}
+
+/// The sample that a receiver makes of a µ-law byte.
+pub fn of_mu_law(byte: u8) -> i16 {
+    let byte = !byte;
+    let (segment, step) = (i32::from(byte >> 4 & 7), i32::from(byte & 0x0F));
+    let value = (((step << 3) + 0x84) << segment) - 0x84;
+    (if byte & 0x80 != 0 { -value } else { value }) as i16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The sample that a receiver makes of an A-law byte.
-    fn of_a_law(byte: u8) -> i16 {
-        let byte = byte ^ 0x55;
-        let (segment, step) = (i32::from(byte >> 4 & 7), i32::from(byte & 0x0F));
-        let value = match segment {
-            0 => (step << 4) + 8,
-            _ => ((step << 4) + 0x108) << (segment - 1),
-        };
-        (if byte & 0x80 != 0 { value } else { -value }) as i16
-    }
-
-    /// The sample that a receiver makes of a µ-law byte.
-    fn of_mu_law(byte: u8) -> i16 {
-        let byte = !byte;
-        let (segment, step) = (i32::from(byte >> 4 & 7), i32::from(byte & 0x0F));
-        let value = (((step << 3) + 0x84) << segment) - 0x84;
-        (if byte & 0x80 != 0 { -value } else { value }) as i16
-    }
 
     #[test]
     fn silence_and_the_loudest_are_as_in_the_recommendation() {

@@ -1,9 +1,10 @@
 //! The engine on a host that does as it is told, with a clock that stands until it is moved.
 
 use super::*;
-use crate::audio::test_support;
+use crate::audio::{Law, test_support};
 use crate::host::{CreateError, NotLaunched, PreparedLeg, WhyNotLaunched};
 use crate::outbox::Deliveries;
+use crate::taping::Laws;
 use iradialer_core::wire::{EventBody, Hangup, Query, SwitchEvent};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,6 +13,7 @@ mod adversity;
 mod any_course;
 mod crashes;
 mod overload;
+mod recording;
 
 const NOW_US: u64 = 1_800_000_000_000_000;
 
@@ -24,6 +26,7 @@ struct ScriptedHost {
     thread_fails: Mutex<bool>,
     launched: Arc<Mutex<Vec<CallUuid>>>,
     hung_up: Mutex<Vec<(CallUuid, HangupCause)>>,
+    tapped: Mutex<Vec<(CallUuid, u64)>>,
 }
 
 struct ScriptedLeg {
@@ -68,6 +71,18 @@ impl Host for ScriptedHost {
 
     fn hang_up(&self, attempt: CallUuid, cause: HangupCause) {
         self.hung_up.lock().push((attempt, cause));
+    }
+
+    fn laws(&self, _attempt: CallUuid) -> Result<Laws, String> {
+        Ok(Laws {
+            person: Law::Mu,
+            switch: Law::A,
+        })
+    }
+
+    fn tap(&self, attempt: CallUuid, tape: u64) -> Result<(), String> {
+        self.tapped.lock().push((attempt, tape));
+        Ok(())
     }
 
     fn now_us(&self) -> u64 {

@@ -42,7 +42,7 @@ impl Flows {
         let of = |error: String| format!("flow {name}: {error}");
         let text = std::fs::read_to_string(&path)
             .map_err(|error| of(format!("{}: {error}", path.display())))?;
-        let flow = read(&text).map_err(of)?;
+        let flow = read(&text, self.records).map_err(of)?;
         let hash = FlowHash::of(&text);
         let leads_to = flow.gotos().into_iter().filter(|to| *to != flow.name);
         let leads_to: Result<Vec<_>, _> = leads_to

@@ -48,7 +48,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let runtime = crate::link::runtime().unwrap();
-        let flows = Flows::new(runtime.handle().clone());
+        let flows = Flows::new(runtime.handle().clone(), false);
         let gateway = Arc::new(Gateway::default());
         flows.get_from(gateway.clone());
         Bench {

@@ -13,7 +13,7 @@ pub const NAME: &CStr = c"iradialer";
 pub const DESCRIPTION: &CStr = c"Outbound voice engine";
 /// How it is used, kept by the host: must say what [`commands::USAGE`] says.
 pub const SYNTAX: &CStr =
-    c"status | calls | show <uuid> | originate <number> [flow] | hangup <uuid> | drain | resume | reload";
+    c"status | calls | show <uuid> | originate <number> [flow] | hangup <uuid> | record start <uuid> [mixed|stereo] | record stop <uuid> | journal | drain | resume | reload";
 
 /// Runs a command. The reply always carries its own `+OK` or `-ERR`: with any other status than
 /// SUCCESS the host would add a line of its own.

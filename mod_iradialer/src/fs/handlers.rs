@@ -13,6 +13,7 @@ use iradialer_core::wire::DigitSource;
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Kept by every channel it was added to, so it must never move or go (H5). Sticky: a transfer clears
 /// a channel's other handlers, and with them the call's last event.
@@ -24,6 +25,9 @@ static HANDLERS: sys::switch_state_handler_table = sys::switch_state_handler_tab
     flags: sys::SSH_FLAG_STICKY as c_int,
     ..sys::switch_state_handler_table::EMPTY
 };
+
+/// How long the end of a call waits for its recordings to be on the disk.
+const DISK: Duration = Duration::from_secs(3);
 
 /// Digits are timed in samples of 8 kHz.
 const SAMPLES_PER_MS: u32 = 8;
@@ -100,13 +104,17 @@ fn let_go(session: Session<'_>) -> sys::switch_status_t {
 /// ask for is done until it is hung up.
 unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
     handle("on_execute", session, |session| {
-        let Some((_, call)) = call_of(session) else {
+        let Some((engine, call)) = call_of(session) else {
             return let_go(session);
         };
         if !call.begin_flow() {
             return sys::SWITCH_STATUS_SUCCESS;
         }
-        if let Some(cause) = call.attend(&mut ChannelLeg::new(session, &call)) {
+        engine.record_as_asked(&call);
+        let recordings = engine.recordings.clone();
+        // Not held for as long as the call lasts.
+        drop(engine);
+        if let Some(cause) = call.attend(&mut ChannelLeg::new(session, &call, recordings)) {
             session.channel().hang_up(cause);
         }
         sys::SWITCH_STATUS_FALSE
@@ -118,6 +126,7 @@ unsafe extern "C" fn on_reporting(
 ) -> sys::switch_status_t {
     handle("on_reporting", session, |session| {
         if let Some((engine, call)) = call_of(session) {
+            call.end_recordings(DISK);
             engine.leg_ended(&call, facts(session.channel()));
         }
         sys::SWITCH_STATUS_SUCCESS

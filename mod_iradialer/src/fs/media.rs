@@ -8,8 +8,9 @@ use super::text::c_string;
 use crate::audio::RATE;
 use crate::call::{Call, SessionLeg};
 use crate::prompts::{self, Sounds};
+use crate::recordings::Recordings;
 use freeswitch_sys as sys;
-use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound, Tone};
+use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, Sound, Tone};
 use std::collections::VecDeque;
 use std::ffi::{c_uint, c_void};
 use std::sync::Arc;
@@ -22,10 +23,12 @@ const SILENCE_WHEN_IDLE: &str = "send_silence_when_idle";
 
 /// A session's audio and keys, driven from the session's own thread.
 pub struct ChannelLeg<'a> {
-    session: Session<'a>,
-    call: &'a Call,
+    pub(super) session: Session<'a>,
+    pub(super) call: &'a Arc<Call>,
+    /// Where it records, if anywhere.
+    pub(super) recordings: Option<Arc<Recordings>>,
     /// Keys taken from the channel and not yet asked for.
-    keys: VecDeque<char>,
+    pub(super) keys: VecDeque<char>,
     /// What a live request plays.
     requested: Option<Arc<Sounds>>,
     quiet: Option<Quiet<'a>>,
@@ -49,10 +52,15 @@ struct Input<'k> {
 
 impl<'a> ChannelLeg<'a> {
     /// The leg of a session, which is the caller's own thread's.
-    pub fn new(session: Session<'a>, call: &'a Call) -> Self {
+    pub fn new(
+        session: Session<'a>,
+        call: &'a Arc<Call>,
+        recordings: Option<Arc<Recordings>>,
+    ) -> Self {
         ChannelLeg {
             session,
             call,
+            recordings,
             keys: VecDeque::new(),
             requested: None,
             quiet: None,
@@ -60,7 +68,7 @@ impl<'a> ChannelLeg<'a> {
     }
 
     /// Moves what the channel has queued into the leg's own buffer.
-    fn take_keys(&mut self) {
+    pub(super) fn take_keys(&mut self) {
         let channel = self.session.channel().as_ptr();
         let mut dtmf = sys::switch_dtmf_t {
             digit: 0,
@@ -78,7 +86,7 @@ impl<'a> ChannelLeg<'a> {
         }
     }
 
-    fn alive(&self) -> Result<(), LegEnd> {
+    pub(super) fn alive(&self) -> Result<(), LegEnd> {
         if !self.session.channel().is_ready() {
             Err(LegEnd::HungUp)
         } else if self.call.desk.stop_wanted() {
@@ -181,9 +189,17 @@ impl<'a> ChannelLeg<'a> {
 
     /// Waits for the next frame, which the channel's own timer paces.
     fn wait_a_frame(&mut self) -> Result<(), LegEnd> {
+        self.read_a_frame(|_| {})
+    }
+
+    /// The same, and has `hear` hear it, if it is one.
+    pub(super) fn read_a_frame(
+        &mut self,
+        hear: impl FnOnce(&sys::switch_frame_t),
+    ) -> Result<(), LegEnd> {
         let session = self.session.as_ptr();
         let mut frame = std::ptr::null_mut();
-        // SAFETY: H2, H6: on the session's own thread; the frame is the host's and is not looked at.
+        // SAFETY: H2, H6: on the session's own thread; the frame is the host's, good until the next one is read.
         let status = unsafe {
             sys::switch_ivr_parse_all_events(session);
             sys::switch_core_session_read_frame(
@@ -194,9 +210,12 @@ impl<'a> ChannelLeg<'a> {
             )
         };
         match status {
-            sys::SWITCH_STATUS_SUCCESS | sys::SWITCH_STATUS_BREAK | sys::SWITCH_STATUS_INUSE => {
+            sys::SWITCH_STATUS_SUCCESS => {
+                // SAFETY: as above.
+                let _ = unsafe { frame.as_ref() }.map(hear);
                 Ok(())
             }
+            sys::SWITCH_STATUS_BREAK | sys::SWITCH_STATUS_INUSE => Ok(()),
             status => {
                 self.alive()?;
                 Err(LegEnd::Fault(format!(
@@ -248,6 +267,11 @@ impl Leg for ChannelLeg<'_> {
 
     fn now(&self) -> u64 {
         now_us() / 1000
+    }
+
+    fn record(&mut self, wanted: &Recording) -> Result<Recorded, LegEnd> {
+        self.quiet = None;
+        self.record_person(wanted)
     }
 
     /// Nothing is read while a person listens but what lies there.

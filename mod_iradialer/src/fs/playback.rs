@@ -1,6 +1,6 @@
 //! Sends audio that is ready for the trunk's codec: no file is opened, and nothing is encoded.
 
-use super::session::Session;
+use super::session::{Channel, Session};
 use crate::audio::Law;
 use freeswitch_sys as sys;
 use std::ffi::c_void;
@@ -9,6 +9,15 @@ use std::ffi::c_void;
 const MOST_MS: usize = 120;
 /// Bytes of G.711 in a ms.
 const BYTES_PER_MS: usize = 8;
+
+/// The law that a channel's `read_codec` or `write_codec` follows; `None` for another codec.
+pub fn law_of(channel: Channel<'_>, variable: &str) -> Option<Law> {
+    match channel.variable(variable)?.as_str() {
+        "PCMU" => Some(Law::Mu),
+        "PCMA" => Some(Law::A),
+        _ => None,
+    }
+}
 
 /// A channel's way out, as it was when it was looked at.
 pub struct Output<'a> {
@@ -22,11 +31,7 @@ impl<'a> Output<'a> {
     /// The way out of a channel whose codec is of G.711; `None` for another one.
     pub fn of(session: Session<'a>) -> Option<Self> {
         let channel = session.channel();
-        let law = match channel.variable("write_codec")?.as_str() {
-            "PCMU" => Law::Mu,
-            "PCMA" => Law::A,
-            _ => return None,
-        };
+        let law = law_of(channel, "write_codec")?;
         let ms = channel.variable("rtp_use_codec_ptime");
         let ms = ms.and_then(|text| text.parse().ok()).unwrap_or(20);
         (1..=MOST_MS).contains(&ms).then_some(Output {

@@ -1,10 +1,11 @@
 //! The switch as a whole: its log, its clock, its version; and [`Host`] for the engine.
 
-use super::leg;
 use super::session::Session;
 use super::text::{FILE, FUNC, c_string, from_c, take_c};
+use super::{leg, tap};
 use crate::call::Call;
 use crate::host::{CreateError, HangupCause, Host, Level, PreparedLeg};
+use crate::taping::Laws;
 use freeswitch_sys as sys;
 use iradialer_core::value::CallUuid;
 use once_cell::sync::Lazy;
@@ -32,6 +33,14 @@ impl Host for Switch {
         if let Some(located) = Session::locate(attempt) {
             located.session().channel().hang_up(cause);
         }
+    }
+
+    fn laws(&self, attempt: CallUuid) -> Result<Laws, String> {
+        tap::laws(attempt)
+    }
+
+    fn tap(&self, attempt: CallUuid, tape: u64) -> Result<(), String> {
+        tap::tap(attempt, tape)
     }
 
     fn now_us(&self) -> u64 {

@@ -1,8 +1,9 @@
-//! Media: frames and prompts, paced by the host's clock. No audio is carried.
+//! Media: frames and prompts, paced by the host's clock. Nobody hears what is played; of what the far end says
+//! there is whether it speaks.
 
-use super::log;
 use super::session::{self, Session};
 use super::text;
+use super::{bug, log};
 use crate::host::host;
 use crate::leg::Woken;
 use crate::sound;
@@ -74,7 +75,10 @@ fn read(session: &Arc<Session>, flags: switch_io_flag_t) -> (switch_status_t, *m
             session
                 .next_frame_us
                 .store(due_us + FRAME_US, Ordering::Relaxed);
-            (SWITCH_STATUS_SUCCESS, silence())
+            let is_voice = session.speaks.load(Ordering::Relaxed);
+            let frame = session.heard.packet(codec(), is_voice);
+            bug::show(session, SWITCH_ABC_TYPE_TAP_NATIVE_READ, frame);
+            (SWITCH_STATUS_SUCCESS, frame)
         }
     }
 }
@@ -129,14 +133,14 @@ pub unsafe extern "C" fn switch_core_session_write_frame(
         return SWITCH_STATUS_FALSE;
     }
     // SAFETY: the module passes a frame of its own.
-    let frame = unsafe { frame.as_ref() };
-    let fits = frame.is_some_and(|frame| {
+    let given = unsafe { frame.as_ref() };
+    let fits = given.is_some_and(|frame| {
         !frame.data.is_null()
             && frame.datalen == PACKET
             && frame.buflen >= PACKET
             && frame.samples == PACKET
     });
-    if !fits || frame.is_none_or(|frame| frame.codec != codec()) || !session.leg.has_media() {
+    if !fits || given.is_none_or(|frame| frame.codec != codec()) || !session.leg.has_media() {
         log::write(
             SWITCH_LOG_ERROR,
             format_args!("{} has received a bad frame", session.uuid()),
@@ -144,6 +148,7 @@ pub unsafe extern "C" fn switch_core_session_write_frame(
         session.hang_up(SWITCH_CAUSE_DESTINATION_OUT_OF_ORDER);
         return SWITCH_STATUS_FALSE;
     }
+    bug::show(&session, SWITCH_ABC_TYPE_TAP_NATIVE_WRITE, frame);
     SWITCH_STATUS_SUCCESS
 }
 

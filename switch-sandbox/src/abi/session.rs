@@ -4,7 +4,9 @@
 mod far_end;
 mod states;
 
+use super::bug::Bug;
 use super::handles::Handles;
+use super::heard::Heard;
 use super::pool::{self, Address, CallerProfile, PROFILES};
 use super::{die, event::EVENTS, log, text};
 use crate::callee::Script;
@@ -46,6 +48,8 @@ pub struct Hooks {
     pub messages: Mutex<Vec<MessageHook>>,
     /// Functions that see digits.
     pub digits: Mutex<Vec<DigitHook>>,
+    /// Media bugs, the oldest first.
+    pub bugs: Mutex<Vec<Arc<Bug>>>,
 }
 
 type MessageHook = unsafe extern "C" fn(
@@ -81,6 +85,12 @@ pub struct Session {
     invited: AtomicBool,
     /// Digits are offered to the hooks one at a time.
     digit_order: Mutex<()>,
+    /// Whether the far end speaks just now.
+    pub speaks: AtomicBool,
+    /// Whether keys that come as tones are found.
+    pub finds_tones: AtomicBool,
+    /// The packet it has read last.
+    pub heard: Heard,
     /// When the next frame of audio is due, on the host's clock.
     pub next_frame_us: AtomicI64,
 }
@@ -277,6 +287,9 @@ fn make(
         far_end_gone: AtomicBool::new(false),
         invited: AtomicBool::new(false),
         digit_order: Mutex::default(),
+        speaks: AtomicBool::new(false),
+        finds_tones: AtomicBool::new(false),
+        heard: Heard::nothing(),
         next_frame_us: AtomicI64::new(0),
         profile,
         uuid,

@@ -189,7 +189,13 @@ impl Engine {
             .with_context(|| format!("reading {}", shipped.display()))?;
         let beside = conf.with_file_name("journal").display().to_string();
         // Where it is said, the later one counts.
-        let params = std::iter::once(("journal-dir", beside.as_str())).chain(
+        let recordings = conf.with_file_name("recordings").display().to_string();
+        let own = [
+            ("journal-dir", beside.as_str()),
+            ("recordings-dir", &recordings),
+            ("recordings-min-free-mib", "1"),
+        ];
+        let params = own.into_iter().chain(
             self.params
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str())),

@@ -17,13 +17,17 @@ const GAP: u32 = 8;
 /// The end of an event is sent three times (RFC 4733, 2.5.1.4).
 const ENDS: u32 = 3;
 
-/// A capture (pcap, Ethernet) of RTP in which `keys`, of `0-9*#A-D`, are pressed; `,` is 500 ms of silence.
+/// A capture (pcap, Ethernet) of RTP in which `keys`, of `0-9*#A-D`, are pressed; `,` is 500 ms of silence and `~`
+/// 500 ms of a hum as of a voice.
 pub fn capture(keys: &str) -> Vec<u8> {
     let mut pcap = Pcap::new();
     pcap.silence(LEAD);
     for key in keys.chars() {
         let Some(key) = event_code(key) else {
-            pcap.silence(LEAD);
+            match key {
+                '~' => pcap.hum(LEAD),
+                _ => pcap.silence(LEAD),
+            }
             continue;
         };
         let begun = pcap.clock;
@@ -79,6 +83,16 @@ impl Pcap {
     fn silence(&mut self, packets: u32) {
         for _ in 0..packets {
             self.rtp(AUDIO, false, self.clock, &[0xFF; STEP as usize], STEP);
+        }
+    }
+
+    /// A square wave of 400 Hz.
+    fn hum(&mut self, packets: u32) {
+        let wave: Vec<u8> = (0..STEP)
+            .map(|n| if n / 10 % 2 == 0 { 0xA0 } else { 0x20 })
+            .collect();
+        for _ in 0..packets {
+            self.rtp(AUDIO, false, self.clock, &wave, STEP);
         }
     }
 

@@ -125,6 +125,7 @@ pub fn flow() -> impl Strategy<Value = Flow> {
         language: "en".to_owned(),
         vars: None,
         no_agent: None,
+        record_call: None,
         nodes: nodes
             .into_iter()
             .enumerate()

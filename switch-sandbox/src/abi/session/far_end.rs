@@ -116,6 +116,7 @@ fn deliver(session: &Arc<Session>, act: Act) {
             }
         }
         Act::Press(key, way) => press(session, key, way),
+        Act::Speak(speaks) => session.speaks.store(speaks, Ordering::Relaxed),
         Act::HangUp => end(session, 200, "recv_bye"),
         Act::Refuse(status) => refuse(session, status, sip::phrase_of(status)),
         Act::TooFast => refuse(session, 503, "Trunk CPS limit exceeded"),
@@ -190,14 +191,25 @@ fn say_goodbye(session: &Session) {
 
 /// Offers a digit to the hooks and queues it if they all let it pass.
 fn press(session: &Arc<Session>, key: u8, way: KeyWay) {
+    let finds_tones = session.finds_tones.load(Ordering::SeqCst);
+    match way {
+        KeyWay::Rtp => come_as(session, key, SWITCH_DTMF_RTP),
+        KeyWay::Info => come_as(session, key, SWITCH_DTMF_ENDPOINT),
+        KeyWay::Tone if finds_tones => come_as(session, key, SWITCH_DTMF_INBAND_AUDIO),
+        KeyWay::Tone => {}
+        KeyWay::RtpAndTone => {
+            come_as(session, key, SWITCH_DTMF_RTP);
+            press(session, key, KeyWay::Tone);
+        }
+    }
+}
+
+fn come_as(session: &Arc<Session>, key: u8, source: switch_dtmf_source_t) {
     let digit = switch_dtmf_t {
         digit: key as c_char,
         duration: DIGIT_SAMPLES,
         flags: 0,
-        source: match way {
-            KeyWay::Rtp => SWITCH_DTMF_RTP,
-            KeyWay::Info => SWITCH_DTMF_ENDPOINT,
-        },
+        source,
     };
     let _one_at_a_time = session.digit_order.lock();
     let hooks = session.hooks.digits.lock().clone();

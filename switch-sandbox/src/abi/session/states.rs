@@ -1,7 +1,7 @@
 //! The state machine on the session's own thread, after `switch_core_state_machine.c`.
 
 use super::{Session, Table, far_end, free, unlist};
-use crate::abi::log;
+use crate::abi::{bug, log};
 use crate::leg::state_name;
 use crate::sip;
 use freeswitch_sys::*;
@@ -35,6 +35,7 @@ pub(super) fn destroy(session: &Arc<Session>) {
     unlist(session);
     session.leg.run(CS_DESTROY);
     handle(session, CS_DESTROY);
+    bug::close_all(session);
     free(session);
 }
 
