@@ -18,6 +18,7 @@ mod schema;
 mod scripted_leg;
 mod sound;
 mod template;
+mod zones;
 
 pub use check::{
     Finding, MAX_DIGITS, MAX_FLOW_BYTES, MAX_NODES, MAX_PATTERN_LEN, MAX_RETRIES, Severity, check,

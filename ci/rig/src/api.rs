@@ -80,6 +80,12 @@ impl Api {
         self.send(request).await
     }
 
+    /// Puts JSON to `path`.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
+        let request = self.http.put(format!("{}{path}", self.base)).json(body);
+        self.send(request).await
+    }
+
     /// Gets `path`.
     pub async fn get(&self, path: &str) -> Result<Answer> {
         self.send(self.http.get(format!("{}{path}", self.base)))

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Added to what a call may take by its own timeouts: the way there and back, with every core busy.
 const SLACK: Duration = Duration::from_secs(40);
@@ -35,6 +37,24 @@ pub struct Scenario {
     pub far_end: FarEnd,
     /// The flow, a file of `tests/flows`; without one the call is held in silence.
     pub flow: Option<String>,
+    /// Flows of `tests/flows` that are stored before.
+    #[serde(default)]
+    pub stores: Vec<String>,
+    /// The stored flow that the call names.
+    pub named: Option<String>,
+    /// The stored flow that its campaign names.
+    #[serde(default)]
+    pub campaign_flow: String,
+    /// Seconds that the call is queued at the least.
+    pub waits_s: Option<u32>,
+    /// Flows that are stored once the call is accepted.
+    #[serde(default)]
+    pub stores_then: Vec<String>,
+    /// What else the request says.
+    #[serde(default)]
+    pub request: BTreeMap<String, Value>,
+    /// After the call's end the same request is refused for this reason.
+    pub then_refused: Option<String>,
     /// Seconds to wait for an answer.
     #[serde(default = "default_dial_timeout")]
     pub dial_timeout: u16,
@@ -80,6 +100,12 @@ pub struct Expect {
     /// Every key that was reported, in order.
     #[serde(default)]
     pub keys: String,
+    /// What was heard, list by list; `[]` is not looked at.
+    #[serde(default)]
+    pub prompts: Vec<String>,
+    /// The flows that it went on in.
+    #[serde(default)]
+    pub went_to: Vec<String>,
     /// What each variable had collected in the end.
     #[serde(default)]
     pub collected: BTreeMap<String, String>,
@@ -131,6 +157,16 @@ impl Scenario {
         if let Some(flow) = &self.flow {
             request["ivr"] = flow_named(flow)?;
         }
+        if let Some(name) = &self.named {
+            request["ivr"] = json!(name);
+        }
+        if let Some(seconds) = self.waits_s {
+            let then = OffsetDateTime::now_utc() + Duration::from_secs(seconds.into());
+            request["not_before"] = json!(then.format(&Rfc3339)?);
+        }
+        for (name, value) in &self.request {
+            request[name] = value.clone();
+        }
         Ok(request)
     }
 
@@ -142,7 +178,10 @@ impl Scenario {
         switch: &Switch,
         sipp: Option<&Sipp>,
     ) -> Result<()> {
-        let call = api.make_call(&self.request()?).await?;
+        store(api, &self.stores).await?;
+        let request = self.request()?;
+        let call = api.make_call(&request).await?;
+        store(api, &self.stores_then).await?;
         let within = Duration::from_secs(self.dial_timeout.into()) + SLACK;
         if let Some(name) = &self.drop_after {
             let came = |events: &[Delivery]| events.iter().any(|event| event.name == *name);
@@ -157,6 +196,10 @@ impl Scenario {
         faults.extend(recordings::faults(&self.expect.recordings, &events, &dir)?);
         if !faults.is_empty() {
             bail!("{}{}", faults.join("\n"), told(&events));
+        }
+        if let Some(reason) = &self.then_refused {
+            let again = api.post("/api/makecall", &request).await?;
+            ensure!(again.text("/error/name") == reason, "once more: {again:?}");
         }
         Ok(())
     }
@@ -190,6 +233,16 @@ impl Scenario {
         if let Some(cause) = &expect.hangup_cause {
             faults.unless_same("hangup_cause", &json!(cause), &last["hangup_cause"]);
         }
+        let told = |name: &str, what: &str| -> Vec<String> {
+            let events = events.iter().filter(|event| event.name == name);
+            let told = events.filter_map(|event| event.data[what].as_str());
+            told.map(str::to_owned).collect()
+        };
+        if !expect.prompts.is_empty() {
+            let heard = told("play_done", "prompt");
+            faults.unless_same("prompts", &expect.prompts, &heard);
+        }
+        faults.unless_same("went_to", &expect.went_to, &told("went_to", "flow"));
         let keys = pressed(events);
         faults.unless_same("keys", &expect.keys, &keys);
         faults.unless_same("collected", &expect.collected, &collected(events));
@@ -228,9 +281,10 @@ impl Scenario {
         }
     }
 
-    /// One INVITE, to the number, with the headers that were asked for.
+    /// One INVITE where it was dialled, to the number, with the headers that were asked for.
     fn check_far_end(&self, sipp: &Sipp, faults: &mut Faults) -> Result<()> {
-        faults.unless_same("INVITEs", &1, &sipp.calls()?);
+        let dialled = self.expect.events.iter().any(|name| name == "started");
+        faults.unless_same("INVITEs", &usize::from(dialled), &sipp.calls()?);
         let received = sipp.received()?;
         let Some(invite) = received.iter().find(|message| message.method() == "INVITE") else {
             return Ok(());
@@ -263,6 +317,20 @@ impl Faults {
             self.say(what, expected, got);
         }
     }
+}
+
+/// Stores flows of `tests/flows`, each under the name in it.
+async fn store(api: &Api, flows: &[String]) -> Result<()> {
+    for file in flows {
+        let flow = flow_named(file)?;
+        let name = flow["name"].as_str().context("a flow has a name")?;
+        let answer = api.put(&format!("/api/flows/{name}"), &flow).await?;
+        ensure!(
+            matches!(answer.status, 200 | 201),
+            "storing {file}: {answer:?}"
+        );
+    }
+    Ok(())
 }
 
 /// The flow `ci/rig/tests/flows/NAME.json`.

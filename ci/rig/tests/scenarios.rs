@@ -29,7 +29,7 @@ fn config(scenarios: &[Scenario]) -> Config {
         trunks: vec![scenario.name.clone()],
         from_number: "+15005550100".into(),
         event_url: String::new(),
-        flow: String::new(),
+        flow: scenario.campaign_flow.clone(),
         max_calls: 10,
     });
     Config {

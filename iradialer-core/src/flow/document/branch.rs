@@ -182,5 +182,5 @@ impl From<Days> for String {
 
 /// Whether there is a time zone of that name.
 pub fn known_timezone(name: &str) -> bool {
-    jiff::tz::TimeZone::get(name).is_ok()
+    crate::flow::zones::zone(name).is_some()
 }

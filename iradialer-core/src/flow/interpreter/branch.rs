@@ -4,8 +4,8 @@ use super::Run;
 use crate::flow::check::compile_pattern;
 use crate::flow::document::{Branch, Case, Target};
 use crate::flow::leg::LegEnd;
+use crate::flow::zones;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 impl<'f> Run<'f, '_> {
     pub(super) fn branch(&mut self, branch: &'f Branch) -> Result<&'f Target, LegEnd> {
@@ -63,7 +63,7 @@ impl<'f> Run<'f, '_> {
             return true;
         }
         let zone = case.timezone.as_ref().or(self.facts.timezone.as_ref());
-        let zone = zone.and_then(|zone| TimeZone::get(zone).ok());
+        let zone = zone.and_then(|name| zones::zone(name));
         let now = i64::try_from(self.leg.now())
             .ok()
             .and_then(|ms| Timestamp::from_millisecond(ms).ok());

@@ -358,3 +358,20 @@ fn runs_on_a_small_stack() {
         assert_eq!(ran.end.why, FlowEndWhy::Done, "{pattern}");
     }
 }
+
+/// Looking a zone up for the first time reads its whole history.
+#[test]
+fn counts_hours_elsewhere_on_a_small_stack() {
+    const STACK: usize = 160 * 1024;
+    let document = json!({"version": 1, "name": "zones", "start": "a", "nodes": {"a": {
+        "branch": {"cases": [
+            {"days": "mon-sun", "timezone": "Asia/Tokyo", "next": "b"},
+        ], "default": "@hangup"}},
+        "b": {"branch": {"cases": [
+            {"hours": "00:00-23:59", "timezone": "America/Argentina/Buenos_Aires", "next": "@hangup"},
+        ], "default": "@hangup"}}}});
+    let flow: Flow = serde_json::from_value(document).unwrap();
+    let thread = std::thread::Builder::new().stack_size(STACK);
+    let ran = thread.spawn(move || ran(&flow, typed("", 0, 10))).unwrap();
+    assert_eq!(ran.join().unwrap().end.node, "b");
+}
