@@ -20,6 +20,7 @@ const STRUCTS: &[&str] = &[
     "switch_dtmf_t",
     "switch_input_args_t",
     "switch_frame_t",
+    "switch_speech_handle_t",
 ];
 
 /// The C enums whose members the module names.
@@ -45,6 +46,7 @@ const ENUMS: &[&str] = &[
     "switch_frame_flag_enum_t",
     "switch_originate_flag_enum_t",
     "switch_state_handler_flag_t",
+    "switch_speech_flag_enum_t",
 ];
 
 fn main() {

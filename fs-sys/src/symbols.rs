@@ -51,5 +51,9 @@ pub const SYMBOLS: &[&str] = &[
     "switch_core_media_bug_get_native_read_frame",
     "switch_core_media_bug_get_native_write_frame",
     "switch_ivr_inband_dtmf_session",
+    "switch_core_speech_open",
+    "switch_core_speech_feed_tts",
+    "switch_core_speech_read_tts",
+    "switch_core_speech_close",
     "switch_ivr_parse_all_events",
 ];

@@ -6,11 +6,13 @@
 //! - [`value`]: validated values. A string that reaches a dial string, a SIP header, a path or a
 //!   NATS subject has one of these types, so it was checked by allow-list where it came in.
 //! - [`ledger`]: which attempts a switch has seen, so that none is dialled twice.
+//! - [`address`]: which addresses of the network others may have us talk to.
 //! - [`failpoint`]: where a test build can be made to die, for chaos.
 //! - [`strict_json`]: JSON from strangers, bounded and without duplicate keys.
 //! - [`flow`]: the flow language, its checker, and the interpreter over a call-leg trait.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod call;
 pub mod failpoint;
 pub mod flow;

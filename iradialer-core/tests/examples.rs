@@ -34,7 +34,7 @@ fn example(name: &str) -> Flow {
 }
 
 fn files(flow: &Flow) -> BTreeSet<String> {
-    let sounds = flow.sounds_ahead(&CallFacts::default());
+    let sounds = flow.sounds_ahead(&CallFacts::default(), &BTreeSet::new());
     let files = sounds.iter().filter_map(|sound| match sound {
         Sound::File(path) => Some(path.to_string()),
         _ => None,

@@ -148,7 +148,7 @@ fn run_plays_what_is_told_of_outside() {
     let said = out(&output);
     for part in [
         "asked   https://duty.example.com/acknowledge",
-        "Thank you, Ann.",
+        "Thank you. Press 1",
         "transfer to +15005550101: busy",
         "transfer to +15005550102: they speak for 60 s",
         "owner = \"passed on\"",

@@ -71,6 +71,29 @@ impl Audio {
         }
     }
 
+    /// A WAV file of it, µ-law.
+    pub fn wav(&self) -> Vec<u8> {
+        let len = self.mu.len() as u32;
+        let mut file = b"RIFF".to_vec();
+        file.extend((50 + len + len % 2).to_le_bytes());
+        file.extend(b"WAVEfmt ");
+        file.extend(18u32.to_le_bytes());
+        // µ-law, one channel.
+        file.extend([7, 0, 1, 0]);
+        file.extend(RATE.to_le_bytes());
+        file.extend(RATE.to_le_bytes());
+        // Bytes and bits of a sample, and nothing more.
+        file.extend([1, 0, 8, 0, 0, 0]);
+        file.extend(b"fact");
+        file.extend(4u32.to_le_bytes());
+        file.extend(len.to_le_bytes());
+        file.extend(b"data");
+        file.extend(len.to_le_bytes());
+        file.extend(&self.mu);
+        file.extend(std::iter::repeat_n(0, self.mu.len() % 2));
+        file
+    }
+
     /// How long it lasts.
     #[cfg(test)]
     pub fn duration(&self) -> Duration {

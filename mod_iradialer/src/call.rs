@@ -406,6 +406,18 @@ impl Reporter for Told<'_> {
                 number: self.0.command.to_number.as_str().to_owned(),
             },
             Report::WentTo { node, flow } => EventBody::WentTo { node, flow },
+            Report::Requested {
+                node,
+                status,
+                ms,
+                error,
+                ..
+            } => EventBody::Requested {
+                node,
+                status,
+                ms,
+                error,
+            },
             // A prompt that could not be made out of its template, a value that could not be said: the
             // first is told in the last event.
             Report::Failed { node, what } => {
@@ -415,7 +427,7 @@ impl Reporter for Told<'_> {
             // Told of when it is on the disk.
             Report::Recorded { .. } => return,
             // A flow that needs these is refused before it is dialled.
-            Report::Requested { .. } | Report::Transferred { .. } => return,
+            Report::Transferred { .. } => return,
         };
         self.0.emit(&mut progress, body);
     }

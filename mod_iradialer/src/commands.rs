@@ -181,6 +181,15 @@ fn status(engine: &Engine, link: &Link) -> String {
         ),
     );
     row("recordings", recordings(engine));
+    let (kept, bytes) = engine.prompts.on_disk();
+    row(
+        "prompt cache",
+        format!(
+            "{kept} on the disk, {} KiB of at most {} MiB",
+            bytes >> 10,
+            config.prompts_cache_mib
+        ),
+    );
     row(
         "nats",
         format!(

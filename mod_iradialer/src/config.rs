@@ -1,6 +1,11 @@
 //! The module's configuration, `iradialer.conf.xml`, with each mistake reported by its name.
 
+mod tts;
+
+pub use tts::{SpeechEngine, TtsConfig};
+
 use crate::recordings::Limits;
+use iradialer_core::address::AddressRange;
 use iradialer_core::value::{ClusterName, FieldError, NodeId, TrunkName};
 use std::fmt;
 use std::path::PathBuf;
@@ -24,6 +29,15 @@ pub struct Config {
     pub prompts_dir: PathBuf,
     /// The most audio of prompts that is kept in memory, 1 to 65,536 MiB.
     pub prompts_memory_mib: u32,
+    /// Where fetched and spoken prompts are kept, an absolute path; it is made where there is none. Left out, it
+    /// is in the host's own cache folder.
+    pub prompts_cache_dir: Option<PathBuf>,
+    /// The most of them that is kept there, 1 to 1,048,576 MiB.
+    pub prompts_cache_mib: u32,
+    /// The addresses that prompts and requests may reach though they are not public.
+    pub url_allow: Vec<AddressRange>,
+    /// Who speaks texts.
+    pub tts: TtsConfig,
     /// Where `iradialer originate NUMBER FLOW` finds flows.
     pub flows_dir: Option<PathBuf>,
     /// The trunk of `iradialer originate`.
@@ -69,7 +83,7 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-const PARAMS: [&str; 17] = [
+const PARAMS: [&str; 21] = [
     "cluster",
     "node-id",
     "nats-url",
@@ -77,6 +91,10 @@ const PARAMS: [&str; 17] = [
     "nats-password",
     "prompts-dir",
     "prompts-memory-mib",
+    "prompts-cache-dir",
+    "prompts-cache-mib",
+    "url-allow",
+    "tts-engine",
     "flows-dir",
     "default-trunk",
     "journal-dir",
@@ -102,9 +120,14 @@ impl Config {
         })?;
         let mut reader = Reader {
             params: Vec::new(),
+            engines: Vec::new(),
             errors: Vec::new(),
         };
         reader.take_params(&document);
+        match tts::engines(&document) {
+            Ok(engines) => reader.engines = engines,
+            Err(errors) => reader.errors.extend(errors),
+        }
         let config = reader.config();
         if reader.errors.is_empty() {
             Ok(config.expect("a configuration without errors is whole"))
@@ -123,6 +146,9 @@ impl Config {
             nats_user: running.nats_user,
             nats_password: running.nats_password,
             prompts_memory_mib: running.prompts_memory_mib,
+            prompts_cache_dir: running.prompts_cache_dir,
+            prompts_cache_mib: running.prompts_cache_mib,
+            tts: running.tts,
             journal_dir: running.journal_dir,
             recordings_dir: running.recordings_dir,
             recordings: running.recordings,
@@ -143,6 +169,16 @@ impl Config {
                 "prompts-memory-mib",
                 self.prompts_memory_mib == other.prompts_memory_mib,
             ),
+            (
+                "prompts-cache-dir",
+                self.prompts_cache_dir == other.prompts_cache_dir,
+            ),
+            (
+                "prompts-cache-mib",
+                self.prompts_cache_mib == other.prompts_cache_mib,
+            ),
+            ("tts-engine", self.tts.engine == other.tts.engine),
+            ("tts-engines", self.tts.engines == other.tts.engines),
             ("journal-dir", self.journal_dir == other.journal_dir),
             (
                 "recordings-dir",
@@ -163,6 +199,7 @@ impl Config {
 
 struct Reader {
     params: Vec<(String, String)>,
+    engines: Vec<SpeechEngine>,
     errors: Vec<FieldError>,
 }
 
@@ -212,6 +249,12 @@ impl Reader {
         let prompts_memory = self.checked("prompts-memory-mib", Some("256"), |name, text| {
             in_range(name, text, 1, 65_536)
         });
+        let prompts_cache_dir = self.optional("prompts-cache-dir", absolute_path);
+        let prompts_cache = self.checked("prompts-cache-mib", Some("1024"), |name, text| {
+            in_range(name, text, 1, 1_048_576)
+        });
+        let url_allow = self.checked("url-allow", Some(""), address_ranges);
+        let tts_engine = self.checked("tts-engine", Some(tts::ESPEAK), tts::engine_name);
         let flows_dir = self.optional("flows-dir", absolute_dir);
         let default_trunk = self.optional("default-trunk", TrunkName::parse);
         let journal_dir = self.optional("journal-dir", absolute_path);
@@ -234,6 +277,13 @@ impl Reader {
             nats_password,
             prompts_dir: prompts_dir?,
             prompts_memory_mib: prompts_memory?,
+            prompts_cache_dir,
+            prompts_cache_mib: prompts_cache?,
+            url_allow: url_allow?,
+            tts: TtsConfig {
+                engine: tts_engine?,
+                engines: std::mem::take(&mut self.engines),
+            },
             flows_dir,
             default_trunk,
             journal_dir,
@@ -338,6 +388,15 @@ fn absolute_path(name: &str, text: &str) -> Result<PathBuf, FieldError> {
     }
 }
 
+fn address_ranges(name: &str, text: &str) -> Result<Vec<AddressRange>, FieldError> {
+    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+    let range = |part| {
+        let expected = "addresses and ranges such as 10.0.0.0/8 or ::1, with a comma between them";
+        AddressRange::parse(part).ok_or_else(|| FieldError::new(name, expected, part))
+    };
+    parts.map(range).collect()
+}
+
 fn in_range<T: FromStr + PartialOrd + fmt::Display>(
     name: &str,
     text: &str,
@@ -384,6 +443,10 @@ mod tests {
             ("nats-url", "http://x"),
             ("prompts-dir", "relative"),
             ("prompts-memory-mib", "0"),
+            ("prompts-cache-dir", "cache"),
+            ("prompts-cache-mib", "0"),
+            ("url-allow", "10.0.0.0/8, localhost"),
+            ("tts-engine", "es peak"),
             ("flows-dir", "/nowhere/at/all"),
             ("default-trunk", "a/b"),
             ("journal-dir", "journal"),

@@ -11,9 +11,10 @@ use crate::config::Config;
 use crate::dialer::Dialer;
 use crate::flows::Flows;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
+use crate::http::{Guard, Http};
 use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::preparation::Preparation;
-use crate::prompts::Prompts;
+use crate::prompts::{self, Cache, Prompts};
 use crate::recordings::Recordings;
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
@@ -58,6 +59,8 @@ pub struct Engine {
     pub flows: Arc<Flows>,
     /// The prompts that are ready to be played.
     pub prompts: Arc<Prompts>,
+    /// The way to other people's web servers.
+    pub http: Arc<Http>,
     pub(crate) preparation: Preparation,
     pub(crate) me: Weak<Engine>,
     /// What is recorded, where there is a folder for it.
@@ -104,6 +107,8 @@ impl Engine {
             max_cps,
             host.steady_us(),
         );
+        let http = Arc::new(Http::new(Guard::new(config.url_allow.clone())));
+        let prompts = open_prompts(&config, &host, &http, &runtime)?;
         let mut failed = None;
         let engine = Arc::new_cyclic(|engine: &Weak<Engine>| {
             let (fire_on, dial_on) = (engine.clone(), engine.clone());
@@ -137,7 +142,8 @@ impl Engine {
                 registry: Registry::default(),
                 outbox,
                 flows: Flows::new(runtime.clone(), recordings.is_some()),
-                prompts: Prompts::new((config.prompts_memory_mib as usize) << 20, runtime.clone()),
+                prompts,
+                http,
                 preparation: Preparation::new(runtime.clone()),
                 me: engine.clone(),
                 recordings,
@@ -166,6 +172,7 @@ impl Engine {
     pub fn reconfigure(&self, new: Config) -> Vec<&'static str> {
         self.admission
             .set_limits(new.max_calls, new.max_cps, self.host.steady_us());
+        self.http.guard().allow(new.url_allow.clone());
         let mut config = self.config.write();
         let waiting = new.needs_load(&config);
         *config = new.until_the_next_load(&config);
@@ -396,6 +403,34 @@ impl From<crate::host::CreateError> for Refusal {
         };
         Refusal::new(reason, error.to_string())
     }
+}
+
+fn open_prompts(
+    config: &Config,
+    host: &Arc<dyn Host>,
+    http: &Arc<Http>,
+    runtime: &Handle,
+) -> std::io::Result<Arc<Prompts>> {
+    let dir = config.prompts_cache_dir.as_deref();
+    let most_bytes = u64::from(config.prompts_cache_mib) << 20;
+    let cache = Cache::open(dir, most_bytes).map_err(|error| {
+        let dir = dir.unwrap_or("".as_ref()).display();
+        std::io::Error::other(format!("prompts-cache-dir: {dir}: {error}"))
+    })?;
+    let (clock, speaker, log_to) = (host.clone(), host.clone(), host.clone());
+    let env = prompts::Env {
+        now_ms: Box::new(move || clock.now_us() / 1000),
+        speak: Box::new(move |engine, voice, text| speaker.speak(engine, voice, text)),
+        log: Box::new(move |line| log_to.log(Level::Warning, line)),
+    };
+    Ok(Prompts::new(
+        (config.prompts_memory_mib as usize) << 20,
+        cache,
+        config.tts.clone(),
+        http.clone(),
+        env,
+        runtime.clone(),
+    ))
 }
 
 /// The trunk's dial string for FreeSWITCH's SIP endpoint. Both parts come from an allow-list.

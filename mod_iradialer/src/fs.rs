@@ -12,6 +12,7 @@ mod media;
 mod playback;
 mod record;
 mod session;
+mod speech;
 mod switch;
 mod tap;
 mod text;

@@ -39,6 +39,10 @@ pub trait Host: Send + Sync {
     /// The host's own version, for the heartbeat.
     fn version(&self) -> String;
 
+    /// A text to samples at 8 kHz, by a speech engine of the host, such as `flite`, and a voice of it. It takes
+    /// its time: not for a thread that must not wait.
+    fn speak(&self, engine: &str, voice: &str, text: &str) -> Result<Vec<i16>, String>;
+
     /// Writes one line to the host's log.
     fn log(&self, level: Level, line: &str);
 }

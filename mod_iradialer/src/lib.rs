@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(dead_code, unused_imports))]
 
 mod admission;
+mod asking;
 mod audio;
 mod call;
 mod commands;
@@ -19,6 +20,7 @@ mod dialer;
 mod engine;
 mod flows;
 mod host;
+mod http;
 mod journal;
 mod link;
 mod outbox;

@@ -9,9 +9,11 @@ use crate::admission::Refusal;
 use crate::call::{Call, facts};
 use crate::engine::{Engine, Reply};
 use crate::flows::NoFlow;
+use crate::prompts::{PromptError, Sounds};
 use iradialer_core::flow::Sound;
 use iradialer_core::wire::{CallFlow, RefusalReason};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -22,8 +24,9 @@ use tokio_util::sync::CancellationToken;
 const MOST_WAITING: usize = 1_000;
 /// What is left of a command's time when its call is ready, ms: to make the channel, and to answer.
 const LEFT_MS: u64 = 500;
-/// The longest that any call waits.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest that a call waits. The gateway takes a switch for silent that has not answered within its
+/// `dispatch_timeout_ms`, 3,000 unless somebody sets it otherwise.
+const LONGEST_WAIT: Duration = Duration::from_millis(2_500);
 /// How often one that is ready looks whether there is room to set it up.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -42,6 +45,11 @@ impl Preparation {
             room: Arc::new(Semaphore::new(MOST_WAITING)),
             stopping: CancellationToken::new(),
         }
+    }
+
+    /// Where what waits on others runs.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Refuses the calls that wait.
@@ -80,9 +88,27 @@ impl Engine {
             call.give_flows(flows.await?);
         }
         let sounds = self.prompts.get(&call.prompts_dir, wanted(call));
-        let bad = |error| Refusal::new(RefusalReason::BadRequest, format!("flow: {error}"));
-        call.give_sounds(sounds.await.map_err(bad)?);
+        call.give_sounds(sounds.await.map_err(not_to_be_had)?);
         Ok(())
+    }
+
+    /// Gets sounds for a call that is up, files from below `dir`, and gives them to `done`: on the spot where
+    /// all of them are at hand, else on a thread of the runtime, where nothing may wait. No failure of one call
+    /// holds up another, and what was begun goes on for the next that wants it.
+    #[allow(dead_code)] // Live requests call it.
+    pub(crate) fn get_sounds(
+        &self,
+        dir: &Path,
+        sounds: Vec<Sound>,
+        done: impl FnOnce(Result<Sounds, PromptError>) + Send + 'static,
+    ) {
+        if let Some(sounds) = self.prompts.at_hand(dir, sounds.iter().cloned()) {
+            return done(Ok(sounds));
+        }
+        let (prompts, dir) = (self.prompts.clone(), dir.to_owned());
+        self.preparation.runtime.spawn(async move {
+            done(prompts.get(&dir, sounds).await);
+        });
     }
 
     fn prepare_later(&self, call: Arc<Call>, reply: Reply) {
@@ -131,8 +157,20 @@ impl Engine {
 fn wanted(call: &Call) -> BTreeSet<Sound> {
     let facts = facts(&call.command);
     let others = call.other_flows().values().map(Arc::as_ref);
-    let flows = call.flow().into_iter().chain(others);
-    flows.flat_map(|flow| flow.sounds_ahead(&facts)).collect()
+    let flows: Vec<_> = call.flow().into_iter().chain(others).collect();
+    let set: BTreeSet<&str> = flows.iter().flat_map(|flow| flow.sets()).collect();
+    let sounds = flows
+        .iter()
+        .flat_map(|flow| flow.sounds_ahead(&facts, &set));
+    sounds.collect()
+}
+
+fn not_to_be_had(error: PromptError) -> Refusal {
+    let reason = match error.is_for_now() {
+        true => RefusalReason::NotReady,
+        false => RefusalReason::BadRequest,
+    };
+    Refusal::new(reason, format!("flow: {error}"))
 }
 
 fn leaving() -> Refusal {

@@ -17,6 +17,7 @@ mod handles;
 mod heard;
 mod media;
 mod pool;
+mod speech;
 mod stream;
 mod text;
 mod variables;
@@ -37,12 +38,15 @@ pub fn alive() -> Vec<(&'static str, usize)> {
         ("events", event::EVENTS.len()),
         ("caller profiles", pool::PROFILES.len()),
         ("media bugs", bug::BUGS.len()),
+        ("speech handles", speech::SPOKEN.len()),
         ("XML documents", xml::ROOTS.len()),
     ]
 }
 
 mod exports {
-    use super::{bug, channel, console, event, loader, media, pool, session, variables, xml};
+    use super::{
+        bug, channel, console, event, loader, media, pool, session, speech, variables, xml,
+    };
 
     unsafe extern "C" {
         // Defined in C: see c/variadic.c.
@@ -124,6 +128,10 @@ mod exports {
         bug::switch_core_media_bug_get_native_read_frame => switch_core_media_bug_get_native_read_frame,
         bug::switch_core_media_bug_get_native_write_frame => switch_core_media_bug_get_native_write_frame,
         bug::switch_ivr_inband_dtmf_session => switch_ivr_inband_dtmf_session,
+        speech::switch_core_speech_open => switch_core_speech_open,
+        speech::switch_core_speech_feed_tts => switch_core_speech_feed_tts,
+        speech::switch_core_speech_read_tts => switch_core_speech_read_tts,
+        speech::switch_core_speech_close => switch_core_speech_close,
         media::switch_ivr_parse_all_events => switch_ivr_parse_all_events,
     }
 }

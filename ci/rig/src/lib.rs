@@ -31,4 +31,5 @@ pub mod sipp;
 pub mod skip;
 pub mod system;
 pub mod timeline;
+pub mod web_server;
 pub mod webhook;

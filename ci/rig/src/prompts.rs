@@ -27,6 +27,8 @@ const PROMPTS: [(&str, u32, &[f64]); 5] = [
 pub fn in_temp_dir() -> Result<TempDir> {
     let dir = tempfile::Builder::new().prefix("ira-prompts-").tempdir()?;
     all_in(dir.path())?;
+    // One that nobody gets to hear.
+    std::os::unix::fs::symlink("/etc/passwd", dir.path().join("out.wav"))?;
     Ok(dir)
 }
 
@@ -52,7 +54,7 @@ pub fn of_bench(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tones(ms: u32, notes: &[f64]) -> Vec<u8> {
+pub(crate) fn tones(ms: u32, notes: &[f64]) -> Vec<u8> {
     let samples = RATE * ms / 1_000;
     let note_len = samples.div_ceil(notes.len() as u32);
     wav_of((0..samples).map(|n| {

@@ -8,6 +8,7 @@ use crate::repository;
 use crate::sipp::Sipp;
 use crate::system::Switch;
 use crate::timeline;
+use crate::web_server;
 use crate::webhook::{Delivery, Receiver};
 use anyhow::{Context, Result, bail, ensure};
 use recordings::Recording;
@@ -115,6 +116,13 @@ pub struct Expect {
     /// Every recording, in the order in which they were ready.
     #[serde(default)]
     pub recordings: Vec<Recording>,
+    /// Variables in the last event, with what they have to be.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// A part of the reason in the last event, or of the fault.
+    pub reason: Option<String>,
+    /// A part of the error of the last `requested`; empty for none.
+    pub request_error: Option<String>,
     /// The most ms from `answered` to the last event.
     pub ends_within_ms: Option<u64>,
 }
@@ -246,6 +254,28 @@ impl Scenario {
         let keys = pressed(events);
         faults.unless_same("keys", &expect.keys, &keys);
         faults.unless_same("collected", &expect.collected, &collected(events));
+        for (name, value) in &expect.variables {
+            let got = &last["variables"][name];
+            faults.unless_same(&format!("variable {name}"), &json!(value), got);
+        }
+        if let Some(part) = &expect.reason {
+            let told = [&last["reason"], &last["fault"]];
+            let told = told.into_iter().find_map(Value::as_str).unwrap_or_default();
+            if !told.contains(part.as_str()) {
+                faults.say("reason", part, told);
+            }
+        }
+        if let Some(part) = &expect.request_error {
+            let asked = events.iter().rev().find(|event| event.name == "requested");
+            let error = asked.map_or(&Value::Null, |event| &event.data["error"]);
+            let fits = match error.as_str() {
+                Some(error) => !part.is_empty() && error.contains(part.as_str()),
+                None => part.is_empty() && asked.is_some(),
+            };
+            if !fits {
+                faults.say("the error of the request", part, error);
+            }
+        }
         if let Some(most) = expect.ends_within_ms {
             let took = last["billsec_ms"].as_u64();
             if took.is_none_or(|took| took > most) {
@@ -336,8 +366,12 @@ async fn store(api: &Api, flows: &[String]) -> Result<()> {
 /// The flow `ci/rig/tests/flows/NAME.json`.
 pub fn flow_named(name: &str) -> Result<Value> {
     let file = repository::root()?.join(format!("ci/rig/tests/flows/{name}.json"));
-    let text = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-    Ok(serde_json::from_slice(&text)?)
+    let mut text =
+        std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    if text.contains(web_server::STANDS_FOR_IT) {
+        text = text.replace(web_server::STANDS_FOR_IT, web_server::address());
+    }
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// Whether `names` are `expected`, of which those with `?` may be missing.

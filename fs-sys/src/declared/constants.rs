@@ -212,6 +212,15 @@ pub const SMBF_TAP_NATIVE_WRITE: switch_media_bug_flag_t = 1 << 14;
 
 // Flags of a frame: nothing was heard.
 pub const SFF_CNG: switch_frame_flag_t = 1;
+// Speaking a text.
+pub const SWITCH_SPEECH_FLAG_NONE: switch_speech_flag_t = 0;
+pub const SWITCH_SPEECH_FLAG_HASTEXT: switch_speech_flag_t = 1;
+pub const SWITCH_SPEECH_FLAG_PEEK: switch_speech_flag_t = 2;
+pub const SWITCH_SPEECH_FLAG_FREE_POOL: switch_speech_flag_t = 4;
+pub const SWITCH_SPEECH_FLAG_BLOCKING: switch_speech_flag_t = 8;
+pub const SWITCH_SPEECH_FLAG_PAUSE: switch_speech_flag_t = 16;
+pub const SWITCH_SPEECH_FLAG_OPEN: switch_speech_flag_t = 32;
+pub const SWITCH_SPEECH_FLAG_DONE: switch_speech_flag_t = 64;
 
 // Flags of a table of state handlers.
 pub const SSH_FLAG_STICKY: switch_state_handler_flag_t = 1;

@@ -6,7 +6,7 @@
 //! otherwise; `file`, `func` and `line` go to the log only and are not kept.
 
 use super::types::*;
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{c_char, c_int, c_uint, c_void};
 
 unsafe extern "C" {
     /// Allocates the module's interface in `pool` and copies `name`. Never null: the host
@@ -370,6 +370,41 @@ unsafe extern "C" {
     /// source `SWITCH_DTMF_INBAND_AUDIO`, as their tone ends. On the session's own thread; a second one gives
     /// `SWITCH_STATUS_GENERR`.
     pub fn switch_ivr_inband_dtmf_session(session: *mut switch_core_session_t) -> switch_status_t;
+    /// Opens an engine of a speech module by its name. `GENERR` where there is no such engine; else what the
+    /// engine says. `flags` may not be null. With a `pool` of the caller's, that is what must be freed after
+    /// [`switch_core_speech_close`], or after a failure. Any thread.
+    pub fn switch_core_speech_open(
+        sh: *mut switch_speech_handle_t,
+        module_name: *const c_char,
+        voice_name: *const c_char,
+        rate: c_uint,
+        interval: c_uint,
+        channels: c_uint,
+        flags: *mut switch_speech_flag_t,
+        pool: *mut switch_memory_pool_t,
+    ) -> switch_status_t;
+
+    /// Gives the engine a text, which is copied. One that begins with `{` begins with settings of the engine.
+    pub fn switch_core_speech_feed_tts(
+        sh: *mut switch_speech_handle_t,
+        text: *const c_char,
+        flags: *mut switch_speech_flag_t,
+    ) -> switch_status_t;
+
+    /// Fills `data` with up to `*datalen` bytes of 16-bit samples, at the rate it was opened with, and says how
+    /// many. Anything but success is the end.
+    pub fn switch_core_speech_read_tts(
+        sh: *mut switch_speech_handle_t,
+        data: *mut c_void,
+        datalen: *mut switch_size_t,
+        flags: *mut switch_speech_flag_t,
+    ) -> switch_status_t;
+
+    /// Closes what was opened, once.
+    pub fn switch_core_speech_close(
+        sh: *mut switch_speech_handle_t,
+        flags: *mut switch_speech_flag_t,
+    ) -> switch_status_t;
 
     /// Works off what waits for the session: signalling, messages, queued commands. On the
     /// session's own thread, in a loop that does not read frames.

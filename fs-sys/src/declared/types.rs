@@ -37,6 +37,12 @@ opaque! {
     switch_media_bug;
     /// An open audio file.
     switch_file_handle;
+    /// A speech engine that some module offers.
+    switch_speech_interface;
+    /// A buffer that grows.
+    switch_buffer;
+    /// What makes one rate of samples of another.
+    switch_audio_resampler_t;
     /// What a module offers: the list of its interfaces.
     switch_loadable_module_interface;
     /// A digit-matching machine; always null here.
@@ -73,6 +79,14 @@ pub type switch_frame_flag_t = u32;
 pub type switch_file_handle_t = switch_file_handle;
 /// See [`switch_media_bug`].
 pub type switch_media_bug_t = switch_media_bug;
+/// See [`switch_speech_interface`].
+pub type switch_speech_interface_t = switch_speech_interface;
+/// See [`switch_buffer`].
+pub type switch_buffer_t = switch_buffer;
+/// A byte.
+pub type switch_byte_t = u8;
+/// `SWITCH_SPEECH_FLAG_*`.
+pub type switch_speech_flag_t = u32;
 /// See [`switch_loadable_module_interface`].
 pub type switch_loadable_module_interface_t = switch_loadable_module_interface;
 /// See [`switch_ivr_dmachine`].
@@ -516,3 +530,49 @@ pub struct switch_input_args_t {
     /// The host's: how deep prompts are nested in prompts' callbacks, at most 25.
     pub loops: c_int,
 }
+
+/// A text that is being spoken. All zero before it is opened.
+#[repr(C)]
+#[derive(Debug)]
+pub struct switch_speech_handle {
+    /// The engine.
+    pub speech_interface: *mut switch_speech_interface_t,
+    /// `SWITCH_SPEECH_FLAG_*`, the host's.
+    pub flags: u32,
+    /// The engine's name.
+    pub name: *mut c_char,
+    /// Samples a second.
+    pub rate: u32,
+    /// The engine's.
+    pub speed: u32,
+    /// Samples of a packet.
+    pub samples: u32,
+    /// Channels.
+    pub channels: u32,
+    /// Channels that the engine gives.
+    pub real_channels: u32,
+    /// The voice.
+    pub voice: [c_char; 80],
+    /// The engine's name.
+    pub engine: *mut c_char,
+    /// What came after a colon in the engine's name.
+    pub param: *mut c_char,
+    /// The pool it was opened with.
+    pub memory_pool: *mut switch_memory_pool_t,
+    /// The host's.
+    pub resampler: *mut switch_audio_resampler_t,
+    /// The host's.
+    pub buffer: *mut switch_buffer_t,
+    /// The host's.
+    pub dbuf: *mut switch_byte_t,
+    /// The host's.
+    pub dbuflen: switch_size_t,
+    /// Samples a second.
+    pub samplerate: u32,
+    /// Samples a second that the engine gives.
+    pub native_rate: u32,
+    /// The engine's.
+    pub private_info: *mut c_void,
+}
+/// See [`switch_speech_handle`].
+pub type switch_speech_handle_t = switch_speech_handle;

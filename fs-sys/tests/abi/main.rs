@@ -257,6 +257,27 @@ mod with_headers {
                 img,
                 geometry
             }),
+            same_layout!(switch_speech_handle {
+                speech_interface,
+                flags,
+                name,
+                rate,
+                speed,
+                samples,
+                channels,
+                real_channels,
+                voice,
+                engine,
+                param,
+                memory_pool,
+                resampler,
+                buffer,
+                dbuf,
+                dbuflen,
+                samplerate,
+                native_rate,
+                private_info
+            }),
             same_layout!(switch_input_args_t {
                 input_callback,
                 buf,

@@ -13,8 +13,7 @@ use super::document::{DncScope, Flow, HangupCause, Node, Step, Target};
 use super::facts::{CallFacts, Library};
 use super::leg::{Leg, LegEnd, Listen};
 use super::sound::Sound;
-use super::template::{Values, cut};
-use super::{say, template};
+use super::template::{self, Values, cut};
 use hear::LateTerminator;
 use std::collections::BTreeMap;
 
@@ -152,7 +151,7 @@ impl<'f> Run<'f, '_> {
             }
             Step::Say(say) => {
                 let value = say.value.text(&self.values());
-                match say::sounds(say, &self.flow.language, value.trim()) {
+                match self.said(say, value.trim()) {
                     Ok(sounds) => {
                         self.play(&sounds, barge_in(node))?;
                         self.next(node)?

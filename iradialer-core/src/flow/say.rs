@@ -77,15 +77,39 @@ pub fn sounds(say: &Say, flow_language: &str, value: &str) -> Result<Vec<Sound>,
             .iter()
             .filter_map(|piece| file(name, piece))
             .collect()),
-        SayWith::Tts => {
-            let text = language.text(&pieces);
-            Ok(vec![Sound::Tts {
-                text,
-                voice: None,
-                engine: None,
-            }])
-        }
+        SayWith::Tts => Ok(vec![spoken(name, language.text(&pieces))]),
     }
+}
+
+/// As [`sounds`], each piece spoken by itself: for a value that nobody knew before the call, when there was
+/// time to have the whole of it spoken.
+pub fn sounds_of_pieces(say: &Say, flow_language: &str, value: &str) -> Result<Vec<Sound>, String> {
+    let name = say.language.as_deref().unwrap_or(flow_language);
+    let (language, pieces) = pieces(say, name, value)?;
+    let each = pieces.chunks(1);
+    Ok(each
+        .map(|piece| spoken(name, language.text(piece)))
+        .collect())
+}
+
+/// Every piece that `say` may have spoken in a language.
+pub fn spoken_pieces_of(language: &str) -> Vec<Sound> {
+    let Some(data) = LANGUAGES.get(language) else {
+        return Vec::new();
+    };
+    let pieces = data.pieces().into_iter();
+    pieces
+        .map(|piece| spoken(language, data.text(&[piece.to_owned()])))
+        .collect()
+}
+
+fn spoken(language: &str, text: String) -> Sound {
+    Sound::Tts {
+        text,
+        voice: None,
+        engine: None,
+    }
+    .in_voice_of(language)
 }
 
 fn pieces(say: &Say, name: &str, value: &str) -> Result<(&'static Language, Vec<Piece>), String> {

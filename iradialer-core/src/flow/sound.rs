@@ -1,6 +1,6 @@
 //! What a leg plays: prompts with everything filled in.
 
-use super::document::{Flow, Node, Prompt, SayWith, Step, Tone};
+use super::document::{DEFAULT_LANGUAGE, Flow, Node, Prompt, SayWith, Step, Tone};
 use super::facts::CallFacts;
 use super::say;
 use super::template::{Name, Template, Values};
@@ -28,6 +28,25 @@ pub enum Sound {
     Silence(u32),
     /// A tone.
     Tone(Tone),
+}
+
+impl Sound {
+    /// A text that names neither voice nor engine, in the voice of a language: the switch's own speaks the
+    /// language of flows that name none, and for another one it is asked for the voice of that name.
+    pub(super) fn in_voice_of(self, language: &str) -> Self {
+        match self {
+            Sound::Tts {
+                text,
+                voice: None,
+                engine: None,
+            } if language != DEFAULT_LANGUAGE => Sound::Tts {
+                text,
+                voice: Some(language.to_owned()),
+                engine: None,
+            },
+            sound => sound,
+        }
+    }
 }
 
 impl fmt::Display for Sound {
@@ -127,10 +146,11 @@ impl Flow {
     }
 
     /// The sounds that a call of these facts may need and that can be known before it is dialled, each once:
-    /// all but those with a variable in them that a node sets. A prompt that can't be made out of its
+    /// all but those with a variable in them that a node sets, or that is among `set`: what the flows set that
+    /// lead to this one. A prompt that can't be made out of its
     /// template is left out, as it will be when its turn comes.
-    pub fn sounds_ahead(&self, facts: &CallFacts) -> BTreeSet<Sound> {
-        let (sets, nothing_set) = (self.sets(), BTreeMap::new());
+    pub fn sounds_ahead(&self, facts: &CallFacts, set: &BTreeSet<&str>) -> BTreeSet<Sound> {
+        let (sets, nothing_set) = (&self.sets() | set, BTreeMap::new());
         let values = Values {
             facts,
             defaults: self.vars.as_ref(),
@@ -146,7 +166,8 @@ impl Flow {
                 let known = prompts
                     .iter()
                     .filter(|prompt| prompt.template().is_none_or(settled));
-                sounds.extend(known.filter_map(|prompt| prompt.sound(&values).ok()));
+                let known = known.filter_map(|prompt| prompt.sound(&values).ok());
+                sounds.extend(known.map(|sound| sound.in_voice_of(&self.language)));
             }
             match &node.step {
                 Step::Say(say) if say.with == SayWith::Files => {
@@ -156,6 +177,11 @@ impl Flow {
                 Step::Say(say) if settled(&say.value) => {
                     let spoken = say::sounds(say, &self.language, &say.value.text(&values));
                     sounds.extend(spoken.unwrap_or_default());
+                }
+                // What nobody knows yet is said from pieces.
+                Step::Say(say) => {
+                    let language = say.language.as_deref().unwrap_or(&self.language);
+                    sounds.extend(say::spoken_pieces_of(language));
                 }
                 Step::Record(record) if record.beep => drop(sounds.insert(beep())),
                 _ => {}
@@ -184,25 +210,16 @@ impl Flow {
             })
     }
 
-    /// What a switch must be able to do to run the flow, beyond playing files, silence and tones and hearing
-    /// keys.
+    /// What a switch must be able to do to run the flow, beyond playing, hearing keys and asking
+    /// applications.
     pub fn needs(&self) -> BTreeSet<Need> {
         let mut needs = BTreeSet::new();
         if self.record_call.is_some() {
             needs.insert(Need::Record);
         }
         for node in self.nodes.values() {
-            for prompt in node.prompts().into_iter().flat_map(|(_, prompts)| prompts) {
-                match prompt {
-                    Prompt::Url(_) => drop(needs.insert(Need::Url)),
-                    Prompt::Tts(_) => drop(needs.insert(Need::Tts)),
-                    Prompt::File(_) | Prompt::Silence(_) | Prompt::Tone(_) => {}
-                }
-            }
             match &node.step {
-                Step::Say(say) if say.with == SayWith::Tts => drop(needs.insert(Need::Tts)),
                 Step::Record(_) => drop(needs.insert(Need::Record)),
-                Step::Request(_) => drop(needs.insert(Need::Request)),
                 Step::Transfer(_) => drop(needs.insert(Need::Transfer)),
                 _ => {}
             }
@@ -214,14 +231,8 @@ impl Flow {
 /// Something a switch must be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Need {
-    /// Play audio from an address.
-    Url,
-    /// Speak a text.
-    Tts,
     /// Record.
     Record,
-    /// Ask the customer's application.
-    Request,
     /// Connect the call with another number.
     Transfer,
 }
@@ -230,10 +241,7 @@ impl fmt::Display for Need {
     /// As in "this switch does not ... yet".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Need::Url => "play audio from an address (prompt url)",
-            Need::Tts => "speak texts (prompt tts)",
             Need::Record => "record (step record, record_call)",
-            Need::Request => "ask applications (step request)",
             Need::Transfer => "transfer calls (step transfer)",
         })
     }

@@ -139,6 +139,17 @@ pub enum EventBody {
         /// 1, or 2 with the person in the left one and what the person hears in the right one.
         channels: u16,
     },
+    /// The flow has asked the customer's application, or was about to.
+    Requested {
+        /// The node of the flow.
+        node: String,
+        /// The HTTP status, where an answer came.
+        status: Option<u16>,
+        /// How long it took, ms.
+        ms: u64,
+        /// Why the answer could not be used, where it could not.
+        error: Option<String>,
+    },
     /// The attempt ended: the last event of it.
     Hangup(Hangup),
 }
@@ -157,6 +168,7 @@ impl EventBody {
             EventBody::OptedOut { .. } => "opted_out",
             EventBody::WentTo { .. } => "went_to",
             EventBody::RecordingReady { .. } => "recording_ready",
+            EventBody::Requested { .. } => "requested",
             EventBody::Hangup(_) => "hangup",
         }
     }

@@ -8,10 +8,11 @@ use super::mistake::Mistakes;
 use super::nodes;
 use super::regions;
 use super::{
-    AddressRange, Campaign, Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret,
-    TlsFiles, Trunk, WebConfig, WebhookConfig, webhook_secret,
+    Campaign, Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret, TlsFiles, Trunk,
+    WebConfig, WebhookConfig, webhook_secret,
 };
 use crate::tdb::DatabaseUrl;
+use iradialer_core::address::AddressRange;
 use iradialer_core::value::{
     CallerNumber, CampaignName, ClusterName, FlowName, RegionName, TenantId, TrunkName,
 };

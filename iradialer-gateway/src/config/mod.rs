@@ -1,7 +1,6 @@
 //! The configuration: one embedded, commented default file; a file, environment variables and flags
 //! override it in that order. Everything is checked at start, and a mistake names its key.
 
-mod address;
 mod check;
 mod dids;
 mod file;
@@ -14,7 +13,6 @@ mod regions;
 mod secret;
 pub mod webhook_secret;
 
-pub use address::AddressRange;
 pub use dids::Did;
 pub use hours::Hours;
 pub use load::{DEFAULT_FILE, Sources};
@@ -25,6 +23,7 @@ pub use secret::Secret;
 
 use crate::flows::OwnFlow;
 use crate::tdb::DatabaseUrl;
+use iradialer_core::address::AddressRange;
 use iradialer_core::value::{
     CallerNumber, CampaignName, ClusterName, DialNumber, FlowName, RegionName, TenantId, TrunkName,
 };

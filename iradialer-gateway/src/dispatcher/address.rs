@@ -1,9 +1,9 @@
 //! Which addresses a webhook may go to. A tenant names the URL, so without this any tenant could
 //! reach what only the gateway can.
 
-use crate::config::AddressRange;
+use iradialer_core::address::{AddressRange, is_public};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// A webhook's address that was refused.
@@ -83,47 +83,6 @@ impl Resolve for AddressGuard {
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
-}
-
-/// Whether the address is one of the public internet (IANA special-purpose registries, 2026).
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let this_network = a == 0;
-    let carrier_nat = a == 100 && (64..128).contains(&b);
-    let protocol_assignments = a == 192 && b == 0 && c == 0;
-    let relay_6to4 = a == 192 && b == 88 && c == 99;
-    let benchmarking = a == 198 && (b == 18 || b == 19);
-    let multicast_or_reserved = a >= 224;
-    !(this_network
-        || carrier_nat
-        || protocol_assignments
-        || relay_6to4
-        || benchmarking
-        || multicast_or_reserved
-        || address.is_loopback()
-        || address.is_private()
-        // 169.254.169.254, the metadata service of every large cloud, is one of these.
-        || address.is_link_local()
-        || address.is_documentation())
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    // Only 2000::/3 is given out. That leaves out loopback, ULA (and with it fd00:ec2::254, a
-    // metadata service), link-local, multicast and NAT64 (64:ff9b::/96), which can lead to any IPv4.
-    let global_unicast = segments[0] & 0xe000 == 0x2000;
-    let protocol_assignments = segments[0] == 0x2001 && segments[1] < 0x0200;
-    let documentation = (segments[0] == 0x2001 && segments[1] == 0x0db8)
-        || (segments[0] == 0x3fff && segments[1] < 0x1000);
-    let to_v4_by_6to4 = segments[0] == 0x2002;
-    global_unicast && !protocol_assignments && !documentation && !to_v4_by_6to4
 }
 
 #[cfg(test)]

@@ -245,7 +245,8 @@ fn next_state(body: &EventBody) -> Option<CallState> {
         | EventBody::DtmfCollected { .. }
         | EventBody::OptedOut { .. }
         | EventBody::WentTo { .. }
-        | EventBody::RecordingReady { .. } => None,
+        | EventBody::RecordingReady { .. }
+        | EventBody::Requested { .. } => None,
         EventBody::Hangup(hangup) => Some(final_state(Ending {
             answered: hangup.answered,
             by: hangup.by,

@@ -13,6 +13,7 @@ mod adversity;
 mod any_course;
 mod crashes;
 mod overload;
+mod prepared;
 mod recording;
 
 const NOW_US: u64 = 1_800_000_000_000_000;
@@ -101,6 +102,13 @@ impl Host for ScriptedHost {
 
     fn version(&self) -> String {
         "scripted".into()
+    }
+
+    fn speak(&self, engine: &str, voice: &str, text: &str) -> Result<Vec<i16>, String> {
+        match engine {
+            "robot" => Ok(vec![1_000; text.len() * 800 + voice.len()]),
+            _ => Err(format!("the switch has no speech engine \"{engine}\"")),
+        }
     }
 
     fn log(&self, _level: Level, _line: &str) {}

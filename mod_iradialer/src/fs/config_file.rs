@@ -72,5 +72,11 @@ pub fn read() -> Result<Config, ConfigErrors> {
             })?;
         config.journal_dir = Some(PathBuf::from(databases).join("iradialer-journal"));
     }
+    if config.prompts_cache_dir.is_none() {
+        let caches = super::switch::core_variable("cache_dir").filter(|dir| dir.starts_with('/'));
+        let dir = caches.map(|dir| PathBuf::from(dir).join("iradialer-prompts"));
+        // Nobody has asked for it: where it can't be made, prompts are kept in memory alone.
+        config.prompts_cache_dir = dir.filter(|dir| std::fs::create_dir_all(dir).is_ok());
+    }
     Ok(config)
 }

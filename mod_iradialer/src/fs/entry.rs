@@ -2,7 +2,7 @@
 
 use super::guard::guard;
 use super::switch::{Switch, log};
-use super::{api, config_file};
+use super::{api, config_file, speech};
 use crate::commands;
 use crate::engine::Engine;
 use crate::host::Level;
@@ -87,6 +87,7 @@ unsafe extern "C" fn load(
 }
 
 fn start() -> Result<Module, String> {
+    speech::leave(false);
     for point in iradialer_core::failpoint::armed()? {
         log(Level::Error, &format!("a failpoint is armed: {point}"));
     }
@@ -133,6 +134,7 @@ unsafe extern "C" fn shutdown() -> sys::switch_status_t {
 
 fn stop() {
     let Some(engine) = engine() else { return };
+    speech::leave(true);
     let left = engine.stop();
     if left > 0 {
         log(

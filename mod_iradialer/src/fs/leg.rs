@@ -111,10 +111,10 @@ impl Drop for Variables {
 }
 
 /// A memory pool; the session takes it over when one is made.
-struct Pool(*mut sys::switch_memory_pool_t);
+pub(super) struct Pool(pub(super) *mut sys::switch_memory_pool_t);
 
 impl Pool {
-    fn new() -> Option<Pool> {
+    pub(super) fn new() -> Option<Pool> {
         let mut pool = std::ptr::null_mut();
         // SAFETY: H1.
         let status = unsafe {

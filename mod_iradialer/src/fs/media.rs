@@ -1,7 +1,8 @@
 //! A channel as the leg a flow is played on.
 
+use super::entry;
 use super::guard::guard;
-use super::playback::Output;
+use super::playback::{MadeFile, Output};
 use super::session::Session;
 use super::switch::{now_us, steady_us};
 use super::text::c_string;
@@ -10,7 +11,9 @@ use crate::call::{Call, SessionLeg};
 use crate::prompts::{self, Sounds};
 use crate::recordings::Recordings;
 use freeswitch_sys as sys;
-use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, Sound, Tone};
+use iradialer_core::flow::{
+    Answer, Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, Request, Sound, Tone,
+};
 use std::collections::VecDeque;
 use std::ffi::{c_uint, c_void};
 use std::sync::Arc;
@@ -135,7 +138,14 @@ impl<'a> ChannelLeg<'a> {
     /// Has the host play a prompt: on a channel whose codec is not of G.711, and a file whose name the flow
     /// made up during the call.
     fn play_by_host(&mut self, sound: &Sound, barge_in: bool) -> Result<(), LegEnd> {
-        let path = c_string(&self.path_of(sound)?);
+        let (path, _made) = match sound {
+            Sound::Url(_) | Sound::Tts { .. } => {
+                let made = self.made_file(sound)?;
+                (made.path().to_string_lossy().into_owned(), Some(made))
+            }
+            sound => (self.path_of(sound), None),
+        };
+        let path = c_string(&path);
         let mut input = Input {
             keys: &mut self.keys,
             barge_in,
@@ -170,21 +180,26 @@ impl<'a> ChannelLeg<'a> {
         }
     }
 
-    fn path_of(&self, sound: &Sound) -> Result<String, LegEnd> {
+    /// What the host plays, where that has a name.
+    fn path_of(&self, sound: &Sound) -> String {
         match sound {
-            Sound::File(path) => {
-                let path = self.call.prompts_dir.join(path.as_str());
-                Ok(path.to_string_lossy().into_owned())
-            }
-            Sound::Silence(ms) => Ok(format!("silence_stream://{ms}")),
+            Sound::Silence(ms) => format!("silence_stream://{ms}"),
             Sound::Tone(Tone { hz, ms }) => {
                 let hz: Vec<String> = hz.iter().map(u32::to_string).collect();
-                Ok(format!("tone_stream://%({ms},0,{})", hz.join(",")))
+                format!("tone_stream://%({ms},0,{})", hz.join(","))
             }
-            Sound::Url(_) | Sound::Tts { .. } => Err(LegEnd::Fault(format!(
-                "this switch does not play {sound} yet"
-            ))),
+            sound => {
+                let path = self.call.prompts_dir.join(sound.to_string());
+                path.to_string_lossy().into_owned()
+            }
         }
+    }
+
+    /// A file of audio that the host has no other name for, gone when dropped.
+    fn made_file(&self, sound: &Sound) -> Result<MadeFile, LegEnd> {
+        let lacking = || LegEnd::Fault(format!("prompt {sound} was not made ready"));
+        let audio = self.sounds().get(sound).ok_or_else(lacking)?;
+        MadeFile::of(audio).map_err(|error| LegEnd::Fault(format!("prompt {sound}: {error}")))
     }
 
     /// Waits for the next frame, which the channel's own timer paces.
@@ -262,6 +277,28 @@ impl Leg for ChannelLeg<'_> {
                 return Ok(Heard::Nothing);
             }
             self.wait_a_frame()?;
+        }
+    }
+
+    fn request(&mut self, request: &Request) -> Result<Answer, LegEnd> {
+        let Some(engine) = entry::engine() else {
+            let why = "the module is being unloaded";
+            return Ok(Answer::Failed(why.to_owned()));
+        };
+        let mut asked = engine.ask(request);
+        drop(engine);
+        self.quiet = None;
+        let output = Output::of(self.session);
+        loop {
+            self.alive()?;
+            if let Some(answer) = asked.answer() {
+                return Ok(answer);
+            }
+            self.wait_a_frame()?;
+            self.take_keys();
+            if let Some(output) = &output {
+                output.send(&[]);
+            }
         }
     }
 

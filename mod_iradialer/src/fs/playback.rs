@@ -1,9 +1,14 @@
 //! Sends audio that is ready for the trunk's codec: no file is opened, and nothing is encoded.
 
 use super::session::{Channel, Session};
-use crate::audio::Law;
+use crate::audio::{Audio, Law};
 use freeswitch_sys as sys;
+use iradialer_core::value::CallUuid;
 use std::ffi::c_void;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 /// The longest packet, ms.
 const MOST_MS: usize = 120;
@@ -89,5 +94,32 @@ impl<'a> Output<'a> {
                 0,
             )
         }
+    }
+}
+
+/// A WAV file for the host to play, on a channel whose codec is not of G.711. Gone when dropped.
+pub struct MadeFile(PathBuf);
+
+impl MadeFile {
+    /// Writes one.
+    pub fn of(audio: &Audio) -> io::Result<Self> {
+        let name = format!("iradialer-{}.wav", CallUuid::fresh());
+        let made = MadeFile(std::env::temp_dir().join(name));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        options.open(&made.0)?.write_all(&audio.wav())?;
+        Ok(made)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for MadeFile {
+    fn drop(&mut self) {
+        // Nothing is lost but room.
+        let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -1,6 +1,7 @@
 //! The switch as a whole: its log, its clock, its version; and [`Host`] for the engine.
 
 use super::session::Session;
+use super::speech;
 use super::text::{FILE, FUNC, c_string, from_c, take_c};
 use super::{leg, tap};
 use crate::call::Call;
@@ -58,6 +59,10 @@ impl Host for Switch {
     fn version(&self) -> String {
         // SAFETY: H1; the string is static.
         unsafe { from_c(sys::switch_version_full()) }.unwrap_or_default()
+    }
+
+    fn speak(&self, engine: &str, voice: &str, text: &str) -> Result<Vec<i16>, String> {
+        speech::speak(engine, voice, text)
     }
 
     fn log(&self, level: Level, line: &str) {

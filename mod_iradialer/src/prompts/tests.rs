@@ -1,19 +1,64 @@
 use super::*;
 use crate::audio::{Law, test_support};
+use crate::http::Guard;
+use iradialer_core::address::AddressRange;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::runtime::Runtime;
+
+mod fetched;
+mod spoken;
 use iradialer_core::value::PromptPath;
 use tempfile::TempDir;
 
 /// Prompts on a runtime of their own.
 struct Bench {
     prompts: Arc<Prompts>,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
+    now_ms: Arc<AtomicU64>,
 }
+
+const NOW_MS: u64 = 1_800_000_000_000;
 
 impl Bench {
     fn new(most_bytes: usize) -> Self {
         let runtime = crate::link::runtime().unwrap();
-        let prompts = Prompts::new(most_bytes, runtime.handle().clone());
-        Bench { prompts, runtime }
+        Self::in_life(runtime, most_bytes, None)
+    }
+
+    /// A life of the switch, with what an earlier one has left in the folder.
+    fn in_life(runtime: Runtime, most_bytes: usize, cache: Option<&Path>) -> Self {
+        let now_ms = Arc::new(AtomicU64::new(NOW_MS));
+        let clock = now_ms.clone();
+        let env = Env {
+            now_ms: Box::new(move || clock.load(Ordering::SeqCst)),
+            speak: Box::new(|engine, voice, text| match engine {
+                "robot" => Ok(vec![1_000; 800 * text.len() + voice.len()]),
+                _ => Err(format!("the switch has no speech engine \"{engine}\"")),
+            }),
+            log: Box::new(|_| {}),
+        };
+        let tts = crate::config::TtsConfig {
+            engine: "espeak-ng".into(),
+            engines: vec![crate::config::SpeechEngine {
+                name: "file".into(),
+                voice: Some("default".into()),
+                command: vec!["cat".into(), "{voice}".into()],
+            }],
+        };
+        let loopback = AddressRange::parse("127.0.0.1").unwrap();
+        let prompts = Prompts::new(
+            most_bytes,
+            Cache::open(cache, 1 << 20).unwrap(),
+            tts,
+            Arc::new(Http::new(Guard::new(vec![loopback]))),
+            env,
+            runtime.handle().clone(),
+        );
+        Bench {
+            prompts,
+            runtime,
+            now_ms,
+        }
     }
 
     fn warm(

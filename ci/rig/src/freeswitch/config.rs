@@ -187,14 +187,18 @@ impl Engine {
         let shipped = repository::root()?.join("conf/autoload_configs/iradialer.conf.xml");
         let text = std::fs::read_to_string(&shipped)
             .with_context(|| format!("reading {}", shipped.display()))?;
-        let beside = conf.with_file_name("journal").display().to_string();
-        // Where it is said, the later one counts.
-        let recordings = conf.with_file_name("recordings").display().to_string();
+        let beside = |name| conf.with_file_name(name).display().to_string();
+        let (journal, cache) = (beside("journal"), beside("prompt-cache"));
+        let recordings = beside("recordings");
         let own = [
-            ("journal-dir", beside.as_str()),
-            ("recordings-dir", &recordings),
+            ("journal-dir", journal.as_str()),
+            ("prompts-cache-dir", cache.as_str()),
+            // Where the rig's own servers are.
+            ("url-allow", "127.0.0.0/8, ::1"),
+            ("recordings-dir", recordings.as_str()),
             ("recordings-min-free-mib", "1"),
         ];
+        // Where it is said, the later one counts.
         let params = own.into_iter().chain(
             self.params
                 .iter()

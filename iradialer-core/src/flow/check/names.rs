@@ -1,7 +1,7 @@
 //! Names in templates that nothing gives a value to.
 
 use super::notes::Notes;
-use crate::flow::document::{Flow, Node, Step};
+use crate::flow::document::{Flow, Node, Prompt, Step};
 use crate::flow::template::{Name, Template};
 use crate::strict_json::shown;
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ pub(super) fn check(flow: &Flow, notes: &mut Notes<'_>) {
             .iter()
             .flat_map(|vars| vars.keys().map(String::as_str)),
     );
+    let set = flow.sets();
     let known = Known {
         names: known,
         all_are_known: flow.vars.is_some(),
@@ -24,6 +25,12 @@ pub(super) fn check(flow: &Flow, notes: &mut Notes<'_>) {
                 known.look(&format!("{base}.{path}"), name, notes);
             }
         });
+        for (path, prompts) in node.prompts() {
+            for (place, prompt) in prompts.iter().enumerate() {
+                let path = format!("{base}.{path}[{place}]");
+                known_ahead(prompt, &set, &path, notes);
+            }
+        }
         if let Step::Branch(branch) = &node.step {
             for (place, case) in branch.cases.iter().enumerate() {
                 if let Some(name) = &case.var {
@@ -31,6 +38,23 @@ pub(super) fn check(flow: &Flow, notes: &mut Notes<'_>) {
                 }
             }
         }
+    }
+}
+
+/// What is spoken or fetched is made ready before the phone rings, when nobody has set anything yet.
+fn known_ahead(prompt: &Prompt, set: &BTreeSet<&str>, path: &str, notes: &mut Notes<'_>) {
+    let (template, what) = match prompt {
+        Prompt::Tts(tts) => (&tts.text, "spoken"),
+        Prompt::Url(url) => (url.template(), "fetched"),
+        Prompt::File(_) | Prompt::Silence(_) | Prompt::Tone(_) => return,
+    };
+    let mut variables = template.names().filter_map(Name::variable);
+    if let Some(name) = variables.find(|name| set.contains(name)) {
+        let message = format!(
+            "'{name}' is set during the call, and what is {what} has to be known before: this is left out; \
+             a number, a date or digits can be said by 'say'"
+        );
+        notes.warning(path, message);
     }
 }
 

@@ -378,6 +378,32 @@ fn a_pattern_without_anchors_is_a_warning() {
 }
 
 #[test]
+fn what_can_not_be_known_ahead_is_neither_spoken_nor_fetched() {
+    let play = |prompt| json!([{"file": "hello.wav"}, prompt]);
+    for (prompt, warned) in [
+        (json!({"tts": "You typed {{code}}."}), true),
+        (
+            json!({"url": "https://example.com/{{vars.code}}.wav"}),
+            true,
+        ),
+        (
+            json!({"tts": "Hello {{vars.name}}, {{call.to_number}}."}),
+            false,
+        ),
+        (json!({"file": "{{code}}.wav"}), false),
+    ] {
+        let document = changed(good(), "/nodes/hello/play", play(prompt.clone()));
+        let found = findings(&document);
+        let expected: &[&str] = if warned {
+            &["nodes.hello.play[1]"]
+        } else {
+            &[]
+        };
+        assert_eq!(paths(&found, Severity::Warning), expected, "{prompt}");
+    }
+}
+
+#[test]
 fn a_finding_reads_as_a_sentence() {
     let finding = &findings(&changed(
         good(),

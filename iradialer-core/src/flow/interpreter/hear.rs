@@ -1,8 +1,9 @@
 //! Playing and hearing, and what lies between the two.
 
 use super::{Report, Run};
-use crate::flow::document::Prompt;
+use crate::flow::document::{Prompt, Say, SayWith};
 use crate::flow::leg::{Heard, LegEnd, Listen};
+use crate::flow::say;
 use crate::flow::sound::Sound;
 use crate::flow::template::cut;
 
@@ -25,6 +26,7 @@ impl<'f> Run<'f, '_> {
         let mut sounds = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let sound = prompt.sound(&self.values());
+            let sound = sound.map(|sound| sound.in_voice_of(&self.flow.language));
             let is_known_before = prompt
                 .template()
                 .is_none_or(|template| template.is_literal());
@@ -36,6 +38,22 @@ impl<'f> Run<'f, '_> {
         }
         let all = sounds.len() == prompts.len();
         (sounds, all)
+    }
+
+    /// What a `say` node is heard to say. A text that was not known before the call is said piece by piece.
+    pub(super) fn said(&self, say: &'f Say, value: &str) -> Result<Vec<Sound>, String> {
+        let sounds = say::sounds(say, &self.flow.language, value)?;
+        let is_ready = say.with == SayWith::Files
+            || say.value.is_literal()
+            || sounds.iter().all(|sound| self.leg.has(sound));
+        if is_ready {
+            return Ok(sounds);
+        }
+        let pieces = say::sounds_of_pieces(say, &self.flow.language, value)?;
+        match pieces.iter().find(|piece| !self.leg.has(piece)) {
+            None => Ok(pieces),
+            Some(lacking) => Err(format!("{lacking} is not there")),
+        }
     }
 
     pub(super) fn play_prompts(

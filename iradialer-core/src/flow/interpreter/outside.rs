@@ -57,7 +57,7 @@ impl<'f> Run<'f, '_> {
         &mut self,
         step: &'f RequestStep,
     ) -> Result<Result<Option<&'f Target>, ()>, LegEnd> {
-        let mut status = None;
+        let (mut status, asked_ms) = (None, self.leg.now());
         let mut url = step.url.template().as_str().to_owned();
         let used = match step.url.resolve(&self.values()) {
             Err(why) => Err(why),
@@ -79,11 +79,13 @@ impl<'f> Run<'f, '_> {
             }
         };
         let error = used.as_ref().err().cloned();
+        let ms = self.leg.now().saturating_sub(asked_ms);
         let node = self.node.to_owned();
         self.reporter.report(Report::Requested {
             node,
             url,
             status,
+            ms,
             error,
         });
         Ok(used.map_err(drop).map(|used| {

@@ -64,6 +64,8 @@ pub enum Report {
         url: String,
         /// The HTTP status, where one came.
         status: Option<u16>,
+        /// How long it took, ms.
+        ms: u64,
         /// Why the answer could not be used, where it could not.
         error: Option<String>,
     },

@@ -2,7 +2,7 @@
 
 use super::{Failure, read};
 use iradialer_core::flow::{CallFacts, Finding, Flow, Sound, check_gotos};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(files: &[PathBuf], prompts: Option<&Path>) -> Result<(), Failure> {
@@ -64,7 +64,7 @@ fn print(file: &Path, findings: &[Finding], missing: &[String]) {
 /// The files that the flow plays and that are not in the folder. Those whose names a call fills in are not
 /// known here.
 fn missing_prompts(flow: &Flow, dir: &Path) -> Vec<String> {
-    let sounds = flow.sounds_ahead(&CallFacts::default());
+    let sounds = flow.sounds_ahead(&CallFacts::default(), &BTreeSet::new());
     let files = sounds.iter().filter_map(|sound| match sound {
         Sound::File(path) if !dir.join(path.as_str()).is_file() => Some(path.to_string()),
         _ => None,

@@ -78,6 +78,14 @@ fn what_is_no_prompt_says_why() {
 }
 
 #[test]
+fn audio_as_a_file_is_the_same_audio() {
+    for len in [799, 800] {
+        let audio = decode(wav(MU_LAW, 1, 8_000, 8, &vec![0x2A; len])).unwrap();
+        assert_eq!(decode(audio.wav()), Ok(audio));
+    }
+}
+
+#[test]
 fn a_header_that_the_library_falls_over_is_damage() {
     let mut file = wav(PCM, 1, 8_000, 16, &[0; 320]);
     // As many channels as there can be.

@@ -248,6 +248,61 @@ fn a_value_can_name_no_other_file() {
     }
 }
 
+/// What was not known before the call is put together from what was spoken ahead.
+#[test]
+fn say_speaks_pieces_where_the_whole_is_not_there() {
+    let say = json!({"say": {"kind": "number", "value": "{{vars.amount}}", "with": "tts"}, "next": "a", "failed": "b"});
+    let lacking = |texts: &[&str]| ScriptedLeg {
+        missing: texts.iter().map(|text| format!("tts:{text}")).collect(),
+        ..ScriptedLeg::default()
+    };
+    let whole = "forty two point five";
+    let ran = runs(say.clone(), lacking(&[whole]));
+    let pieces = "tts:forty+tts:two+tts:point+tts:five";
+    assert_eq!(
+        ran.notes.reports[2],
+        played("first", pieces, 4 * FILE_MS, None)
+    );
+    let ran = runs(say, lacking(&[whole, "point"]));
+    let what = "say: tts:point is not there".to_owned();
+    let node = "first".to_owned();
+    assert_eq!(ran.notes.reports[2], Report::Failed { node, what });
+    assert_eq!(ways(&ran), "b");
+}
+
+#[test]
+fn what_is_spoken_is_known_ahead_or_in_pieces() {
+    let mut document = json!({"version": 1, "name": "f", "start": "code", "language": "de", "nodes": {
+        "code": {"collect": {"prompt": [{"tts": "Code?"}], "var": "code", "max_digits": 2, "exhausted": "@hangup"},
+                 "next": "said"},
+        "said": {"say": {"kind": "number", "value": "{{code}}", "with": "tts"}, "next": "year"},
+        "year": {"say": {"kind": "number", "value": "{{vars.year}}", "with": "tts"}, "next": "@hangup"},
+    }});
+    let ahead = |document: &Value, set: &[&str]| {
+        let flow: Flow = serde_json::from_value(document.clone()).unwrap();
+        let mut facts = facts();
+        facts.vars.insert("year".to_owned(), "21".to_owned());
+        flow.sounds_ahead(&facts, &set.iter().copied().collect())
+    };
+    let spoken = |text: &str, voice: Option<&str>| Sound::Tts {
+        text: text.to_owned(),
+        voice: voice.map(str::to_owned),
+        engine: None,
+    };
+    let sounds = ahead(&document, &[]);
+    for text in ["Code?", "ein und zwanzig", "ein", "zwanzig", "Dezember"] {
+        assert!(
+            sounds.contains(&spoken(text, Some("de"))),
+            "{text}: {sounds:?}"
+        );
+    }
+    // Where another flow may have set it on the way here, nobody knows what it will be.
+    assert!(!ahead(&document, &["year"]).contains(&spoken("ein und zwanzig", Some("de"))));
+    // The switch's own voice speaks the language of flows that name none.
+    document["language"] = json!("en");
+    assert!(ahead(&document, &[]).contains(&spoken("twenty one", None)));
+}
+
 #[test]
 fn say_plays_pieces_or_goes_on() {
     let say = |step: Value| json!({"say": step, "next": "a"});
