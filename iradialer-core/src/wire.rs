@@ -7,7 +7,7 @@ mod flow;
 mod heartbeat;
 mod reconcile;
 
-pub use dial::{AttemptFate, DialCommand, DialReply, Query, QueryReply, RefusalReason};
+pub use dial::{AttemptFate, DialCommand, DialReply, DtmfWay, Query, QueryReply, RefusalReason};
 pub use event::{DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, RecordingEndedBy, SwitchEvent};
 pub use flow::{CallFlow, FlowOf, FlowQuery, FlowRef, FlowReply, GivenFacts, MOST_OTHERS};
 pub use heartbeat::{Heartbeat, SwitchState};

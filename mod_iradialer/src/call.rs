@@ -8,6 +8,7 @@ pub use session::{Job, SessionLeg, Work};
 use crate::desk::{At, Desk};
 use crate::flows::CallFlows;
 use crate::host::{HangupCause, Host};
+use crate::keys::Twins;
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
 use crate::taping::Taping;
@@ -68,6 +69,7 @@ struct Progress {
     variables: BTreeMap<String, String>,
     node: Option<String>,
     fault: Option<String>,
+    twins: Twins,
     finished: bool,
 }
 
@@ -206,9 +208,13 @@ impl Call {
         self.answered.load(Ordering::SeqCst)
     }
 
-    /// A key was pressed.
-    pub fn key(&self, digit: char, duration_ms: u32, source: DigitSource) {
+    /// A key was pressed. False where it has come before, in another way: it is to be heard once.
+    pub fn key(&self, digit: char, duration_ms: u32, source: DigitSource) -> bool {
         let mut progress = self.progress.lock();
+        let now_us = self.host.steady_us();
+        if progress.twins.is_second(digit, source, now_us) {
+            return false;
+        }
         self.emit(
             &mut progress,
             EventBody::Dtmf {
@@ -217,6 +223,7 @@ impl Call {
                 source,
             },
         );
+        true
     }
 
     /// Reports something that has happened beside the flow.

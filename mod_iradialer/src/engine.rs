@@ -23,7 +23,8 @@ use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, FlowName, TenantId, TrunkName,
 };
 use iradialer_core::wire::{
-    self, AttemptFate, CallFlow, DialCommand, DialReply, FlowRef, GivenFacts, RefusalReason,
+    self, AttemptFate, CallFlow, DialCommand, DialReply, DtmfWay, FlowRef, GivenFacts,
+    RefusalReason,
 };
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -264,6 +265,7 @@ impl Engine {
             channel_vars: ChannelVars::default(),
             flow: flow.transpose()?.map(CallFlow::Named),
             given: GivenFacts::default(),
+            dtmf: DtmfWay::default(),
         };
         self.dial(command, reply);
         Ok(attempt_id)

@@ -22,6 +22,7 @@ mod flows;
 mod host;
 mod http;
 mod journal;
+mod keys;
 mod link;
 mod outbox;
 mod pace;

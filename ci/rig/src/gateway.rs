@@ -36,9 +36,27 @@ pub struct Config {
     /// The bus; without one the gateway starts its own in development mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nats: Option<Bus>,
+    /// How keys come on a trunk, where it is not by RFC 4733.
+    #[serde(skip)]
+    pub dtmf: BTreeMap<String, String>,
     /// Variables of its environment.
     #[serde(skip)]
     pub env: Vec<(String, String)>,
+}
+
+impl Config {
+    fn text(&self) -> Result<String> {
+        let mut table = toml::Table::try_from(self)?;
+        let trunks = table.get_mut("trunks").and_then(toml::Value::as_array_mut);
+        for trunk in trunks.into_iter().flatten() {
+            let name = trunk.get("name").and_then(toml::Value::as_str);
+            let dtmf = name.and_then(|name| self.dtmf.get(name)).cloned();
+            if let (Some(trunk), Some(dtmf)) = (trunk.as_table_mut(), dtmf) {
+                trunk.insert("dtmf".to_owned(), dtmf.into());
+            }
+        }
+        Ok(toml::to_string(&table)?)
+    }
 }
 
 /// `[[trunks]]`
@@ -173,7 +191,7 @@ impl Gateway {
         let dir = tempfile::Builder::new().prefix("ira-gateway-").tempdir()?;
         config.nats = nats.map(Nats::gateway_login);
         let file = dir.path().join("gateway.toml");
-        std::fs::write(&file, toml::to_string(&config)?)?;
+        std::fs::write(&file, config.text()?)?;
         let data = dir.path().join("data");
         std::fs::create_dir(&data)?;
         let (process, ready) = launch(program, dir.path(), nats.is_none(), &config.env).await?;

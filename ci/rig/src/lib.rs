@@ -14,6 +14,7 @@
 pub mod api;
 pub mod bench;
 pub mod chaos;
+pub mod digits;
 pub mod engine_config;
 pub mod event_socket;
 pub mod freeswitch;

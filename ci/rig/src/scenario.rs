@@ -62,6 +62,8 @@ pub struct Scenario {
     /// Channel variables and headers of the request.
     #[serde(default)]
     pub channel_vars: BTreeMap<String, String>,
+    /// How keys come on its trunk, if not by RFC 4733.
+    pub dtmf: Option<String>,
     /// Drops the call once this event has come.
     pub drop_after: Option<String>,
     /// What must come of it.

@@ -19,6 +19,29 @@ pub struct Sipp {
     port: u16,
 }
 
+/// Where a sipp listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    port: u16,
+    /// The first of four.
+    media: u16,
+}
+
+impl Ports {
+    /// Free ones.
+    pub fn free() -> Result<Self> {
+        Ok(Ports {
+            port: free_port()?,
+            media: free_block(4)?,
+        })
+    }
+
+    /// The address of its SIP.
+    pub fn address(self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+}
+
 /// A SIP message sipp got.
 #[derive(Debug, Clone)]
 pub struct Received {
@@ -31,6 +54,12 @@ impl Sipp {
     /// sipp takes its own `-key` not in a status line. A value whose name is that of a capture the scenario
     /// plays, as `keys` of `keys.pcap`, becomes that capture.
     pub async fn start(scenario: &str, values: &[(&str, &str)]) -> Result<Self> {
+        Self::start_on(Ports::free()?, scenario, values).await
+    }
+
+    /// The same on ports that an earlier one had.
+    pub async fn start_on(ports: Ports, scenario: &str, values: &[(&str, &str)]) -> Result<Self> {
+        let Ports { port, media } = ports;
         let shipped = repository::root()?.join(format!("ci/sipp/{scenario}.xml"));
         let mut text = std::fs::read_to_string(&shipped)
             .with_context(|| format!("reading the sipp scenario {}", shipped.display()))?;
@@ -47,11 +76,10 @@ impl Sipp {
         }
         let file = dir.path().join("scenario.xml");
         std::fs::write(&file, text)?;
-        let port = free_port()?;
         let program = Program::new("sipp", "sipp")
             .args(["-sf", "scenario.xml"])
             .args(["-i", "127.0.0.1", "-p", &port.to_string()])
-            .args(["-mi", "127.0.0.1", "-mp", &free_block(4)?.to_string()])
+            .args(["-mi", "127.0.0.1", "-mp", &media.to_string()])
             .args(["-trace_msg", "-message_file", "messages.log"])
             .args(["-trace_err", "-error_file", "errors.log"])
             .args(["-nostdin"])

@@ -32,7 +32,11 @@ fn config(scenarios: &[Scenario]) -> Config {
         flow: scenario.campaign_flow.clone(),
         max_calls: 10,
     });
+    let dtmf = scenarios
+        .iter()
+        .filter_map(|scenario| Some((scenario.name.clone(), scenario.dtmf.clone()?)));
     Config {
+        dtmf: dtmf.collect(),
         trunks: trunks.collect(),
         campaigns: campaigns.collect(),
         ..Config::default()

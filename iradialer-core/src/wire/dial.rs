@@ -48,6 +48,22 @@ pub struct DialCommand {
     /// What the flow may use of the call.
     #[serde(default)]
     pub given: GivenFacts,
+    /// How keys come on the trunk.
+    #[serde(default)]
+    pub dtmf: DtmfWay,
+}
+
+/// How keys come on a trunk, and go. RFC 4733 and SIP INFO are heard on any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DtmfWay {
+    /// RTP events (RFC 4733), where the far end offers them.
+    #[default]
+    Rfc4733,
+    /// SIP INFO.
+    Info,
+    /// Tones in the audio, which the switch listens for.
+    Inband,
 }
 
 /// Switch to router: whether the call will be dialled.

@@ -16,6 +16,7 @@ use iradialer_core::address::AddressRange;
 use iradialer_core::value::{
     CallerNumber, CampaignName, ClusterName, FlowName, RegionName, TenantId, TrunkName,
 };
+use iradialer_core::wire::DtmfWay;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -266,6 +267,15 @@ fn trunks(trunks: &[file::Trunk], mistakes: &mut Mistakes) -> BTreeMap<TrunkName
             mistakes.refuse(&key("max_cps"), expected, &trunk.max_cps.to_string());
         }
         let max_calls = in_range(&key("max_calls"), trunk.max_calls, 1..=100_000, mistakes);
+        let dtmf = match trunk.dtmf.as_str() {
+            "" | "rfc4733" => DtmfWay::Rfc4733,
+            "info" => DtmfWay::Info,
+            "inband" => DtmfWay::Inband,
+            other => {
+                mistakes.refuse(&key("dtmf"), "rfc4733, info or inband", other);
+                DtmfWay::default()
+            }
+        };
         let Some(name) = mistakes.take(TrunkName::parse(&key("name"), &trunk.name)) else {
             continue;
         };
@@ -273,6 +283,7 @@ fn trunks(trunks: &[file::Trunk], mistakes: &mut Mistakes) -> BTreeMap<TrunkName
             name: name.clone(),
             max_cps: trunk.max_cps,
             max_calls: max_calls as u32,
+            dtmf,
         };
         if let Some(twice) = checked.insert(name, trunk) {
             mistakes.refuse(&key("name"), "a name of its own", twice.name.as_str());

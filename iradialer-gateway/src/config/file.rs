@@ -106,6 +106,8 @@ pub(super) struct Trunk {
     pub name: String,
     pub max_cps: f64,
     pub max_calls: i64,
+    #[serde(default)]
+    pub dtmf: String,
 }
 
 #[derive(Deserialize)]

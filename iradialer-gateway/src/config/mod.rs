@@ -27,6 +27,7 @@ use iradialer_core::address::AddressRange;
 use iradialer_core::value::{
     CallerNumber, CampaignName, ClusterName, DialNumber, FlowName, RegionName, TenantId, TrunkName,
 };
+use iradialer_core::wire::DtmfWay;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -193,6 +194,8 @@ pub struct Trunk {
     pub max_cps: f64,
     /// Calls at once.
     pub max_calls: u32,
+    /// How keys come on it.
+    pub dtmf: DtmfWay,
 }
 
 /// `[[campaigns]]`

@@ -103,6 +103,10 @@ fn every_mistake_is_named_by_its_key() {
             "trunks[0].max_cps:",
         ),
         (
+            "[[trunks]]\nname = \"a\"\nmax_cps = 1.0\nmax_calls = 1\ndtmf = \"tones\"",
+            "trunks[0].dtmf:",
+        ),
+        (
             "[[trunks]]\nname = \"a\"\nmax_cps = 1.0",
             "trunks[0]: missing field `max_calls`",
         ),

@@ -9,7 +9,7 @@ use crate::tdb::{Assigned, Assignment, GatewayEnd, QueuedCall, Requeued, TdbErro
 use async_nats::RequestErrorKind;
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, NodeId};
-use iradialer_core::wire::{self, DialCommand, DialReply, RefusalReason};
+use iradialer_core::wire::{self, DialCommand, DialReply, DtmfWay, RefusalReason};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,9 @@ async fn assign_and_send(
 
 async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment) -> Answer {
     let config = &shared.app.config;
-    let command = dial_command(&plan.call, assignment);
+    let trunk = config.trunks.get(&assignment.trunk);
+    let dtmf = trunk.map_or_else(DtmfWay::default, |trunk| trunk.dtmf);
+    let command = dial_command(&plan.call, assignment, dtmf);
     let payload = match serde_json::to_vec(&command) {
         Ok(payload) => payload,
         Err(error) => {
@@ -139,7 +141,7 @@ async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment) -> Answer {
     }
 }
 
-fn dial_command(call: &QueuedCall, assignment: &Assignment) -> DialCommand {
+fn dial_command(call: &QueuedCall, assignment: &Assignment, dtmf: DtmfWay) -> DialCommand {
     DialCommand {
         v: wire::VERSION,
         call_uuid: call.call_uuid,
@@ -158,6 +160,7 @@ fn dial_command(call: &QueuedCall, assignment: &Assignment) -> DialCommand {
         channel_vars: call.request.channel_vars.clone(),
         flow: call.request.call_flow(),
         given: call.request.given(),
+        dtmf,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::host::HangupCause;
 use freeswitch_sys as sys;
 use iradialer_core::call::EndedBy;
-use iradialer_core::wire::DigitSource;
+use iradialer_core::wire::{DigitSource, DtmfWay};
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -110,6 +110,9 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
         if !call.begin_flow() {
             return sys::SWITCH_STATUS_SUCCESS;
         }
+        if call.command.dtmf == DtmfWay::Inband {
+            listen_for_tones(session, &call);
+        }
         engine.record_as_asked(&call);
         let recordings = engine.recordings.clone();
         // Not held for as long as the call lasts.
@@ -119,6 +122,15 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
         }
         sys::SWITCH_STATUS_FALSE
     })
+}
+
+/// Has the host find keys in the audio.
+fn listen_for_tones(session: Session<'_>, call: &Call) {
+    // SAFETY: H2, H6: on the session's own thread.
+    let status = unsafe { sys::switch_ivr_inband_dtmf_session(session.as_ptr()) };
+    if status != sys::SWITCH_STATUS_SUCCESS {
+        call.fault(format!("dtmf: the switch finds no tones (status {status})"));
+    }
 }
 
 unsafe extern "C" fn on_reporting(
@@ -196,7 +208,10 @@ unsafe extern "C" fn on_key(
                 sys::SWITCH_DTMF_INBAND_AUDIO => DigitSource::Inband,
                 _ => DigitSource::Unknown,
             };
-            call.key(key, dtmf.duration / SAMPLES_PER_MS, source);
+            if !call.key(key, dtmf.duration / SAMPLES_PER_MS, source) {
+                // Nobody is to take it from the queue either.
+                return sys::SWITCH_STATUS_FALSE;
+            }
         }
         sys::SWITCH_STATUS_SUCCESS
     })

@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::engine::dial_string;
 use crate::host::{CreateError, HangupCause, NotLaunched, PreparedLeg, WhyNotLaunched};
 use freeswitch_sys as sys;
+use iradialer_core::wire::DtmfWay;
 use std::ptr::null;
 use std::sync::Arc;
 
@@ -217,6 +218,9 @@ fn set_variables(channel: Channel<'_>, call: &Call) {
     channel.set_variable("ira_call_uuid", &call.command.call_uuid.to_string());
     // A 302 would be followed to wherever it points, past the trunk and its limits, and on from there.
     channel.set_variable("outbound_redirect_fatal", "true");
+    if call.command.dtmf == DtmfWay::Info {
+        channel.set_variable("dtmf_type", "info");
+    }
     for (name, value) in call.command.channel_vars.iter() {
         channel.set_variable(name, value);
     }

@@ -236,6 +236,7 @@ impl Module {
             channel_vars: ChannelVars::default(),
             flow: Some(CallFlow::Inline(self.flow.clone())),
             given: Default::default(),
+            dtmf: Default::default(),
         })
     }
 }

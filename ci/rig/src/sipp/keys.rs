@@ -14,37 +14,64 @@ const HELD: u32 = 5;
 const LEAD: u32 = 25;
 /// Packets of silence after a key: 150 ms, so that keys are 250 ms apart.
 const GAP: u32 = 8;
+/// Packets of a key that is typed fast, and of silence after it: 60 ms.
+const FAST: u32 = 3;
+/// Packets of 100 ms.
+const SHORT: u32 = 5;
 /// The end of an event is sent three times (RFC 4733, 2.5.1.4).
 const ENDS: u32 = 3;
 
 /// A capture (pcap, Ethernet) of RTP in which `keys`, of `0-9*#A-D`, are pressed; `,` is 500 ms of silence and `~`
-/// 500 ms of a hum as of a voice.
+/// 500 ms of a hum as of a voice. After `%` a key is a tone in the audio, and after `&` that and an event. `.` is 100 ms of
+/// silence; what begins with `!` is typed fast, 60 ms each and 60 ms apart.
 pub fn capture(keys: &str) -> Vec<u8> {
     let mut pcap = Pcap::new();
     pcap.silence(LEAD);
+    let mut way = Way::Event;
+    let (keys, held, gap) = match keys.strip_prefix('!') {
+        Some(keys) => (keys, FAST, FAST),
+        None => (keys, HELD, GAP),
+    };
     for key in keys.chars() {
-        let Some(key) = event_code(key) else {
+        way = match key {
+            '%' => Way::Tone,
+            '&' => Way::Both,
+            _ => way,
+        };
+        if matches!(key, '%' | '&') {
+            continue;
+        }
+        let way = std::mem::replace(&mut way, Way::Event);
+        let Some(code) = event_code(key) else {
             match key {
                 '~' => pcap.hum(LEAD),
+                '.' => pcap.silence(SHORT),
                 _ => pcap.silence(LEAD),
             }
             continue;
         };
+        if way != Way::Event {
+            pcap.tone(code);
+        }
+        if way == Way::Tone {
+            pcap.silence(GAP);
+            continue;
+        }
         let begun = pcap.clock;
-        for n in 0..HELD {
+        for n in 0..held {
             let first = n == 0;
             pcap.rtp(
                 EVENT,
                 first,
                 begun,
-                &event(key, false, STEP * (n + 1)),
+                &event(code, false, STEP * (n + 1)),
                 STEP,
             );
         }
         for _ in 0..ENDS {
-            pcap.rtp(EVENT, false, begun, &event(key, true, STEP * HELD), 0);
+            pcap.rtp(EVENT, false, begun, &event(code, true, STEP * held), 0);
         }
-        pcap.silence(GAP);
+        pcap.silence(gap);
     }
     pcap.bytes
 }
@@ -57,6 +84,36 @@ fn event(code: u8, end: bool, duration: u32) -> [u8; 4] {
     const VOLUME: u8 = 10;
     let [high, low] = (duration as u16).to_be_bytes();
     [code, VOLUME | if end { 0x80 } else { 0 }, high, low]
+}
+
+/// How a key is pressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Event,
+    Tone,
+    Both,
+}
+
+/// The two frequencies of a key (ITU-T Q.23), by its event code.
+fn frequencies(code: u8) -> (f64, f64) {
+    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+    const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+    let (row, column) = match code {
+        0 => (3, 1),
+        10 => (3, 0),
+        11 => (3, 2),
+        12.. => (usize::from(code - 12), 3),
+        digit => (usize::from(digit - 1) / 3, usize::from(digit - 1) % 3),
+    };
+    (ROWS[row], COLUMNS[column])
+}
+
+/// The µ-law byte of a sample (ITU-T G.711).
+fn mu_law(sample: i32) -> u8 {
+    let biased = sample.abs().min(32_635) as u32 + 0x84;
+    let segment = biased.ilog2() - 7;
+    let sign = if sample < 0 { 0x80 } else { 0 };
+    !(sign | (segment << 4 | (biased >> (segment + 3)) & 0x0F) as u8)
 }
 
 struct Pcap {
@@ -83,6 +140,21 @@ impl Pcap {
     fn silence(&mut self, packets: u32) {
         for _ in 0..packets {
             self.rtp(AUDIO, false, self.clock, &[0xFF; STEP as usize], STEP);
+        }
+    }
+
+    /// A key's two tones, 100 ms.
+    fn tone(&mut self, code: u8) {
+        const EACH: f64 = 6_000.0;
+        let (low, high) = frequencies(code);
+        for packet in 0..HELD {
+            let wave: Vec<u8> = (0..STEP)
+                .map(|n| {
+                    let turn = f64::from(packet * STEP + n) * std::f64::consts::TAU / 8_000.0;
+                    mu_law((EACH * ((turn * low).sin() + (turn * high).sin())) as i32)
+                })
+                .collect();
+            self.rtp(AUDIO, false, self.clock, &wave, STEP);
         }
     }
 

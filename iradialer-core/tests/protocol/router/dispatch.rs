@@ -151,6 +151,7 @@ fn dial_command(assignment: &Assignment, not_after_ms: u64) -> DialCommand {
         channel_vars: ChannelVars::default(),
         flow: None,
         given: Default::default(),
+        dtmf: Default::default(),
     }
 }
 

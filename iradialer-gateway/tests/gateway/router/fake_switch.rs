@@ -328,6 +328,7 @@ impl FakeSwitch {
             channel_vars: ChannelVars::default(),
             flow: None,
             given: Default::default(),
+            dtmf: Default::default(),
         }
     }
 

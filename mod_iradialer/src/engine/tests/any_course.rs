@@ -44,7 +44,7 @@ proptest! {
                 Step::Ringing => bench.engine.leg_ringing(&call, false),
                 Step::EarlyMedia => bench.engine.leg_ringing(&call, true),
                 Step::Answered => bench.engine.leg_answered(&call, BTreeMap::new()),
-                Step::Key => call.key('1', 100, wire::DigitSource::Rtp),
+                Step::Key => drop(call.key('1', 100, wire::DigitSource::Rtp)),
                 Step::Drop => drop(bench.engine.drop_call(call.command.call_uuid)),
                 Step::Pass(seconds) => bench.pass(seconds),
                 Step::Ended => bench.engine.leg_ended(&call, LegFacts::default()),
