@@ -15,7 +15,7 @@ impl Bench {
         let flow = json!({"version": 1, "name": "f", "start": "a",
             "nodes": {"a": {"play": prompts, "next": "@hangup"}}});
         DialCommand {
-            flow: Some(serde_json::from_value(flow).unwrap()),
+            flow: Some(CallFlow::Inline(serde_json::from_value(flow).unwrap())),
             ..self.command()
         }
     }
