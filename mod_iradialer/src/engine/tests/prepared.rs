@@ -1,6 +1,7 @@
 //! What a call plays is there before it rings, or it does not ring.
 
 use super::*;
+use crate::audio::test_support;
 use crate::http::test_server::{Says, TestServer};
 use iradialer_core::address::AddressRange;
 use iradialer_core::flow::Sound;
@@ -171,4 +172,93 @@ fn an_application_is_asked_while_the_session_goes_on() {
     bench.until(|| server.asked().len() == 5);
     drop(asked);
     bench.until(|| server.gone() == 5);
+}
+
+#[test]
+fn a_flow_with_a_prompt_that_is_not_there_is_refused_before_it_rings() {
+    let bench = Bench::new();
+    let flow = serde_json::json!({"version": 1, "name": "f", "start": "a",
+        "nodes": {"a": {"play": [{"file": "hello.wav"}], "next": "@hangup"}}});
+    let with_flow = || DialCommand {
+        flow: Some(CallFlow::Inline(
+            serde_json::from_value(flow.clone()).unwrap(),
+        )),
+        ..bench.command()
+    };
+    assert_eq!(bench.refusal(&with_flow()), RefusalReason::BadRequest);
+    let hello = test_support::wav(test_support::PCM, 1, 8_000, 16, &[0; 320]);
+    std::fs::write(bench.prompts.path().join("hello.wav"), hello).unwrap();
+    assert_eq!(bench.dial(&with_flow()), DialReply::Accepted);
+}
+
+#[test]
+fn a_call_whose_prompts_take_too_long_is_refused_and_finds_them_the_next_time() {
+    let bench = Bench::new();
+    let hello = test_support::wav(test_support::PCM, 1, 8_000, 16, &[0; 320]);
+    std::fs::write(bench.prompts.path().join("hello.wav"), hello).unwrap();
+    let flow = serde_json::json!({"version": 1, "name": "f", "start": "a",
+        "nodes": {"a": {"play": [{"file": "hello.wav"}], "next": "@hangup"}}});
+    let with_flow = |not_after_ms| DialCommand {
+        flow: Some(CallFlow::Inline(
+            serde_json::from_value(flow.clone()).unwrap(),
+        )),
+        not_after_ms,
+        ..bench.command()
+    };
+    let paused = bench.engine.prompts.paused();
+    let soon = NOW_US / 1_000 + 600;
+    assert_eq!(bench.refusal(&with_flow(soon)), RefusalReason::NotReady);
+    let load = bench.engine.admission.load();
+    assert_eq!((load.calls, load.setups), (0, 0));
+
+    // Others are not held up by it.
+    assert_eq!(bench.dial(&bench.command()), DialReply::Accepted);
+    let waiting = with_flow(NOW_US / 1_000 + 60_000);
+    let (answer, answered) = crossbeam_channel::bounded(1);
+    let reply = Box::new(move |reply| answer.send(reply).unwrap());
+    bench.engine.dial(waiting.clone(), reply);
+    let load = bench.engine.admission.load();
+    assert_eq!(
+        (load.calls, load.setups),
+        (2, 1),
+        "it takes no room from those being set up"
+    );
+    drop(paused);
+    let reply = answered.recv_timeout(Duration::from_secs(10));
+    assert_eq!(reply, Ok(DialReply::Accepted));
+    assert!(
+        bench
+            .engine
+            .registry
+            .attempt(waiting.attempt_id)
+            .unwrap()
+            .sounds()
+            .len()
+            == 1
+    );
+}
+
+#[test]
+fn a_call_that_waits_for_its_prompts_is_refused_when_the_module_leaves() {
+    let bench = Bench::new();
+    std::fs::write(bench.prompts.path().join("hello.wav"), "").unwrap();
+    let flow = serde_json::json!({"version": 1, "name": "f", "start": "a",
+        "nodes": {"a": {"play": [{"file": "hello.wav"}], "next": "@hangup"}}});
+    let command = DialCommand {
+        flow: Some(CallFlow::Inline(serde_json::from_value(flow).unwrap())),
+        not_after_ms: NOW_US / 1_000 + 60_000,
+        ..bench.command()
+    };
+    let _paused = bench.engine.prompts.paused();
+    let (answer, answered) = crossbeam_channel::bounded(1);
+    let reply = Box::new(move |reply| answer.send(reply).unwrap());
+    bench.engine.dial(command, reply);
+    bench.engine.stop();
+    match answered.recv_timeout(Duration::from_secs(10)).unwrap() {
+        DialReply::Refused {
+            reason: RefusalReason::Draining,
+            ..
+        } => {}
+        other => panic!("{other:?}"),
+    }
 }
