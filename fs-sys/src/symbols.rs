@@ -32,6 +32,7 @@ pub const SYMBOLS: &[&str] = &[
     "switch_core_session_read_frame",
     "switch_core_session_write_frame",
     "switch_core_session_get_write_codec",
+    "switch_core_session_perform_receive_message",
     "switch_channel_add_state_handler",
     "switch_channel_set_variable_var_check",
     "switch_channel_get_variable_dup",
@@ -55,5 +56,6 @@ pub const SYMBOLS: &[&str] = &[
     "switch_core_speech_feed_tts",
     "switch_core_speech_read_tts",
     "switch_core_speech_close",
+    "switch_ivr_multi_threaded_bridge",
     "switch_ivr_parse_all_events",
 ];

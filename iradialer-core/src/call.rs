@@ -125,6 +125,8 @@ pub enum EndedBy {
     DialTimeout,
     /// The longest duration the request allowed.
     MaxDuration,
+    /// The call it was connected with, or was to be: that one ended.
+    Peer,
     /// The switch: it was shut down, the module was unloaded, or a fault.
     Switch,
     /// The switch died with it, and says so after its restart.
@@ -153,7 +155,7 @@ pub fn final_state(ending: Ending) -> CallState {
         return CallState::Completed;
     }
     match (ending.by, ending.sip_status) {
-        (EndedBy::Request, _) => CallState::Canceled,
+        (EndedBy::Request | EndedBy::Peer, _) => CallState::Canceled,
         (EndedBy::DialTimeout, _) => CallState::NoAnswer,
         (_, Some(486 | 600)) => CallState::Busy,
         (_, Some(480)) => CallState::NoAnswer,
@@ -209,6 +211,7 @@ mod tests {
             CallState::NoAnswer
         );
         assert_eq!(end(false, EndedBy::Request, Some(487)), CallState::Canceled);
+        assert_eq!(end(false, EndedBy::Peer, Some(487)), CallState::Canceled);
         assert_eq!(end(false, EndedBy::Switch, None), CallState::Failed);
         assert_eq!(end(true, EndedBy::Crash, None), CallState::Unknown);
         assert_eq!(end(false, EndedBy::Crash, None), CallState::Unknown);

@@ -28,6 +28,17 @@ pub fn flow(cluster: &ClusterName) -> String {
     format!("{cluster}.router.flow")
 }
 
+/// Where a switch asks the routers to dial somebody for a call that it holds. The switch is in the subject,
+/// so that its user on NATS can be kept from asking for another's calls.
+pub fn transfer(cluster: &ClusterName, node: &NodeId) -> String {
+    format!("{cluster}.router.transfer.{node}")
+}
+
+/// What every switch asks of the routers.
+pub fn all_transfers(cluster: &ClusterName) -> String {
+    format!("{cluster}.router.transfer.*")
+}
+
 /// Where the published `request_*` messages of a switch go.
 pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
     format!("{cluster}.dialer.{node}.request")

@@ -6,14 +6,19 @@ mod event;
 mod flow;
 mod heartbeat;
 mod reconcile;
+mod transfer;
 
 pub use dial::{AttemptFate, DialCommand, DialReply, DtmfWay, Query, QueryReply, RefusalReason};
-pub use event::{DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, RecordingEndedBy, SwitchEvent};
+pub use event::{
+    DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, RecordingEndedBy, SwitchEvent, TransferResult,
+};
 pub use flow::{CallFlow, FlowOf, FlowQuery, FlowRef, FlowReply, GivenFacts, MOST_OTHERS};
 pub use heartbeat::{Heartbeat, SwitchState};
 pub use reconcile::{
     ConfirmQuery, ConfirmReply, EndedAttempt, HeldAttempt, HeldQuery, HeldReply, MOST_ATTEMPTS,
 };
+
+pub use transfer::{TransferAsk, TransferOrder, TransferReply, TransferRequest};
 
 /// The version of the messages in this crate.
 pub const VERSION: u16 = 1;

@@ -124,6 +124,8 @@ fn new_call() -> Result<NewCall, Failure> {
             timezone: None,
             on_unknown: OnUnknown::End,
             metadata: Map::new(),
+            trunk: None,
+            whisper: Vec::new(),
         },
         documents: Vec::new(),
         event_url: Some("https://hooks.example/x".to_owned()),

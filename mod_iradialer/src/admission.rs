@@ -99,11 +99,18 @@ impl Admission {
         }
     }
 
-    /// Takes the command, or refuses it and fences its attempt. `now_us` is the host's wall
-    /// clock, and `steady_us` the one that nobody sets.
-    pub fn admit(&self, command: &DialCommand, now_us: u64, steady_us: u64) -> Result<(), Refusal> {
+    /// Takes the command, or refuses it and fences its attempt. One that a live call waits for, `awaited`, is
+    /// taken while the switch drains. `now_us` is the host's wall clock, and `steady_us` the one that nobody
+    /// sets.
+    pub fn admit(
+        &self,
+        command: &DialCommand,
+        awaited: bool,
+        now_us: u64,
+        steady_us: u64,
+    ) -> Result<(), Refusal> {
         let mut state = self.state.lock();
-        let refusal = self.first_objection(&mut state, command, now_us, steady_us);
+        let refusal = self.first_objection(&mut state, command, awaited, now_us, steady_us);
         match refusal {
             None => {
                 state.ledger.begin(command.attempt_id);
@@ -123,6 +130,7 @@ impl Admission {
         &self,
         state: &mut State,
         command: &DialCommand,
+        awaited: bool,
         now_us: u64,
         steady_us: u64,
     ) -> Option<Refusal> {
@@ -154,7 +162,8 @@ impl Admission {
                 format!("epoch {} is over", command.epoch),
             );
         }
-        if state.closed != Closed::No {
+        let is_let_in = awaited && state.closed == Closed::Draining;
+        if state.closed != Closed::No && !is_let_in {
             return refuse(
                 RefusalReason::Draining,
                 format!("the switch is {:?}", state.closed).to_lowercase(),

@@ -5,6 +5,7 @@
 
 pub mod decode;
 mod g711;
+pub mod ringback;
 mod silence;
 mod tone;
 

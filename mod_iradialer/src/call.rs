@@ -12,11 +12,11 @@ use crate::keys::Twins;
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
 use crate::taping::Taping;
-use iradialer_core::call::EndedBy;
-use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter};
+use iradialer_core::call::{EndedBy, Ending};
+use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter, Transferred};
 use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{
-    self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent,
+    self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent, TransferResult,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -70,6 +70,10 @@ struct Progress {
     node: Option<String>,
     fault: Option<String>,
     twins: Twins,
+    /// The call it is connected with, and since when.
+    bridged: Option<(CallUuid, u64)>,
+    /// How long it was connected with one the last time, ms.
+    bridged_ms: Option<u64>,
     finished: bool,
 }
 
@@ -241,12 +245,62 @@ impl Call {
         self.progress.lock().fault.get_or_insert(what);
     }
 
-    /// The leg is gone: the last event, once.
-    pub fn finish(&self, facts: LegFacts) {
+    /// It hears the call `peer` from now on, and is heard by it.
+    pub fn bridged(&self, peer: CallUuid) {
+        let mut progress = self.progress.lock();
+        self.part(&mut progress);
+        progress.bridged = Some((peer, self.host.steady_us()));
+        progress.bridged_ms = None;
+        let peer_call_uuid = peer;
+        self.emit(&mut progress, EventBody::Bridged { peer_call_uuid });
+    }
+
+    /// It does not any more.
+    pub fn unbridged(&self) {
+        self.part(&mut self.progress.lock());
+    }
+
+    /// The host is done connecting it with another call. Returns for how many ms they were connected; `None`
+    /// where they never were.
+    pub fn bridge_over(&self) -> Option<u64> {
+        let mut progress = self.progress.lock();
+        self.part(&mut progress);
+        progress.bridged_ms
+    }
+
+    fn part(&self, progress: &mut Progress) {
+        if let Some((peer_call_uuid, since_us)) = progress.bridged.take() {
+            let ms = self.host.steady_us().saturating_sub(since_us) / 1000;
+            progress.bridged_ms = Some(ms);
+            self.emit(progress, EventBody::Unbridged { peer_call_uuid, ms });
+        }
+    }
+
+    /// A transfer of this call is over.
+    pub fn transferred(&self, node: Option<String>, destination: String, outcome: &Transferred) {
+        let (result, ms, error) = match outcome {
+            Transferred::Done { ms } => (TransferResult::Done, *ms, None),
+            Transferred::Busy => (TransferResult::Busy, 0, None),
+            Transferred::NoAnswer => (TransferResult::NoAnswer, 0, None),
+            Transferred::Failed(why) => (TransferResult::Failed, 0, Some(why.clone())),
+        };
+        let body = EventBody::Transferred {
+            node,
+            destination,
+            result,
+            ms,
+            error,
+        };
+        self.emit(&mut self.progress.lock(), body);
+    }
+
+    /// The leg is gone: the last event, once. Says how it ended, the first time.
+    pub fn finish(&self, facts: LegFacts) -> Option<Ending> {
         let mut progress = self.progress.lock();
         if progress.finished {
-            return;
+            return None;
         }
+        self.part(&mut progress);
         let now = self.host.steady_us();
         let answered = progress.answered_us.is_some();
         let hangup = Hangup {
@@ -262,6 +316,8 @@ impl Call {
                 facts.sip_phrase
             },
             by: progress.ended_by.unwrap_or(match facts.by_switch {
+                // The host ends a call with the one it was connected with.
+                true if progress.bridged_ms.is_some() => EndedBy::Peer,
                 true => EndedBy::Switch,
                 false => EndedBy::Callee,
             }),
@@ -275,9 +331,15 @@ impl Call {
             node: progress.node.clone(),
             fault: progress.fault.clone(),
         };
+        let ending = Ending {
+            answered: hangup.answered,
+            by: hangup.by,
+            sip_status: hangup.sip_status,
+        };
         self.emit(&mut progress, EventBody::Hangup(hangup));
         progress.finished = true;
         self.desk.be_at(At::Ended);
+        Some(ending)
     }
 
     /// Notes that the flow begins; false when it has begun before, since when somebody has taken the
@@ -381,6 +443,14 @@ struct Told<'a>(&'a Call);
 
 impl Reporter for Told<'_> {
     fn report(&mut self, report: Report) {
+        if let Report::Transferred {
+            node,
+            destination,
+            outcome,
+        } = report
+        {
+            return self.0.transferred(Some(node), destination, &outcome);
+        }
         let mut progress = self.0.progress.lock();
         let body = match report {
             Report::PlayDone {

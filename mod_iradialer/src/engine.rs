@@ -18,6 +18,7 @@ use crate::prompts::{self, Cache, Prompts};
 use crate::recordings::Recordings;
 use crate::registry::Registry;
 use crate::timers::{Due, TimerClock, Timers};
+use crate::transfer::Transfers;
 use iradialer_core::call::EndedBy;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, FlowName, TenantId, TrunkName,
@@ -66,6 +67,8 @@ pub struct Engine {
     pub(crate) me: Weak<Engine>,
     /// What is recorded, where there is a folder for it.
     pub recordings: Option<Arc<Recordings>>,
+    /// Calls that wait while somebody is dialled for them.
+    pub transfers: Transfers,
     config: RwLock<Config>,
     timers: Timers,
     dialer: Dialer,
@@ -148,6 +151,7 @@ impl Engine {
                 preparation: Preparation::new(runtime.clone()),
                 me: engine.clone(),
                 recordings,
+                transfers: Transfers::default(),
                 config: RwLock::new(config),
                 timers,
                 dialer,
@@ -190,6 +194,7 @@ impl Engine {
         let attempt = call.command.attempt_id;
         // Looked at again: the journal and the queue may have taken their time.
         let leg = match in_time(&call.command, self.host.now_us())
+            .and_then(|()| self.check_awaited(call))
             .and_then(|()| self.host.create_leg(call).map_err(Refusal::from))
         {
             Ok(leg) => leg,
@@ -198,13 +203,41 @@ impl Engine {
             }
         };
         self.registry.insert(call.clone());
+        // Before its thread runs, which may find that it was answered.
+        let awaited = call.command.bridge_to.is_none() || self.transfers.begun(call);
         call.started();
         let rings_until =
             self.host.steady_us() + u64::from(call.command.dial_timeout_s) * 1_000_000;
         self.timers.set(rings_until, Due::DialTimeout(attempt));
         reply(DialReply::Accepted);
         if let Err(failed) = leg.launch() {
-            self.not_launched(call, failed);
+            return self.not_launched(call, failed);
+        }
+        // The one that waited has gone while the channel was made.
+        if !awaited {
+            self.end_attempt(attempt, EndedBy::Peer);
+        }
+    }
+
+    /// Refuses a call that another one was to wait for, and does not any more.
+    pub(crate) fn check_awaited(&self, call: &Call) -> Result<(), Refusal> {
+        match call.command.bridge_to {
+            Some(waits) if !self.transfers.awaits(call.command.call_uuid) => {
+                let detail = format!("call {waits} does not wait for it any more");
+                Err(Refusal::new(RefusalReason::NobodyWaits, detail))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the live attempt on behalf of somebody: by a CANCEL while it rings.
+    pub fn end_attempt(&self, attempt: CallUuid, by: EndedBy) {
+        if let Some(call) = self.registry.attempt(attempt) {
+            let cause = match call.is_answered() {
+                true => HangupCause::Request,
+                false => HangupCause::Cancel,
+            };
+            self.hang_up(&call, by, cause);
         }
     }
 
@@ -266,6 +299,8 @@ impl Engine {
             flow: flow.transpose()?.map(CallFlow::Named),
             given: GivenFacts::default(),
             dtmf: DtmfWay::default(),
+            bridge_to: None,
+            whisper: Vec::new(),
         };
         self.dial(command, reply);
         Ok(attempt_id)
@@ -283,12 +318,7 @@ impl Engine {
         let Some(call) = self.registry.call(call_uuid) else {
             return false;
         };
-        let cause = if call.is_answered() {
-            HangupCause::Request
-        } else {
-            HangupCause::Cancel
-        };
-        self.hang_up(&call, EndedBy::Request, cause);
+        self.end_attempt(call.command.attempt_id, EndedBy::Request);
         true
     }
 
@@ -320,7 +350,9 @@ impl Engine {
     /// An attempt's leg has ended, as the host tells it.
     pub fn leg_ended(&self, call: &Call, facts: LegFacts) {
         self.leg_invited(call);
-        call.finish(facts);
+        if let Some(ending) = call.finish(facts) {
+            self.transfers.ended(call, ending);
+        }
     }
 
     /// The host is done with an attempt's channel. Its last event has been given by now, whatever happened.

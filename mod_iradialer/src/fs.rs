@@ -16,3 +16,4 @@ mod speech;
 mod switch;
 mod tap;
 mod text;
+mod transfer;

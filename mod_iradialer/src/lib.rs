@@ -32,6 +32,7 @@ mod recordings;
 mod registry;
 mod taping;
 mod timers;
+mod transfer;
 
 // The unit tests' executable has no host to link with.
 #[cfg(not(test))]

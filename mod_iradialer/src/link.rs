@@ -6,6 +6,7 @@ mod confirm;
 mod delivery;
 mod flows;
 mod heartbeat;
+mod transfers;
 
 use crate::engine::Engine;
 use crate::host::{Host, Level};
@@ -247,6 +248,8 @@ async fn serve_all(serving: Serving, deliveries: Deliveries) {
     tasks.spawn(async move { commands::serve_held(&one.engine, &one.client).await });
     let one = it.clone();
     tasks.spawn(async move { commands::serve_requests(&one.engine, &one.client).await });
+    let one = it.clone();
+    tasks.spawn(async move { transfers::ask(&one.engine, &one.client).await });
     let one = it.clone();
     tasks.spawn(async move { confirm::confirm(&one.engine, &one.client).await });
     let one = it.clone();

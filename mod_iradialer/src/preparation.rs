@@ -70,6 +70,7 @@ impl Engine {
 
     /// Gives the call what it needs, and says whether that was at hand. Nothing here waits.
     fn at_hand(&self, call: &Call) -> Result<bool, Refusal> {
+        self.check_awaited(call)?;
         let Some(flows) = self.flows.at_hand(&call.command)? else {
             return Ok(false);
         };
@@ -153,7 +154,8 @@ impl Engine {
     }
 }
 
-/// The sounds of its flow and of all that this leads to.
+/// The sounds of its flow and of all that this leads to, and what is heard before it is connected with the
+/// call that waits for it.
 fn wanted(call: &Call) -> BTreeSet<Sound> {
     let facts = facts(&call.command);
     let others = call.other_flows().values().map(Arc::as_ref);
@@ -162,7 +164,7 @@ fn wanted(call: &Call) -> BTreeSet<Sound> {
     let sounds = flows
         .iter()
         .flat_map(|flow| flow.sounds_ahead(&facts, &set));
-    sounds.collect()
+    sounds.chain(call.command.whisper.iter().cloned()).collect()
 }
 
 fn not_to_be_had(error: PromptError) -> Refusal {

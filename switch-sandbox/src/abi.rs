@@ -9,6 +9,7 @@ pub mod loader;
 pub mod log;
 pub mod session;
 
+mod bridge;
 mod bug;
 mod channel;
 mod console;
@@ -16,6 +17,7 @@ mod event;
 mod handles;
 mod heard;
 mod media;
+mod message;
 mod pool;
 mod speech;
 mod stream;
@@ -45,7 +47,8 @@ pub fn alive() -> Vec<(&'static str, usize)> {
 
 mod exports {
     use super::{
-        bug, channel, console, event, loader, media, pool, session, speech, variables, xml,
+        bridge, bug, channel, console, event, loader, media, message, pool, session, speech,
+        variables, xml,
     };
 
     unsafe extern "C" {
@@ -109,6 +112,7 @@ mod exports {
         media::switch_core_session_read_frame => switch_core_session_read_frame,
         media::switch_core_session_write_frame => switch_core_session_write_frame,
         media::switch_core_session_get_write_codec => switch_core_session_get_write_codec,
+        message::switch_core_session_perform_receive_message => switch_core_session_perform_receive_message,
         channel::switch_channel_add_state_handler => switch_channel_add_state_handler,
         variables::switch_channel_set_variable_var_check => switch_channel_set_variable_var_check,
         variables::switch_channel_get_variable_dup => switch_channel_get_variable_dup,
@@ -132,6 +136,7 @@ mod exports {
         speech::switch_core_speech_feed_tts => switch_core_speech_feed_tts,
         speech::switch_core_speech_read_tts => switch_core_speech_read_tts,
         speech::switch_core_speech_close => switch_core_speech_close,
+        bridge::switch_ivr_multi_threaded_bridge => switch_ivr_multi_threaded_bridge,
         media::switch_ivr_parse_all_events => switch_ivr_parse_all_events,
     }
 }

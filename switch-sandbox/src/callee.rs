@@ -208,6 +208,29 @@ const LISTED: &[Listed] = &[
         script: |_| Some(answers().presses(PRESS, ms(250), "11", KeyWay::RtpAndTone)),
     },
     Listed {
+        number: Number::Is(TAKES_REFER),
+        does: "answers, takes a REFER: 202, and 500 ms later a NOTIFY that the target answered",
+        script: |_| Some(answers()),
+    },
+    Listed {
+        number: Number::Is(TARGET_BUSY),
+        does: "answers, takes a REFER: 202, and 500 ms later a NOTIFY that the target is busy",
+        script: |_| Some(answers()),
+    },
+    Listed {
+        number: Number::Is("+15005550032"),
+        does: "answers after 300 ms, presses 5 (1.5 s after answer), hangs up 4 s after answer",
+        script: |_| {
+            let pressed = rings(300).presses(PRESS, PRESS, "5", KeyWay::Rtp);
+            Some(pressed.then(ms(2500), Act::HangUp))
+        },
+    },
+    Listed {
+        number: Number::Is("+15005550033"),
+        does: "answers, hangs up 3 s later",
+        script: |_| Some(answers().then(ms(3000), Act::HangUp)),
+    },
+    Listed {
         number: Number::StartsWith("+1500556", "D…"),
         does: "(1-8 digits D) answers at once, presses those digits 1 s after answer, 250 ms apart",
         script: |digits| {
@@ -236,6 +259,10 @@ const LISTED: &[Listed] = &[
     },
 ];
 
+/// The callees that take a REFER; all others decline it.
+const TAKES_REFER: &str = "+15005550030";
+const TARGET_BUSY: &str = "+15005550031";
+
 /// How the numbers begin that stand for a carrier with a rate.
 const RATED: &str = "+15005558";
 
@@ -247,6 +274,24 @@ pub fn rate_of(number: &str) -> Option<usize> {
 fn rate_in(digits: &str) -> Option<usize> {
     let rate = digits.parse().ok().filter(|rate| *rate > 0)?;
     (digits.len() == 2 && is_digits(digits)).then_some(rate)
+}
+
+/// What the far end says of a REFER.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refer {
+    /// The status it answers with.
+    Status(u16),
+    /// The last status of its NOTIFYs: what came of the call to the target.
+    Target(u16),
+}
+
+/// What the far end at `number` says of a REFER, each so long after it.
+pub fn refer_of(number: &str) -> Vec<(Duration, Refer)> {
+    match number {
+        TAKES_REFER => vec![(REPLY, Refer::Status(202)), (ms(500), Refer::Target(200))],
+        TARGET_BUSY => vec![(REPLY, Refer::Status(202)), (ms(500), Refer::Target(486))],
+        _ => vec![(REPLY, Refer::Status(603))],
+    }
 }
 
 /// The answer to one call too many within a second.

@@ -66,6 +66,21 @@ pub struct Scenario {
     pub dtmf: Option<String>,
     /// Drops the call once this event has come.
     pub drop_after: Option<String>,
+    /// The one who is dialled for the call, to be connected with it.
+    pub other: Option<Other>,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// The other side of a transfer, a call of its own. It goes through a second trunk of the campaign, because
+/// the first one has no room for two.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Other {
+    /// Its number, which is the callee on the sandbox.
+    pub number: String,
+    /// What answers it on a real switch.
+    pub far_end: FarEnd,
     /// What must come of it.
     pub expect: Expect,
 }
@@ -127,6 +142,21 @@ pub struct Expect {
     pub request_error: Option<String>,
     /// The most ms from `answered` to the last event.
     pub ends_within_ms: Option<u64>,
+    /// What came of its transfer.
+    pub transferred: Option<String>,
+    /// What the last event gives for who ended it.
+    pub by: Option<String>,
+}
+
+/// One call of a scenario, to be judged.
+struct Judged<'s> {
+    expect: &'s Expect,
+    number: &'s str,
+    trunk: &'s str,
+    token: &'s str,
+    events: &'s [Delivery],
+    record: &'s Value,
+    sipp: Option<&'s Sipp>,
 }
 
 fn default_dial_timeout() -> u16 {
@@ -153,6 +183,11 @@ impl Scenario {
             name: name.context("a scenario's file needs a name")?.to_owned(),
             ..scenario
         })
+    }
+
+    /// The trunk of the call that is dialled for it.
+    pub fn other_trunk(&self) -> String {
+        format!("{}-other", self.name)
     }
 
     /// The body of its makecall, for the campaign of its name.
@@ -186,7 +221,7 @@ impl Scenario {
         api: &Api,
         webhooks: &Receiver,
         switch: &Switch,
-        sipp: Option<&Sipp>,
+        far_ends: FarEnds<'_>,
     ) -> Result<()> {
         store(api, &self.stores).await?;
         let request = self.request()?;
@@ -201,11 +236,39 @@ impl Scenario {
         }
         let events = webhooks.wait_for_end(&call, within).await?;
         let record = api.call(&call).await?;
-        let mut faults = self.faults(&events, &record.body, sipp)?;
+        let token = format!("Bearer bearer-{}", self.name);
+        let judged = Judged {
+            expect: &self.expect,
+            number: &self.number,
+            trunk: &self.name,
+            token: &token,
+            events: &events,
+            record: &record.body,
+            sipp: far_ends.own,
+        };
+        let mut faults = judged.faults()?;
         let dir = switch.recordings_dir();
         faults.extend(recordings::faults(&self.expect.recordings, &events, &dir)?);
+        let mut told = told(&events);
+        if let Some(other) = &self.other {
+            let call = self.child_of(api, &call).await?;
+            let events = webhooks.wait_for_end(&call, within).await?;
+            let record = api.call(&call).await?;
+            let judged = Judged {
+                expect: &other.expect,
+                number: &other.number,
+                trunk: &self.other_trunk(),
+                token: &token,
+                events: &events,
+                record: &record.body,
+                sipp: far_ends.other,
+            };
+            let of_other = judged.faults()?.into_iter();
+            faults.extend(of_other.map(|fault| format!("  the other side:{fault}")));
+            told += &self::told(&events);
+        }
         if !faults.is_empty() {
-            bail!("{}{}", faults.join("\n"), told(&events));
+            bail!("{}{told}", faults.join("\n"));
         }
         if let Some(reason) = &self.then_refused {
             let again = api.post("/api/makecall", &request).await?;
@@ -214,14 +277,37 @@ impl Scenario {
         Ok(())
     }
 
-    fn faults(
-        &self,
-        events: &[Delivery],
-        record: &Value,
-        sipp: Option<&Sipp>,
-    ) -> Result<Vec<String>> {
+    /// The call that was dialled for this one.
+    async fn child_of(&self, api: &Api, call: &str) -> Result<String> {
+        let listed = api
+            .get(&format!("/api/calls?campaign={}", self.name))
+            .await?;
+        let calls = listed.body["calls"].as_array().cloned().unwrap_or_default();
+        let child = calls.iter().find(|child| child["parent_uuid"] == *call);
+        let child = child.and_then(|child| child["call_uuid"].as_str());
+        let child = child.with_context(|| format!("nobody was dialled for {call}: {listed:?}"));
+        child.map(str::to_owned)
+    }
+}
+
+/// The far ends of a scenario that can tell what came to them.
+#[derive(Default, Clone, Copy)]
+pub struct FarEnds<'s> {
+    /// Of the call.
+    pub own: Option<&'s Sipp>,
+    /// Of the one who is dialled for it.
+    pub other: Option<&'s Sipp>,
+}
+
+impl Judged<'_> {
+    fn faults(&self) -> Result<Vec<String>> {
         let mut faults = Faults::default();
-        let expect = &self.expect;
+        let Judged {
+            expect,
+            events,
+            record,
+            ..
+        } = self;
         let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
         if !fits(&names, &expect.events) {
             faults.say("events", &expect.events, &names);
@@ -237,11 +323,19 @@ impl Scenario {
             None if expect.sip_status.is_empty() => {}
             _ => faults.say("sip_status", &expect.sip_status, &last["sip_status"]),
         }
-        if let Some(phrase) = &expect.sip_phrase {
-            faults.unless_same("failure_phrase", &json!(phrase), &last["failure_phrase"]);
-        }
-        if let Some(cause) = &expect.hangup_cause {
-            faults.unless_same("hangup_cause", &json!(cause), &last["hangup_cause"]);
+        for (what, expected, field) in [
+            (
+                "failure_phrase",
+                &expect.sip_phrase,
+                &last["failure_phrase"],
+            ),
+            ("hangup_cause", &expect.hangup_cause, &last["hangup_cause"]),
+            ("by", &expect.by, &last["by"]),
+            ("transferred", &expect.transferred, transferred(events)),
+        ] {
+            if let Some(expected) = expected {
+                faults.unless_same(what, &json!(expected), field);
+            }
         }
         let told = |name: &str, what: &str| -> Vec<String> {
             let events = events.iter().filter(|event| event.name == name);
@@ -284,15 +378,16 @@ impl Scenario {
                 faults.say("billsec_ms", most, &last["billsec_ms"]);
             }
         }
-        self.check_envelopes(events, &mut faults);
-        if let Some(sipp) = sipp {
+        self.check_envelopes(&mut faults);
+        if let Some(sipp) = self.sipp {
             self.check_far_end(sipp, &mut faults)?;
         }
         Ok(faults.0)
     }
 
     /// What every event of every call must have.
-    fn check_envelopes(&self, events: &[Delivery], faults: &mut Faults) {
+    fn check_envelopes(&self, faults: &mut Faults) {
+        let events = self.events;
         let finals = events.iter().filter(|event| event.is_final()).count();
         faults.unless_same("final events", &1, &finals);
         let seqs: Vec<_> = events
@@ -302,13 +397,12 @@ impl Scenario {
         if !seqs.windows(2).all(|pair| pair[0] < pair[1]) {
             faults.say("seq", "rising numbers", &seqs);
         }
-        let bearer = format!("Bearer bearer-{}", self.name);
         for event in events {
-            faults.unless_same("Authorization", &bearer, &event.authorization);
+            faults.unless_same("Authorization", &self.token, &event.authorization.as_str());
             faults.unless_same("to_number", &json!(self.number), &event.data["to_number"]);
             // Whether `queued` has a trunk yet depends on when it is delivered.
             if event.name != "queued" {
-                faults.unless_same("gateway", &json!(self.name), &event.data["gateway"]);
+                faults.unless_same("gateway", &json!(self.trunk), &event.data["gateway"]);
             }
         }
     }
@@ -322,7 +416,7 @@ impl Scenario {
             return Ok(());
         };
         if !invite.uri().starts_with(&format!("sip:{}@", self.number)) {
-            faults.say("the INVITE's URI", &self.number, invite.uri());
+            faults.say("the INVITE's URI", self.number, invite.uri());
         }
         for (name, value) in &self.expect.invite {
             let got = invite.header(name);
@@ -389,6 +483,13 @@ fn fits(names: &[&str], expected: &[String]) -> bool {
             None => name == first && fits(names, rest),
         },
     }
+}
+
+/// What came of the call's transfer.
+fn transferred(events: &[Delivery]) -> &Value {
+    let mut events = events.iter().rev();
+    let event = events.find(|event| event.name == "transferred");
+    event.map_or(&Value::Null, |event| &event.data["result"])
 }
 
 fn pressed(events: &[Delivery]) -> String {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use iradialer_rig::freeswitch;
 use iradialer_rig::gateway::{Campaign, Config, Trunk};
 use iradialer_rig::repository::Built;
-use iradialer_rig::scenario::{FarEnd, Scenario};
+use iradialer_rig::scenario::{FarEnd, FarEnds, Scenario};
 use iradialer_rig::sipp::Sipp;
 use iradialer_rig::skip;
 use iradialer_rig::system::{Bus, Host, System};
@@ -18,15 +18,26 @@ const TENANT: &str = "acme";
 
 /// A gateway's configuration in which each scenario has a campaign and a trunk of its own name.
 fn config(scenarios: &[Scenario]) -> Config {
-    let trunks = scenarios.iter().map(|scenario| Trunk {
-        name: scenario.name.clone(),
+    let trunk = |name: String, max_calls| Trunk {
+        name,
         max_cps: 10.0,
-        max_calls: 10,
+        max_calls,
+    };
+    let trunks = scenarios.iter().flat_map(|scenario| {
+        let own = trunk(
+            scenario.name.clone(),
+            if scenario.other.is_some() { 1 } else { 10 },
+        );
+        let other = scenario.other.as_ref();
+        [Some(own), other.map(|_| trunk(scenario.other_trunk(), 10))]
     });
     let campaigns = scenarios.iter().map(|scenario| Campaign {
         name: scenario.name.clone(),
         tenant_id: TENANT.into(),
-        trunks: vec![scenario.name.clone()],
+        trunks: match scenario.other {
+            Some(_) => vec![scenario.name.clone(), scenario.other_trunk()],
+            None => vec![scenario.name.clone()],
+        },
         from_number: "+15005550100".into(),
         event_url: String::new(),
         flow: scenario.campaign_flow.clone(),
@@ -37,21 +48,24 @@ fn config(scenarios: &[Scenario]) -> Config {
         .filter_map(|scenario| Some((scenario.name.clone(), scenario.dtmf.clone()?)));
     Config {
         dtmf: dtmf.collect(),
-        trunks: trunks.collect(),
+        trunks: trunks.flatten().collect(),
         campaigns: campaigns.collect(),
         ..Config::default()
     }
 }
 
 /// Runs all scenarios at once, tells of each, and fails with every failure.
-async fn run_all(system: &System, scenarios: &[Scenario], far_ends: &[Option<Sipp>]) -> Result<()> {
+async fn run_all(system: &System, scenarios: &[Scenario], far_ends: &[Started]) -> Result<()> {
     let api = system.gateway.api(TENANT)?;
     let host = system.switch.describe();
     let runs = scenarios.iter().enumerate().map(async |(n, scenario)| {
         let begun = Instant::now();
-        let sipp = far_ends.get(n).and_then(Option::as_ref);
+        let far_ends = far_ends.get(n).map_or_else(FarEnds::default, |of| FarEnds {
+            own: of.own.sipp.as_ref(),
+            other: of.other.as_ref().and_then(|other| other.sipp.as_ref()),
+        });
         let result = scenario
-            .run(&api, &system.webhooks, &system.switch, sipp)
+            .run(&api, &system.webhooks, &system.switch, far_ends)
             .await;
         let verdict = if result.is_ok() { "ok" } else { "FAILED" };
         let took = begun.elapsed().as_secs_f64();
@@ -102,9 +116,32 @@ async fn on_the_sandbox() -> Result<()> {
     run_all(&system, &scenarios, &[]).await
 }
 
+/// The far ends of a scenario.
+struct Started {
+    own: StartedEnd,
+    other: Option<StartedEnd>,
+}
+
 /// A far end and where it is; a mute one is a socket nobody reads.
-async fn far_end(scenario: &Scenario) -> Result<(SocketAddr, Option<Sipp>, Option<UdpSocket>)> {
-    match &scenario.far_end {
+struct StartedEnd {
+    address: SocketAddr,
+    sipp: Option<Sipp>,
+    _mute: Option<UdpSocket>,
+}
+
+async fn far_ends(scenario: &Scenario) -> Result<Started> {
+    let other = match &scenario.other {
+        Some(other) => Some(start(&other.far_end, &scenario.name).await?),
+        None => None,
+    };
+    Ok(Started {
+        own: start(&scenario.far_end, &scenario.name).await?,
+        other,
+    })
+}
+
+async fn start(far_end: &FarEnd, of: &str) -> Result<StartedEnd> {
+    match far_end {
         FarEnd::Sipp {
             scenario: name,
             values,
@@ -113,14 +150,20 @@ async fn far_end(scenario: &Scenario) -> Result<(SocketAddr, Option<Sipp>, Optio
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect();
-            let sipp = Sipp::start(name, &values)
-                .await
-                .context(scenario.name.clone())?;
-            Ok((sipp.address(), Some(sipp), None))
+            let sipp = Sipp::start(name, &values).await.context(of.to_owned())?;
+            Ok(StartedEnd {
+                address: sipp.address(),
+                sipp: Some(sipp),
+                _mute: None,
+            })
         }
         FarEnd::Mute => {
             let socket = UdpSocket::bind("127.0.0.1:0")?;
-            Ok((socket.local_addr()?, None, Some(socket)))
+            Ok(StartedEnd {
+                address: socket.local_addr()?,
+                sipp: None,
+                _mute: Some(socket),
+            })
         }
     }
 }
@@ -133,14 +176,18 @@ async fn on_freeswitch() -> Result<()> {
     let built = Built::now(false)?;
     let scenarios = Scenario::all()?;
     let prompts = iradialer_rig::prompts::in_temp_dir()?;
-    let far_ends = futures::future::try_join_all(scenarios.iter().map(far_end)).await?;
-    let trunks = scenarios
-        .iter()
-        .zip(&far_ends)
-        .map(|(scenario, (address, ..))| freeswitch::Trunk {
-            name: scenario.name.clone(),
-            far_end: *address,
-        });
+    let started = futures::future::try_join_all(scenarios.iter().map(far_ends)).await?;
+    let trunks = scenarios.iter().zip(&started).flat_map(|(scenario, of)| {
+        let own = (scenario.name.clone(), of.own.address);
+        let other = of.other.as_ref();
+        [
+            Some(own),
+            other.map(|other| (scenario.other_trunk(), other.address)),
+        ]
+    });
+    let trunks = trunks
+        .flatten()
+        .map(|(name, far_end)| freeswitch::Trunk { name, far_end });
     let switch = freeswitch::Config {
         trunks: trunks.collect(),
         ..freeswitch::Config::default()
@@ -148,8 +195,7 @@ async fn on_freeswitch() -> Result<()> {
     let host = Host::FreeSwitch(installation, switch);
     let system =
         System::start(&built, host, Bus::Named, config(&scenarios), prompts.path()).await?;
-    let (_, sipps, _mute): (Vec<_>, Vec<_>, Vec<_>) = unzip(far_ends);
-    run_all(&system, &scenarios, &sipps).await?;
+    run_all(&system, &scenarios, &started).await?;
 
     let System {
         switch, gateway, ..
@@ -158,14 +204,4 @@ async fn on_freeswitch() -> Result<()> {
     ensure!(status.success(), "the gateway ended with {status}");
     drop(switch);
     Ok(())
-}
-
-fn unzip<A, B, C>(triples: Vec<(A, B, C)>) -> (Vec<A>, Vec<B>, Vec<C>) {
-    let mut all = (Vec::new(), Vec::new(), Vec::new());
-    for (a, b, c) in triples {
-        all.0.push(a);
-        all.1.push(b);
-        all.2.push(c);
-    }
-    all
 }

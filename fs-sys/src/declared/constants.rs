@@ -164,7 +164,10 @@ pub const SWITCH_CAUSE_REJECT_ALL: switch_call_cause_t = 825;
 pub const SWITCH_CALL_DIRECTION_INBOUND: switch_call_direction_t = 0;
 pub const SWITCH_CALL_DIRECTION_OUTBOUND: switch_call_direction_t = 1;
 
-// Messages the module looks at.
+// Messages the module looks at, or sends.
+pub const SWITCH_MESSAGE_INDICATE_BRIDGE: switch_core_session_message_types_t = 5;
+pub const SWITCH_MESSAGE_INDICATE_UNBRIDGE: switch_core_session_message_types_t = 6;
+pub const SWITCH_MESSAGE_INDICATE_DEFLECT: switch_core_session_message_types_t = 20;
 pub const SWITCH_MESSAGE_ANSWER_EVENT: switch_core_session_message_types_t = 54;
 pub const SWITCH_MESSAGE_PROGRESS_EVENT: switch_core_session_message_types_t = 55;
 pub const SWITCH_MESSAGE_RING_EVENT: switch_core_session_message_types_t = 56;

@@ -224,6 +224,17 @@ unsafe extern "C" {
         session: *mut switch_core_session_t,
     ) -> *mut switch_codec_t;
 
+    /// Has the endpoint act on a message (`SWITCH_MESSAGE_INDICATE_…`) and the hooks see it. A session that
+    /// is hung up does not act on it, which is a success. May be called from any thread; the session is
+    /// read-locked meanwhile.
+    pub fn switch_core_session_perform_receive_message(
+        session: *mut switch_core_session_t,
+        message: *mut switch_core_session_message_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+    ) -> switch_status_t;
+
     /// Adds a table to the channel, at most 29; the same table twice counts once. Returns its
     /// place or -1. The pointer is kept for the channel's life and no reference is counted.
     pub fn switch_channel_add_state_handler(
@@ -404,6 +415,20 @@ unsafe extern "C" {
     pub fn switch_core_speech_close(
         sh: *mut switch_speech_handle_t,
         flags: *mut switch_speech_flag_t,
+    ) -> switch_status_t;
+
+    /// Connects two answered sessions until one of them is hung up. On the session's own thread; the peer's
+    /// has to be in its state machine, which takes it through `CS_EXCHANGE_MEDIA`, and the peer read-locked.
+    /// When the session is hung up the peer is too (`NORMAL_CLEARING`); when the peer is, the session goes on
+    /// where this returns. Both get `SWITCH_MESSAGE_INDICATE_BRIDGE` and `…_UNBRIDGE` with the other's UUID.
+    /// Digits go to the other side. `SWITCH_STATUS_FALSE` where the peer has neither answered nor rung; that
+    /// they were connected is told by the messages alone.
+    pub fn switch_ivr_multi_threaded_bridge(
+        session: *mut switch_core_session_t,
+        peer_session: *mut switch_core_session_t,
+        dtmf_callback: switch_input_callback_function_t,
+        session_data: *mut c_void,
+        peer_session_data: *mut c_void,
     ) -> switch_status_t;
 
     /// Works off what waits for the session: signalling, messages, queued commands. On the

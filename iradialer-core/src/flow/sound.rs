@@ -5,11 +5,13 @@ use super::facts::CallFacts;
 use super::say;
 use super::template::{Name, Template, Values};
 use crate::value::PromptPath;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Something a leg can play as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sound {
     /// A WAV file below the switch's prompt directory.
     File(PromptPath),
@@ -220,7 +222,6 @@ impl Flow {
         for node in self.nodes.values() {
             match &node.step {
                 Step::Record(_) => drop(needs.insert(Need::Record)),
-                Step::Transfer(_) => drop(needs.insert(Need::Transfer)),
                 _ => {}
             }
         }
@@ -233,8 +234,6 @@ impl Flow {
 pub enum Need {
     /// Record.
     Record,
-    /// Connect the call with another number.
-    Transfer,
 }
 
 impl fmt::Display for Need {
@@ -242,7 +241,6 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Need::Record => "record (step record, record_call)",
-            Need::Transfer => "transfer calls (step transfer)",
         })
     }
 }

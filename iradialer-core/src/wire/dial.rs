@@ -1,6 +1,7 @@
 //! The dial command, its answer, and the question what became of an attempt.
 
 use super::{CallFlow, GivenFacts};
+use crate::flow::Sound;
 use crate::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, TenantId, TrunkName,
 };
@@ -51,6 +52,13 @@ pub struct DialCommand {
     /// How keys come on the trunk.
     #[serde(default)]
     pub dtmf: DtmfWay,
+    /// The call on the same switch that waits for this one, to be connected with it once it is answered. It
+    /// is not dialled where that call has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge_to: Option<CallUuid>,
+    /// What the one who answers hears before that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub whisper: Vec<Sound>,
 }
 
 /// How keys come on a trunk, and go. RFC 4733 and SIP INFO are heard on any.
@@ -103,6 +111,8 @@ pub enum RefusalReason {
     NotReady,
     /// The host has no such trunk, or it is down.
     TrunkUnavailable,
+    /// The call that it was to be connected with does not wait for it any more.
+    NobodyWaits,
     /// The message itself: unreadable, another version, a value out of range.
     BadRequest,
 }
@@ -110,7 +120,7 @@ pub enum RefusalReason {
 impl RefusalReason {
     /// Whether the same call may be tried again, later or on another switch.
     pub fn is_retryable(self) -> bool {
-        !matches!(self, RefusalReason::BadRequest)
+        !matches!(self, RefusalReason::BadRequest | RefusalReason::NobodyWaits)
     }
 }
 

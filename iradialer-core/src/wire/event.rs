@@ -150,6 +150,31 @@ pub enum EventBody {
         /// Why the answer could not be used, where it could not.
         error: Option<String>,
     },
+    /// A transfer is over: the other side has hung up, or it did not come about.
+    Transferred {
+        /// The node of the flow; none where a live request asked for it.
+        node: Option<String>,
+        /// The number.
+        destination: String,
+        /// What came of it.
+        result: TransferResult,
+        /// How long the two were connected, ms.
+        ms: u64,
+        /// Why it did not come about, in a sentence.
+        error: Option<String>,
+    },
+    /// The call hears another one from now on, and is heard by it.
+    Bridged {
+        /// The other one; its channel's UUID where it is no call of this module.
+        peer_call_uuid: CallUuid,
+    },
+    /// It does not any more.
+    Unbridged {
+        /// The other one.
+        peer_call_uuid: CallUuid,
+        /// How long they were connected, ms.
+        ms: u64,
+    },
     /// The attempt ended: the last event of it.
     Hangup(Hangup),
 }
@@ -169,6 +194,9 @@ impl EventBody {
             EventBody::WentTo { .. } => "went_to",
             EventBody::RecordingReady { .. } => "recording_ready",
             EventBody::Requested { .. } => "requested",
+            EventBody::Transferred { .. } => "transferred",
+            EventBody::Bridged { .. } => "bridged",
+            EventBody::Unbridged { .. } => "unbridged",
             EventBody::Hangup(_) => "hangup",
         }
     }
@@ -188,6 +216,20 @@ pub enum RecordingEndedBy {
     Hangup,
     /// Somebody asked for its end.
     Request,
+}
+
+/// What came of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferResult {
+    /// They were connected, or the carrier has taken the call over.
+    Done,
+    /// The other side was busy.
+    Busy,
+    /// Nobody answered.
+    NoAnswer,
+    /// It did not come about.
+    Failed,
 }
 
 /// How a digit reached the switch.

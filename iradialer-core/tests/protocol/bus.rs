@@ -13,6 +13,7 @@ const ACK_WAIT_MS: u64 = 2_000;
 const NAK_DELAY_MS: u64 = 200;
 
 /// What a message says.
+#[allow(clippy::large_enum_variant)] // A message lives for a moment.
 #[derive(Debug, Clone)]
 pub enum Payload {
     Dial(DialCommand),

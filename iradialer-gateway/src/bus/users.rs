@@ -61,6 +61,7 @@ fn switch_block(cluster: &ClusterName, node: &NodeId, password: &str) -> String 
         heartbeat.clone(),
         subject::confirm(cluster),
         subject::flow(cluster),
+        subject::transfer(cluster, node),
     ]);
     let subscribe = list(&[
         format!("{cluster}.dialer.{node}.>"),

@@ -77,6 +77,9 @@ fn event_data(
     if let Value::Object(common) = common {
         data.extend(common);
     }
+    if let Some(parent) = call.parent_uuid {
+        data.insert("parent_uuid".into(), json!(parent));
+    }
     Value::Object(data)
 }
 

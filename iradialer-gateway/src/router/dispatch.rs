@@ -161,6 +161,8 @@ fn dial_command(call: &QueuedCall, assignment: &Assignment, dtmf: DtmfWay) -> Di
         flow: call.request.call_flow(),
         given: call.request.given(),
         dtmf,
+        bridge_to: call.waited_for.as_ref().map(|(parent, _)| *parent),
+        whisper: call.request.whisper.clone(),
     }
 }
 
@@ -209,6 +211,10 @@ async fn refused(
     let mut wait = Duration::ZERO;
     match reason {
         RefusalReason::BadRequest => return reject(shared, call, attempt, &detail).await,
+        RefusalReason::NobodyWaits => {
+            let end = GatewayEnd::Canceled;
+            return end_undialled(shared, call, attempt, end, &detail).await;
+        }
         // The command came twice, or after a query had fenced it: what became of the attempt is
         // another matter.
         RefusalReason::Duplicate => {
@@ -302,9 +308,19 @@ async fn reject(
     attempt: u32,
     reason: &str,
 ) -> Result<(), TdbError> {
+    end_undialled(shared, call, attempt, GatewayEnd::Rejected, reason).await
+}
+
+/// Ends a call that the switch has not dialled, and that none is to dial.
+async fn end_undialled(
+    shared: &Shared,
+    call: CallUuid,
+    attempt: u32,
+    end: GatewayEnd,
+    reason: &str,
+) -> Result<(), TdbError> {
     shared.paces().not_sent((call, attempt));
     let now_ms = shared.now_ms();
-    let end = GatewayEnd::Rejected;
     shared
         .app
         .tdb

@@ -19,6 +19,7 @@ mod settle;
 mod shared;
 mod sweep;
 pub mod switches;
+mod transfers;
 mod trunk_pace;
 mod turns;
 mod view;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use sweep::Sweeper;
+use switches::Standing;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +67,7 @@ pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) 
     shared.tasks.spawn(keeper.run());
     shared.tasks.spawn(heartbeats::listen(Arc::clone(&shared)));
     shared.tasks.spawn(flows::serve(Arc::clone(&shared)));
+    shared.tasks.spawn(transfers::serve(Arc::clone(&shared)));
 
     Router::new(Arc::clone(&shared), lease).run().await;
     shared.tasks.close();
@@ -240,6 +243,29 @@ impl Router {
         Ok(())
     }
 
+    /// Ends a call whose switch is gone, and with it the one that it was to be connected with.
+    async fn end_unless_here(&self, call: &QueuedCall, now_ms: u64) -> Result<bool, TdbError> {
+        let Some((_, pin)) = &call.waited_for else {
+            return Ok(false);
+        };
+        let lost_after_ms = self.shared.app.config.router.switch_lost_after.as_millis() as u64;
+        match self
+            .shared
+            .standing_of(&pin.node_id, &pin.incarnation, None)
+        {
+            Standing::Here => return Ok(false),
+            Standing::Silent { for_ms } if for_ms <= lost_after_ms => return Ok(false),
+            Standing::Silent { .. } | Standing::Replaced { .. } => {}
+        }
+        let (lead, end) = (self.shared.lead(), GatewayEnd::Canceled);
+        let reason = "the switch with the call that it was to be connected with is gone";
+        let tdb = &self.shared.app.tdb;
+        tdb.end(lead, call.call_uuid, call.attempt, end, reason, now_ms)
+            .await?;
+        self.shared.app.wake.dispatcher.notify_one();
+        Ok(true)
+    }
+
     /// Plans what can be dialled now and sends it on its way. Returns when more may fit.
     async fn dispatch_what_fits(
         &mut self,
@@ -292,8 +318,11 @@ impl Router {
                 1 => Vec::new(),
                 _ => shared.app.tdb.refused_trunks(call.call_uuid).await?,
             };
-            if !refused.is_empty() && campaign.trunks.iter().all(|name| refused.contains(name)) {
+            if !refused.is_empty() && trunks_for(campaign, &call).all(|it| refused.contains(it)) {
                 self.end_refused(&call, now_ms).await?;
+                continue;
+            }
+            if self.end_unless_here(&call, now_ms).await? {
                 continue;
             }
             // Not when the look began: the call's time runs from here.
@@ -351,8 +380,22 @@ fn not_after_ms(
     at: Moment,
 ) -> Option<u64> {
     let until_ms = at.wall_ms + config.router.not_after.as_millis() as u64;
+    // Somebody is on the line: that is no hour to put them off to.
+    if call.waited_for.is_some() {
+        return Some(until_ms);
+    }
     let open_ms = campaign.open_until(at.wall_ms, until_ms, call.request.timezone.as_deref());
     (open_ms > at.wall_ms).then_some(open_ms)
+}
+
+/// The trunks that the call may go through.
+fn trunks_for<'c>(
+    campaign: &'c Campaign,
+    call: &'c QueuedCall,
+) -> impl Iterator<Item = &'c TrunkName> {
+    let only = call.request.trunk.as_ref();
+    let trunks = campaign.trunks.iter();
+    trunks.filter(move |trunk| only.is_none_or(|only| only == *trunk))
 }
 
 /// What waits in a campaign, in its order.
@@ -395,7 +438,9 @@ async fn pick(
     let (open, closed): (Vec<_>, Vec<_>) = picked
         .into_iter()
         .filter(|call| !in_hand.contains_key(&call.call_uuid))
-        .partition(|call| campaign.is_open(now_ms, call.request.timezone.as_deref()));
+        .partition(|call| {
+            call.waited_for.is_some() || campaign.is_open(now_ms, call.request.timezone.as_deref())
+        });
     put_off(shared, campaign, closed, now_ms).await?;
     Ok(open)
 }

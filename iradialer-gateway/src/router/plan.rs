@@ -5,7 +5,7 @@ use super::switches::{Chosen, NoSwitch, Switches};
 use super::trunk_pace::TrunkPaces;
 use crate::clock::Moment;
 use crate::config::{Campaign, Config};
-use crate::tdb::{LiveCounts, QueuedCall};
+use crate::tdb::{LiveCounts, Pin, QueuedCall};
 use crate::trunk::{Gate, TrunkState};
 use iradialer_core::value::{CallUuid, TrunkName};
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ impl<'c> Room<'c> {
 
     /// Whether the campaign has a place for a call, so that its queue is worth reading.
     pub(super) fn for_campaign(&self, campaign: &Campaign, look: &mut Look<'_>) -> Sought<()> {
-        match self.place(campaign, &[], look) {
+        match self.place(campaign, None, &[], look) {
             Sought::Found(_) => Sought::Found(()),
             Sought::NotBefore(at_ms) => Sought::NotBefore(at_ms),
             Sought::Nothing => Sought::Nothing,
@@ -119,7 +119,7 @@ impl<'c> Room<'c> {
         refused: &[TrunkName],
         look: &mut Look<'_>,
     ) -> Sought<Place> {
-        let (trunk, fits, considered) = match self.place(campaign, refused, look) {
+        let (trunk, fits, considered) = match self.place(campaign, Some(call), refused, look) {
             Sought::Found(found) => found,
             Sought::NotBefore(at_ms) => return Sought::NotBefore(at_ms),
             Sought::Nothing => return Sought::Nothing,
@@ -150,9 +150,12 @@ impl<'c> Room<'c> {
     fn place(
         &self,
         campaign: &Campaign,
+        call: Option<&QueuedCall>,
         refused: &[TrunkName],
         look: &mut Look<'_>,
     ) -> Sought<(TrunkName, Fits, Vec<Value>)> {
+        let pin = call.and_then(|call| Some(&call.waited_for.as_ref()?.1));
+        let only = call.and_then(|call| call.request.trunk.as_ref());
         if self.left_of(campaign) == 0 {
             return Sought::Nothing;
         }
@@ -168,7 +171,11 @@ impl<'c> Room<'c> {
                 note("passed_over", Some("refused_this_call"));
                 continue;
             }
-            match self.on_trunk(name, look) {
+            if only.is_some_and(|only| only != name) {
+                note("passed_over", Some("not_asked_for"));
+                continue;
+            }
+            match self.on_trunk(name, pin, look) {
                 Ok(fits) => {
                     note("chosen", None);
                     return Sought::Found((name.clone(), fits, considered));
@@ -185,7 +192,12 @@ impl<'c> Room<'c> {
         }
     }
 
-    fn on_trunk(&self, name: &TrunkName, look: &mut Look<'_>) -> Result<Fits, Full> {
+    fn on_trunk(
+        &self,
+        name: &TrunkName,
+        pin: Option<&Pin>,
+        look: &mut Look<'_>,
+    ) -> Result<Fits, Full> {
         let (wall_ms, now_ms) = (look.at.wall_ms, look.at.steady_ms);
         let wait = |reason| Full {
             until: Sought::Nothing,
@@ -209,7 +221,11 @@ impl<'c> Room<'c> {
         if ready_ms > now_ms {
             return Err(until(ready_ms, "at_its_rate"));
         }
-        match look.switches.choose(name, now_ms) {
+        let chosen = match pin {
+            Some(pin) => look.switches.choose_pinned(pin, name, now_ms),
+            None => look.switches.choose(name, now_ms),
+        };
+        match chosen {
             Ok(switch) => Ok(Fits {
                 switch,
                 probe: gate == Some(Gate::Probe),

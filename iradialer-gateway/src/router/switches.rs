@@ -2,6 +2,7 @@
 
 use super::pace::Pace;
 use crate::config::{DEFAULT_REGION, Node, USUAL_WEIGHT};
+use crate::tdb::Pin;
 use iradialer_core::value::{CallUuid, NodeId, RegionName, TrunkName};
 use iradialer_core::wire::{Heartbeat, SwitchState};
 use std::collections::{BTreeMap, HashMap};
@@ -253,6 +254,32 @@ impl Switches {
         }
     }
 
+    /// The one life of the one switch that a call may be given to, where it can take one on `trunk` now. Its
+    /// weight does not matter: it has the call that waits. While it drains it lets in what is waited for.
+    pub fn choose_pinned(
+        &mut self,
+        pin: &Pin,
+        trunk: &TrunkName,
+        now_ms: u64,
+    ) -> Result<Chosen, NoSwitch> {
+        self.mind_the_time(now_ms);
+        let lost_after_ms = self.lost_after_ms;
+        let switch = self.by_node.get_mut(&pin.node_id);
+        let switch = switch.filter(|switch| {
+            let drains = switch.heartbeat.state == SwitchState::Draining
+                && switch.can_be_asked(now_ms, lost_after_ms);
+            switch.heartbeat.incarnation == pin.incarnation
+                && (drains || switch.has_room(now_ms, lost_after_ms))
+        });
+        let Some(switch) = switch else {
+            return Err(NoSwitch::Wait);
+        };
+        match switch.ready_ms(trunk, now_ms) {
+            ready_ms if ready_ms > now_ms => Err(NoSwitch::Until(ready_ms)),
+            _ => Ok(switch.life()),
+        }
+    }
+
     /// What is thought of each switch of the region for a call, on `trunk` where one is given; at most `limit` of them.
     pub fn considered(
         &mut self,
@@ -425,8 +452,11 @@ impl Switch {
     }
 
     fn has_room(&self, now_ms: u64, lost_after_ms: u64) -> bool {
-        self.heartbeat.state == SwitchState::Active
-            && !self.shunned
+        self.heartbeat.state == SwitchState::Active && self.can_be_asked(now_ms, lost_after_ms)
+    }
+
+    fn can_be_asked(&self, now_ms: u64, lost_after_ms: u64) -> bool {
+        !self.shunned
             && !self.is_contested(now_ms, lost_after_ms)
             && now_ms.saturating_sub(self.seen_ms) <= lost_after_ms
             && self.unanswered < MAX_UNANSWERED

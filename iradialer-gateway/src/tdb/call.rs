@@ -5,7 +5,7 @@ use super::row::{
 };
 use super::{OnUnknown, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, EndedBy};
-use iradialer_core::flow::{Flow, MAX_TEXT, Name};
+use iradialer_core::flow::{Flow, MAX_TEXT, Name, Sound};
 use iradialer_core::value::{CallUuid, ChannelVars, NodeId, TenantId, TrunkName};
 use iradialer_core::wire::{CallFlow, FlowRef, GivenFacts};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,12 @@ pub struct CallRequest {
     /// The client's own, given back with the call.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// The one trunk to dial through; any of the campaign's where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<TrunkName>,
+    /// What the one who answers hears before being connected with the call that waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub whisper: Vec<Sound>,
 }
 
 impl CallRequest {
@@ -102,6 +108,8 @@ impl Origin {
 pub struct Call {
     /// Its UUID.
     pub call_uuid: CallUuid,
+    /// The call that waits to be connected with it.
+    pub parent_uuid: Option<CallUuid>,
     /// Whose it is.
     pub tenant_id: TenantId,
     /// Its campaign; empty for a call begun at a switch.
@@ -244,6 +252,7 @@ impl Call {
     pub(super) fn from_row(row: &Row) -> Result<Self, TdbError> {
         Ok(Call {
             call_uuid: parsed(row, "call_uuid", uuid)?,
+            parent_uuid: optional_parsed(row, "parent_uuid", uuid)?,
             tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
             campaign_name: get(row, "campaign_name")?,
             origin: parsed(row, "origin", Origin::parse)?,

@@ -10,6 +10,7 @@ use super::do_not_call::opt_out;
 use super::failover::{TrunksOf, queue_again, try_again_from};
 use super::redial::may_redial;
 use super::row::{get, json, number, optional_number, optional_parsed, parsed, sql_ms, to_json};
+use super::transfer::end_children;
 use super::trunk::{TrunkNews, learn};
 use super::{Connection, Origin, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, Ending, final_state};
@@ -196,6 +197,7 @@ async fn apply(
         write_final_record(connection, &event, hangup).await?;
         let state = next.map(CallState::as_str);
         end_attempt(connection, &event, AttemptOutcome::Ended, state, now_ms).await?;
+        end_children(connection, event.call_uuid, now_ms).await?;
     }
     Ok(Applied::Stored {
         seq,
@@ -246,7 +248,10 @@ fn next_state(body: &EventBody) -> Option<CallState> {
         | EventBody::OptedOut { .. }
         | EventBody::WentTo { .. }
         | EventBody::RecordingReady { .. }
-        | EventBody::Requested { .. } => None,
+        | EventBody::Requested { .. }
+        | EventBody::Transferred { .. }
+        | EventBody::Bridged { .. }
+        | EventBody::Unbridged { .. } => None,
         EventBody::Hangup(hangup) => Some(final_state(Ending {
             answered: hangup.answered,
             by: hangup.by,

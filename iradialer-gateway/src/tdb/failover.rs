@@ -2,7 +2,7 @@
 
 use super::event::Head;
 use super::row::{json, parsed, sql_ms};
-use super::{Connection, Origin, Tdb, TdbError};
+use super::{CallRequest, Connection, Origin, Tdb, TdbError};
 use crate::trunk::{Outcome, outcome};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, TenantId, TrunkName};
@@ -62,7 +62,10 @@ pub(super) async fn try_again_from(
     if leaves_the_trunk(hangup) {
         let mut refused = refused_trunks(connection, event.call_uuid).await?;
         refused.push(of.trunk);
-        let trunks = trunks_of(&of.tenant_id, &of.campaign_name);
+        let trunks = match of.only {
+            Some(only) => vec![only],
+            None => trunks_of(&of.tenant_id, &of.campaign_name),
+        };
         if trunks.iter().all(|trunk| refused.contains(trunk)) {
             return Ok(None);
         }
@@ -97,6 +100,8 @@ struct Retried {
     tenant_id: TenantId,
     campaign_name: CampaignName,
     trunk: TrunkName,
+    /// The one trunk it may go through.
+    only: Option<TrunkName>,
 }
 
 impl Retried {
@@ -105,7 +110,7 @@ impl Retried {
         event: &SwitchEvent,
     ) -> Result<Option<Self>, TdbError> {
         let row = sqlx::query(
-            "SELECT tenant_id, campaign_name, trunk FROM calls
+            "SELECT tenant_id, campaign_name, trunk, request FROM calls
              WHERE call_uuid = $1 AND attempt_id = $2 AND origin = $3
                AND cancel_requested_ms IS NULL AND trunk IS NOT NULL",
         )
@@ -121,6 +126,7 @@ impl Retried {
                     CampaignName::parse("campaign_name", t).ok()
                 })?,
                 trunk: parsed(&row, "trunk", |t| TrunkName::parse("trunk", t).ok())?,
+                only: json::<CallRequest>(&row, "request")?.trunk,
             })
         })
         .transpose()

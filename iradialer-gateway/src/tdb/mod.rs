@@ -32,6 +32,7 @@ mod redial;
 mod row;
 mod switch_call;
 mod token;
+mod transfer;
 mod trunk;
 mod writer;
 
@@ -54,6 +55,7 @@ pub use queue::{LiveCounts, QueuedCall};
 pub use redial::{GivenUp, OnUnknown};
 pub use switch_call::SwitchCall;
 pub use token::{TokenInfo, hash_token};
+pub use transfer::{NewTransfer, Pin, Placed};
 pub use trunk::{Start, TrunkNews};
 
 use kind::{Kind, Target};
@@ -186,6 +188,10 @@ fn migrator() -> Migrator {
         ),
         ("retry", include_str!("../../migrations/0005_retry.sql")),
         ("flows", include_str!("../../migrations/0006_flows.sql")),
+        (
+            "transfers",
+            include_str!("../../migrations/0007_transfers.sql"),
+        ),
     ];
     let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
         let kind = MigrationType::Simple;

@@ -5,9 +5,9 @@ pub(super) mod pick;
 use super::call::uuid;
 use super::explain::note;
 use super::row::{self, get, number, optional_number, optional_parsed, parsed, sql_ms};
-use super::{CallRequest, Row, Tdb, TdbError};
+use super::{CallRequest, Pin, Row, Tdb, TdbError};
 use iradialer_core::value::{
-    CallUuid, CallerNumber, CampaignName, DialNumber, TenantId, TrunkName,
+    CallUuid, CallerNumber, CampaignName, DialNumber, NodeId, TenantId, TrunkName,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -36,6 +36,8 @@ pub struct QueuedCall {
     pub created_ms: u64,
     /// When it is given up.
     pub expires_ms: Option<u64>,
+    /// The call that waits to be connected with it, and the switch that holds that one.
+    pub waited_for: Option<(CallUuid, Pin)>,
 }
 
 /// Calls that switches have or may have.
@@ -196,6 +198,18 @@ impl QueuedCall {
             priority: number(row, "priority")?,
             created_ms: number(row, "created_ms")?,
             expires_ms: optional_number(row, "expires_ms")?,
+            waited_for: waited_for(row)?,
         })
     }
+}
+
+fn waited_for(row: &Row) -> Result<Option<(CallUuid, Pin)>, TdbError> {
+    let Some(parent) = optional_parsed(row, "parent_uuid", uuid)? else {
+        return Ok(None);
+    };
+    let pin = Pin {
+        node_id: parsed(row, "pinned_node", |t| NodeId::parse("node_id", t).ok())?,
+        incarnation: parsed(row, "pinned_incarnation", uuid)?,
+    };
+    Ok(Some((parent, pin)))
 }

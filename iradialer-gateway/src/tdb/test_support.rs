@@ -113,6 +113,8 @@ pub fn new_call() -> NewCall {
             timezone: None,
             on_unknown: OnUnknown::End,
             metadata: serde_json::Map::new(),
+            trunk: None,
+            whisper: Vec::new(),
         },
         documents: Vec::new(),
         event_url: Some("https://hooks.example/x".to_owned()),

@@ -16,6 +16,7 @@ mod redial;
 mod requests;
 mod server;
 mod start;
+mod transfers;
 mod trunks;
 
 use super::test_support::{NOW, trunks};

@@ -101,6 +101,8 @@ pub(super) async fn makecall(
             vars: asked.vars,
             timezone: asked.timezone,
             metadata: asked.metadata,
+            trunk: None,
+            whisper: Vec::new(),
         },
         documents: documents.unwrap_or_default(),
         priority: asked.priority,

@@ -144,6 +144,7 @@ fn show_call(call: &Call) -> Value {
     let flow = call.request.call_flow();
     json!({
         "call_uuid": call.call_uuid,
+        "parent_uuid": call.parent_uuid,
         "tenant_id": call.tenant_id,
         "campaign_name": call.campaign_name,
         "origin": call.origin,

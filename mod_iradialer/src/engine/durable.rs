@@ -81,7 +81,10 @@ impl Engine {
     /// of a command that was taken when its channel is made. Never blocks.
     pub fn dial(&self, command: DialCommand, reply: Reply) {
         let (now_us, steady_us) = (self.host.now_us(), self.host.steady_us());
-        match self.admission.admit(&command, now_us, steady_us) {
+        // A transfer that was begun is let finish, also where the switch drains.
+        let awaited = command.bridge_to.is_some() && self.transfers.awaits(command.call_uuid);
+        let admitted = self.admission.admit(&command, awaited, now_us, steady_us);
+        match admitted {
             // What there is to know of the attempt is in the journal, or on its way there.
             Err(refusal) if refusal.reason == RefusalReason::Duplicate => reply(refused(refusal)),
             // The disk takes no record. The attempt is fenced for as long as this life lasts, and no

@@ -15,6 +15,7 @@ mod crashes;
 mod overload;
 mod prepared;
 mod recording;
+mod transfers;
 
 const NOW_US: u64 = 1_800_000_000_000_000;
 

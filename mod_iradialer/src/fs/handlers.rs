@@ -4,11 +4,14 @@ use super::entry;
 use super::guard::guard;
 use super::media::{ChannelLeg, key_of};
 use super::session::{Channel, Session};
+use super::text::from_c;
+use super::transfer;
 use crate::call::{Call, LegFacts};
 use crate::engine::Engine;
 use crate::host::HangupCause;
 use freeswitch_sys as sys;
 use iradialer_core::call::EndedBy;
+use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{DigitSource, DtmfWay};
 use std::collections::BTreeMap;
 use std::ffi::c_int;
@@ -113,6 +116,9 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
         if call.command.dtmf == DtmfWay::Inband {
             listen_for_tones(session, &call);
         }
+        if call.command.bridge_to.is_some() {
+            return transfer::meet(session, &engine, &call);
+        }
         engine.record_as_asked(&call);
         let recordings = engine.recordings.clone();
         // Not held for as long as the call lasts.
@@ -154,18 +160,32 @@ unsafe extern "C" fn on_destroy(session: *mut sys::switch_core_session_t) -> sys
     })
 }
 
-/// Sees 180, 183 and 200, on the session's thread or the SIP stack's.
+/// Sees 180, 183 and 200, on the session's thread or the SIP stack's, and that the host connects the call
+/// with another one and parts them, whoever asked for it.
 unsafe extern "C" fn on_message(
     session: *mut sys::switch_core_session_t,
     message: *mut sys::switch_core_session_message_t,
 ) -> sys::switch_status_t {
     handle("on_message", session, |session| {
         // SAFETY: H2: the message is valid until the hook returns.
-        let message_id = unsafe { message.as_ref() }.map(|message| message.message_id);
-        match message_id {
-            Some(sys::SWITCH_MESSAGE_RING_EVENT) => ringing(session, false),
-            Some(sys::SWITCH_MESSAGE_PROGRESS_EVENT) => ringing(session, true),
-            Some(sys::SWITCH_MESSAGE_ANSWER_EVENT) => answered(session),
+        let Some(message) = (unsafe { message.as_ref() }) else {
+            return sys::SWITCH_STATUS_SUCCESS;
+        };
+        match message.message_id {
+            sys::SWITCH_MESSAGE_RING_EVENT => ringing(session, false),
+            sys::SWITCH_MESSAGE_PROGRESS_EVENT => ringing(session, true),
+            sys::SWITCH_MESSAGE_ANSWER_EVENT => answered(session),
+            // Those with a number are of the host's own, while it does something else in between.
+            sys::SWITCH_MESSAGE_INDICATE_BRIDGE if message.numeric_arg == 0 => {
+                // SAFETY: H2: null or a string that is valid until the hook returns.
+                let peer = unsafe { from_c(message.string_arg) };
+                bridged(session, peer.as_deref().unwrap_or_default());
+            }
+            sys::SWITCH_MESSAGE_INDICATE_UNBRIDGE if message.numeric_arg == 0 => {
+                if let Some((_, call)) = call_of(session) {
+                    call.unbridged();
+                }
+            }
             _ => {}
         }
         sys::SWITCH_STATUS_SUCCESS
@@ -178,6 +198,15 @@ fn ringing(session: Session<'_>, early_media: bool) {
     if let Some((engine, call)) = call_of(session) {
         engine.leg_ringing(&call, early_media);
     }
+}
+
+fn bridged(session: Session<'_>, peer: &str) {
+    let (Some((engine, call)), Ok(peer)) = (call_of(session), CallUuid::parse("peer", peer)) else {
+        return;
+    };
+    // Channels are known by their attempts.
+    let other = engine.registry.attempt(peer);
+    call.bridged(other.map_or(peer, |other| other.command.call_uuid));
 }
 
 fn answered(session: Session<'_>) {

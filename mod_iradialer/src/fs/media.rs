@@ -13,6 +13,7 @@ use crate::recordings::Recordings;
 use freeswitch_sys as sys;
 use iradialer_core::flow::{
     Answer, Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, Request, Sound, Tone,
+    Transfer, Transferred,
 };
 use std::collections::VecDeque;
 use std::ffi::{c_uint, c_void};
@@ -68,6 +69,12 @@ impl<'a> ChannelLeg<'a> {
             requested: None,
             quiet: None,
         }
+    }
+
+    /// Forgets what was pressed and not asked for.
+    pub(super) fn drop_keys(&mut self) {
+        self.take_keys();
+        self.keys.clear();
     }
 
     /// Moves what the channel has queued into the leg's own buffer.
@@ -203,7 +210,7 @@ impl<'a> ChannelLeg<'a> {
     }
 
     /// Waits for the next frame, which the channel's own timer paces.
-    fn wait_a_frame(&mut self) -> Result<(), LegEnd> {
+    pub(super) fn wait_a_frame(&mut self) -> Result<(), LegEnd> {
         self.read_a_frame(|_| {})
     }
 
@@ -309,6 +316,13 @@ impl Leg for ChannelLeg<'_> {
     fn record(&mut self, wanted: &Recording) -> Result<Recorded, LegEnd> {
         self.quiet = None;
         self.record_person(wanted)
+    }
+
+    fn transfer(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
+        match transfer.deflect {
+            true => self.deflect(transfer),
+            false => self.connect(transfer),
+        }
     }
 
     /// Nothing is read while a person listens but what lies there.

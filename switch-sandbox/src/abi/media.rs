@@ -83,6 +83,15 @@ fn read(session: &Arc<Session>, flags: switch_io_flag_t) -> (switch_status_t, *m
     }
 }
 
+/// Waits for the next frame, and sends it to the far end of `other`. False: the session reads no more.
+pub fn pass(session: &Arc<Session>, other: &Arc<Session>) -> bool {
+    let (status, frame) = read(session, SWITCH_IO_FLAG_NONE);
+    if status == SWITCH_STATUS_SUCCESS && !other.leg.is_down() {
+        bug::show(other, SWITCH_ABC_TYPE_TAP_NATIVE_WRITE, frame);
+    }
+    status != SWITCH_STATUS_FALSE
+}
+
 /// When the next frame is due, on the host's clock.
 fn next_frame(session: &Session) -> i64 {
     let now_us = host().clock.now_us();

@@ -1,7 +1,7 @@
 //! Sessions: made by an originate, found by uuid, run on a thread of their own, destroyed when
 //! nobody holds them.
 
-mod far_end;
+pub mod far_end;
 mod states;
 
 use super::bug::Bug;
@@ -93,6 +93,10 @@ pub struct Session {
     pub heard: Heard,
     /// When the next frame of audio is due, on the host's clock.
     pub next_frame_us: AtomicI64,
+    /// The bridge that it takes part in as the second side.
+    pub bridge: Mutex<Option<Arc<super::bridge::Bridge>>>,
+    /// The keys that its far end has heard.
+    pub keys_heard: Mutex<String>,
 }
 
 impl Session {
@@ -172,12 +176,13 @@ pub fn describe() -> Vec<String> {
     let mut lines: Vec<_> = all
         .values()
         .map(|session| {
-            format!(
-                "{} {} {}",
-                session.uuid,
-                session.number,
-                state_name(session.leg.state())
-            )
+            let keys = session.keys_heard.lock();
+            let heard = match keys.is_empty() {
+                true => String::new(),
+                false => format!(" heard {keys}"),
+            };
+            let state = state_name(session.leg.state());
+            format!("{} {} {state}{heard}", session.uuid, session.number)
         })
         .collect();
     lines.sort();
@@ -291,6 +296,8 @@ fn make(
         finds_tones: AtomicBool::new(false),
         heard: Heard::nothing(),
         next_frame_us: AtomicI64::new(0),
+        bridge: Mutex::default(),
+        keys_heard: Mutex::default(),
         profile,
         uuid,
     });
@@ -302,6 +309,7 @@ fn make(
         ("sip_gateway_name", trunk),
         ("sip_profile_name", "gateway"),
         ("sip_destination_url", &format!("sip:{number}@{trunk}")),
+        ("sip_to_host", "127.0.0.1"),
     ] {
         session.variables.set(name, Some(value));
     }

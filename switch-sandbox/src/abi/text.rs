@@ -32,3 +32,14 @@ pub fn malloced(text: &str) -> *mut c_char {
     // SAFETY: `strdup` copies the C string it is given.
     unsafe { libc::strdup(for_c(text).as_ptr()) }
 }
+
+/// Whether a variable says yes, as the host reads it.
+pub fn is_true(value: Option<&str>) -> bool {
+    let says_yes = |value: &str| {
+        ["yes", "on", "true", "t", "enabled", "active", "allow"]
+            .iter()
+            .any(|yes| value.eq_ignore_ascii_case(yes))
+            || value.parse::<i64>().is_ok_and(|number| number != 0)
+    };
+    value.is_some_and(says_yes)
+}

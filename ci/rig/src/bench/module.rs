@@ -237,6 +237,8 @@ impl Module {
             flow: Some(CallFlow::Inline(self.flow.clone())),
             given: Default::default(),
             dtmf: Default::default(),
+            bridge_to: None,
+            whisper: Vec::new(),
         })
     }
 }

@@ -152,6 +152,8 @@ fn dial_command(assignment: &Assignment, not_after_ms: u64) -> DialCommand {
         flow: None,
         given: Default::default(),
         dtmf: Default::default(),
+        bridge_to: None,
+        whisper: Vec::new(),
     }
 }
 

@@ -21,7 +21,7 @@ pub(in crate::tdb) fn sql(limit: u32) -> String {
     let mut sql = format!(
         "SELECT calls.call_uuid, calls.attempt, calls.tenant_id, calls.campaign_name,
              calls.to_number, calls.from_number, calls.request, calls.priority, calls.created_ms,
-             calls.expires_ms
+             calls.expires_ms, calls.parent_uuid, calls.pinned_node, calls.pinned_incarnation
          FROM (
              SELECT * FROM (
                  SELECT call_uuid, priority, created_ms AS since FROM calls

@@ -31,13 +31,13 @@ async fn one_of_a_newer_version_is_not_opened() {
             error,
             TdbError::Newer {
                 found: 99,
-                known: 6
+                known: 7
             }
         ),
         "{said}"
     );
     assert!(
-        said.contains("version 99, this gateway knows up to 6"),
+        said.contains("version 99, this gateway knows up to 7"),
         "{said}"
     );
 }

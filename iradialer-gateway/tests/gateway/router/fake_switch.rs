@@ -329,6 +329,8 @@ impl FakeSwitch {
             flow: None,
             given: Default::default(),
             dtmf: Default::default(),
+            bridge_to: None,
+            whisper: Vec::new(),
         }
     }
 

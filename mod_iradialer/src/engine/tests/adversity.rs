@@ -80,7 +80,7 @@ fn a_call_that_waited_past_its_time_is_not_begun() {
     let mut bench = Bench::new();
     let command = bench.command();
     let engine = bench.engine.clone();
-    engine.admission.admit(&command, NOW_US, 0).unwrap();
+    engine.admission.admit(&command, false, NOW_US, 0).unwrap();
     bench.host.passed_us.store(4_001_000, Ordering::SeqCst);
     let call = Call::new(
         command.clone(),

@@ -2,13 +2,13 @@
 //! after `mod_sofia`.
 
 use super::{Session, states};
-use crate::abi::log;
-use crate::callee::{Act, KeyWay};
+use crate::abi::{log, message};
+use crate::callee::{self, Act, KeyWay};
 use crate::host::host;
 use crate::leg::Answered;
 use crate::sip;
 use freeswitch_sys::*;
-use std::ffi::{CStr, c_char};
+use std::ffi::c_char;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
@@ -224,36 +224,48 @@ fn come_as(session: &Arc<Session>, key: u8, source: switch_dtmf_source_t) {
     session.leg.push_digit(digit);
 }
 
-/// Has the hooks see a message, until one of them objects.
+/// Has the hooks see what the far end did.
 fn send_message(session: &Arc<Session>, message_id: switch_core_session_message_types_t) {
-    const FROM: &CStr = c"switch-sandbox";
-    let mut message = switch_core_session_message_t {
-        from: FROM.as_ptr().cast_mut(),
-        message_id,
-        numeric_arg: 0,
-        string_arg: std::ptr::null(),
-        string_arg_size: 0,
-        pointer_arg: std::ptr::null_mut(),
-        pointer_arg_size: 0,
-        numeric_reply: 0,
-        string_reply: std::ptr::null_mut(),
-        string_reply_size: 0,
-        pointer_reply: std::ptr::null_mut(),
-        pointer_reply_size: 0,
-        flags: 0,
-        _file: FROM.as_ptr(),
-        _func: FROM.as_ptr(),
-        _line: 0,
-        string_array_arg: [std::ptr::null(); 10],
-        delivery_time: 0,
-    };
-    let hooks = session.hooks.messages.lock().clone();
-    for hook in hooks {
-        // SAFETY: the module added the hook to this session, which is held; the message lives
-        // until the hook returns.
-        let status = unsafe { hook(session.handle(), &raw mut message) };
-        if status != SWITCH_STATUS_SUCCESS {
-            return;
-        }
+    message::send(session, message_id, None);
+}
+
+/// A key is sent to the far end.
+pub fn send_key(session: &Arc<Session>, digit: switch_dtmf_t) {
+    let key = char::from(digit.digit as u8);
+    log::write(
+        SWITCH_LOG_INFO,
+        format_args!("{} the far end hears key {key}", session.uuid),
+    );
+    session.keys_heard.lock().push(key);
+}
+
+/// A REFER is sent to the far end, which does with it what its number stands for.
+pub fn refer(session: &Arc<Session>, target: &str) {
+    log::write(
+        SWITCH_LOG_INFO,
+        format_args!("{} REFER {target}", session.uuid),
+    );
+    let now_us = host().clock.now_us();
+    for (step, answered) in callee::refer_of(&session.number) {
+        let waiting = Arc::downgrade(session);
+        let at_us = now_us + i64::try_from(step.as_micros()).unwrap_or(i64::MAX / 2);
+        host().network.at(session.lane, at_us, move || {
+            if let Some(session) = waiting.upgrade() {
+                refer_answered(&session, answered);
+            }
+        });
     }
+}
+
+fn refer_answered(session: &Arc<Session>, answered: callee::Refer) {
+    if !session.leg.hold(false) {
+        return;
+    }
+    let name = match answered {
+        callee::Refer::Status(_) => "sip_refer_status_code",
+        callee::Refer::Target(_) => "sip_refer_target_status_code",
+    };
+    let (callee::Refer::Status(status) | callee::Refer::Target(status)) = answered;
+    session.variables.set(name, Some(&status.to_string()));
+    session.leg.release();
 }

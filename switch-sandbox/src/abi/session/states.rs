@@ -1,7 +1,7 @@
 //! The state machine on the session's own thread, after `switch_core_state_machine.c`.
 
 use super::{Session, Table, far_end, free, unlist};
-use crate::abi::{bug, log};
+use crate::abi::{bridge, bug, log};
 use crate::leg::state_name;
 use crate::sip;
 use freeswitch_sys::*;
@@ -102,6 +102,7 @@ fn standard_action(session: &Arc<Session>, state: switch_channel_state_t) {
             session.hang_up(SWITCH_CAUSE_NO_ROUTE_DESTINATION)
         }
         CS_ROUTING => drop(session.leg.change(CS_CONSUME_MEDIA)),
+        CS_EXCHANGE_MEDIA => bridge::exchange_media(session),
         CS_EXECUTE => session.hang_up(SWITCH_CAUSE_NORMAL_CLEARING),
         _ => {}
     }

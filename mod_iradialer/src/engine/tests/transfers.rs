@@ -1,0 +1,253 @@
+//! A call that waits, and the one that is dialled for it.
+
+use super::*;
+use crate::transfer::course::{Course, Next, Wanted};
+use crate::transfer::{Question, Told};
+use iradialer_core::call::CallState;
+use iradialer_core::flow::Transferred;
+use iradialer_core::wire::{TransferAsk, TransferReply};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// A switch, a call on it that waits, and what is asked of the routers.
+struct Site {
+    bench: Bench,
+    parent: Arc<Call>,
+    questions: UnboundedReceiver<Question>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let bench = Bench::new();
+        let questions = bench.engine.transfers.questions().unwrap();
+        let parent = bench.live();
+        bench.engine.leg_answered(&parent, BTreeMap::new());
+        Site {
+            bench,
+            parent,
+            questions,
+        }
+    }
+
+    fn begin(&self) -> Course {
+        let wanted = Wanted {
+            destination: DialNumber::parse("to", "+15005550032").unwrap(),
+            from_number: None,
+            trunk: None,
+            timeout_s: 25,
+            whisper: Vec::new(),
+        };
+        self.bench.engine.transfer(&self.parent, wanted).unwrap()
+    }
+
+    /// What was asked, answered with where the call is.
+    fn asked(&mut self, told: Told) -> Question {
+        let question = self.questions.try_recv().expect("a question");
+        question.meeting.told(told);
+        question
+    }
+
+    /// Has the call dialled here.
+    fn dialled(&self, question: &Question) -> Arc<Call> {
+        let command = DialCommand {
+            call_uuid: question.meeting.call_uuid,
+            bridge_to: Some(self.parent.command.call_uuid),
+            ..self.bench.command()
+        };
+        assert_eq!(self.bench.dial(&command), DialReply::Accepted);
+        let attempt = command.attempt_id;
+        self.bench
+            .until(|| self.bench.host.launched.lock().contains(&attempt));
+        self.bench.engine.registry.attempt(attempt).unwrap()
+    }
+
+    fn end(&self, call: &Call, sip_status: u16) {
+        let facts = LegFacts {
+            sip_status: Some(sip_status),
+            sip_phrase: Some("said".into()),
+            ..LegFacts::default()
+        };
+        self.bench.end(call, facts);
+    }
+}
+
+fn taken(state: CallState) -> Told {
+    Told::Reply(TransferReply::Taken { state })
+}
+
+#[test]
+fn the_one_who_answers_is_connected() {
+    let mut site = Site::new();
+    let mut course = site.begin();
+    assert_eq!(course.poll(), Next::Wait);
+    let question = site.asked(taken(CallState::Queued));
+    assert_eq!(question.parent, site.parent.command.call_uuid);
+    let child = site.dialled(&question);
+    assert_eq!(course.poll(), Next::Wait);
+    site.bench.engine.leg_answered(&child, BTreeMap::new());
+    assert_eq!(course.poll(), Next::Wait, "it hears its whisper first");
+    assert!(site.bench.engine.transfers.ready(&child));
+    assert_eq!(course.poll(), Next::Bridge(child.command.attempt_id));
+}
+
+#[test]
+fn it_asks_again_until_it_is_dialled_and_not_too_often() {
+    let mut site = Site::new();
+    let mut course = site.begin();
+    course.poll();
+    course.poll();
+    let first = site.asked(taken(CallState::Queued));
+    course.poll();
+    assert!(site.questions.try_recv().is_err(), "too soon");
+    site.bench.pass(1);
+    course.poll();
+    let again = site.asked(taken(CallState::Expired));
+    assert_eq!(again.meeting.call_uuid, first.meeting.call_uuid);
+    assert!(matches!(
+        course.poll(),
+        Next::Over(Transferred::Failed(why)) if why.contains("room")
+    ));
+}
+
+#[test]
+fn what_the_other_side_says_is_what_comes_of_it() {
+    for (status, expected) in [(486, Transferred::Busy), (480, Transferred::NoAnswer)] {
+        let mut site = Site::new();
+        let mut course = site.begin();
+        course.poll();
+        let question = site.asked(taken(CallState::Queued));
+        let child = site.dialled(&question);
+        site.end(&child, status);
+        assert_eq!(course.poll(), Next::Over(expected));
+    }
+}
+
+#[test]
+fn after_a_carriers_refusal_the_router_may_try_another_trunk() {
+    let mut site = Site::new();
+    let mut course = site.begin();
+    course.poll();
+    let question = site.asked(taken(CallState::Queued));
+    let child = site.dialled(&question);
+    site.end(&child, 503);
+    site.bench.pass(1);
+    assert_eq!(course.poll(), Next::Wait);
+    let question = site.asked(taken(CallState::Queued));
+    let second = site.dialled(&question);
+    site.end(&second, 503);
+    site.bench.pass(1);
+    assert_eq!(course.poll(), Next::Wait);
+    site.asked(taken(CallState::Failed));
+    assert!(matches!(
+        course.poll(),
+        Next::Over(Transferred::Failed(why)) if why.contains("failed")
+    ));
+}
+
+#[test]
+fn the_waiting_never_hangs() {
+    let mut refused = Site::new();
+    let mut course = refused.begin();
+    course.poll();
+    let detail = "no trunks".to_owned();
+    refused.asked(Told::Reply(TransferReply::Refused { detail }));
+    let failed = |why: &str| Next::Over(Transferred::Failed(why.to_owned()));
+    assert_eq!(course.poll(), failed("no trunks"));
+
+    let mut away = Site::new();
+    let mut course = away.begin();
+    course.poll();
+    away.asked(Told::NotAsked("no router is there".to_owned()));
+    assert_eq!(course.poll(), failed("no router is there"));
+
+    let mut silent = Site::new();
+    let mut course = silent.begin();
+    for _ in 0..3 {
+        assert_eq!(course.poll(), Next::Wait);
+        silent.asked(Told::Nothing);
+        silent.bench.pass(2);
+    }
+    assert_eq!(course.poll(), failed("no router has answered"));
+
+    // A question whose answer is lost for good.
+    let lost = Site::new();
+    let mut course = lost.begin();
+    assert_eq!(course.poll(), Next::Wait);
+    lost.bench.pass(16);
+    assert_eq!(
+        course.poll(),
+        failed("the other side was not dialled in time")
+    );
+}
+
+#[test]
+fn who_waits_no_more_has_the_other_phone_stop_ringing() {
+    let mut site = Site::new();
+    let mut course = site.begin();
+    course.poll();
+    let question = site.asked(taken(CallState::Queued));
+    let child = site.dialled(&question);
+    site.bench.engine.leg_ringing(&child, false);
+    drop(course);
+    let hung_up = site.bench.host.hung_up.lock().clone();
+    assert_eq!(hung_up, [(child.command.attempt_id, HangupCause::Cancel)]);
+    let ending = child.finish(LegFacts::default()).unwrap();
+    assert_eq!(ending.by, EndedBy::Peer);
+}
+
+#[test]
+fn what_is_not_dialled_yet_is_canceled_and_refused_when_it_comes() {
+    let mut site = Site::new();
+    let mut course = site.begin();
+    course.poll();
+    let question = site.asked(taken(CallState::Queued));
+    drop(course);
+    let cancel = site.asked(taken(CallState::Canceled));
+    assert_eq!(cancel.ask, TransferAsk::Cancel);
+    let command = DialCommand {
+        call_uuid: question.meeting.call_uuid,
+        bridge_to: Some(site.parent.command.call_uuid),
+        ..site.bench.command()
+    };
+    assert_eq!(site.bench.refusal(&command), RefusalReason::NobodyWaits);
+    assert!(site.bench.host.launched.lock().len() == 1, "the parent's");
+}
+
+#[test]
+fn a_drain_lets_a_transfer_finish_and_begins_none() {
+    let mut site = Site::new();
+    let mut course = site.begin();
+    course.poll();
+    let question = site.asked(taken(CallState::Queued));
+    assert!(site.bench.engine.admission.close(Closed::Draining));
+    site.dialled(&question);
+    assert_eq!(course.poll(), Next::Wait);
+    let wanted = Wanted {
+        destination: DialNumber::parse("to", "+15005550032").unwrap(),
+        from_number: None,
+        trunk: None,
+        timeout_s: 25,
+        whisper: Vec::new(),
+    };
+    let refused = site.bench.engine.transfer(&site.parent, wanted);
+    assert!(refused.is_err_and(|why| why.contains("drained")));
+}
+
+#[test]
+fn a_bridge_is_told_once_to_each_and_ends_with_the_call() {
+    let site = Site::new();
+    let peer = CallUuid::fresh();
+    site.parent.bridged(peer);
+    site.bench.pass(3);
+    site.parent.unbridged();
+    assert_eq!(site.parent.bridge_over(), Some(3_000));
+    site.parent.bridged(peer);
+    site.bench.pass(2);
+    // The host hangs it up with the other one: its last words come before its last event.
+    let facts = LegFacts {
+        by_switch: true,
+        ..LegFacts::default()
+    };
+    let ending = site.parent.finish(facts).unwrap();
+    assert_eq!(ending.by, EndedBy::Peer);
+    assert_eq!(site.parent.bridge_over(), Some(2_000));
+}

@@ -1,0 +1,242 @@
+//! Transfers on channels: a leg that waits for another and is connected with it, the other one, and a leg
+//! that the carrier is asked to connect (SIP REFER).
+
+use super::entry;
+use super::media::ChannelLeg;
+use super::playback::Output;
+use super::session::Session;
+use super::switch::steady_us;
+use super::text::{FILE, FUNC, c_string};
+use crate::audio::ringback::Ringback;
+use crate::call::Call;
+use crate::engine::Engine;
+use crate::host::HangupCause;
+use crate::transfer::course::{Next, Wanted};
+use freeswitch_sys as sys;
+use iradialer_core::call::EndedBy;
+use iradialer_core::flow::{Leg, LegEnd, Transfer, Transferred};
+use iradialer_core::value::CallUuid;
+use std::ptr::{null, null_mut};
+use std::sync::Arc;
+
+/// How long a carrier may take to say what came of a REFER, µs. One that has accepted it and says no more is
+/// believed.
+const DEFLECTED_WITHIN_US: u64 = 10_000_000;
+/// What the SIP stack notes of a REFER: the status it was answered with, and the last one of its NOTIFYs.
+const REFER_STATUS: &str = "sip_refer_status_code";
+const TARGET_STATUS: &str = "sip_refer_target_status_code";
+
+/// On the thread of a call that another one waits for, once it is answered: it hears what it is to hear, and
+/// goes where the other one finds it.
+pub fn meet(session: Session<'_>, engine: &Engine, call: &Arc<Call>) -> sys::switch_status_t {
+    let channel = session.channel();
+    match ChannelLeg::new(session, call, None).play(&call.command.whisper, false) {
+        Ok(_) | Err(LegEnd::Stopped) => {}
+        Err(LegEnd::HungUp) => return sys::SWITCH_STATUS_FALSE,
+        Err(LegEnd::Fault(what)) => {
+            call.end_by(EndedBy::Switch);
+            call.fault(what);
+            channel.hang_up(HangupCause::Fault);
+            return sys::SWITCH_STATUS_FALSE;
+        }
+    }
+    // In this order: once it is said to be ready the other thread moves it on from there.
+    channel.set_state(sys::CS_CONSUME_MEDIA);
+    if !engine.transfers.ready(call) {
+        call.end_by(EndedBy::Peer);
+        channel.hang_up(HangupCause::Request);
+    }
+    sys::SWITCH_STATUS_FALSE
+}
+
+impl ChannelLeg<'_> {
+    /// Has the number dialled, and is connected with it. Meanwhile ringback is heard where the codec is of
+    /// G.711, else silence; keys that are pressed are reported, and mean nothing.
+    pub(super) fn connect(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
+        let wanted = Wanted {
+            destination: transfer.destination.clone(),
+            from_number: None,
+            trunk: None,
+            timeout_s: u16::try_from(transfer.timeout_s).unwrap_or(u16::MAX),
+            whisper: transfer.whisper.clone(),
+        };
+        let (outcome, end) = self.connect_with(wanted);
+        match (outcome, end) {
+            // The interpreter does not hear of what a hangup ended.
+            (Some(outcome @ Transferred::Done { .. }), Err(end)) => {
+                let to = transfer.destination.as_str().to_owned();
+                self.call
+                    .transferred(Some(transfer.node.clone()), to, &outcome);
+                Err(end)
+            }
+            (Some(outcome), Ok(())) => Ok(outcome),
+            (_, Err(end)) => Err(end),
+            (None, Ok(())) => Err(LegEnd::HungUp),
+        }
+    }
+
+    /// The same, with what came of it where the leg has ended, too.
+    fn connect_with(&mut self, wanted: Wanted) -> (Option<Transferred>, Result<(), LegEnd>) {
+        let failed = |why: String| (Some(Transferred::Failed(why)), Ok(()));
+        let Some(engine) = entry::engine() else {
+            return failed("the switch is being shut down".to_owned());
+        };
+        let mut course = match engine.transfer(self.call, wanted) {
+            Ok(course) => course,
+            Err(why) => return failed(why),
+        };
+        let output = Output::of(self.session);
+        let mut ringback = Ringback::default();
+        loop {
+            if let Err(end) = self.alive() {
+                return (None, Err(end));
+            }
+            match course.poll() {
+                Next::Wait => {}
+                Next::Over(outcome) => return (Some(outcome), Ok(())),
+                Next::Bridge(attempt) => {
+                    let outcome = match self.bridge(attempt) {
+                        Some(ms) => Transferred::Done { ms },
+                        None => course.not_connected(),
+                    };
+                    return (Some(outcome), self.alive());
+                }
+            }
+            if let Err(end) = self.wait_a_frame() {
+                return (None, Err(end));
+            }
+            self.drop_keys();
+            if let Some(output) = &output {
+                output.send(ringback.next(output.law, output.packet()));
+            }
+        }
+    }
+
+    /// Connects the leg with the channel of another attempt until one of the two is hung up, which ends the
+    /// other one's where it was this leg. Returns for how many ms; `None` where they never were.
+    pub(super) fn bridge(&mut self, attempt: CallUuid) -> Option<u64> {
+        let other = Session::locate(attempt)?;
+        // An operator's default for every channel would end the call with the other side's.
+        let channel = self.session.channel();
+        channel.set_variable("hangup_after_bridge", "false");
+        let call = self.call;
+        // SAFETY: H2, H3, H6, H9: on the session's own thread, the other session is kept, and nothing of ours
+        // is called back.
+        unsafe {
+            sys::switch_ivr_multi_threaded_bridge(
+                self.session.as_ptr(),
+                other.session().as_ptr(),
+                None,
+                null_mut(),
+                null_mut(),
+            );
+        }
+        drop(other);
+        call.bridge_over()
+    }
+
+    /// Asks the carrier to connect the leg with the number (SIP REFER). Once it has, it hangs the leg up or
+    /// leaves that to the flow.
+    pub(super) fn deflect(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
+        let channel = self.session.channel();
+        let Some(target) = refer_to(transfer, channel.variable("sip_to_host")) else {
+            let why = "the trunk's domain is not known";
+            return Ok(Transferred::Failed(why.to_owned()));
+        };
+        for old in [REFER_STATUS, TARGET_STATUS] {
+            channel.set_variable(old, "");
+        }
+        // Else the SIP stack waits for the outcome by itself, without reading audio, and hangs up whatever it is.
+        channel.set_variable("sip_refer_continue_after_reply", "true");
+        let begun_us = steady_us();
+        if !self.send_refer(&target) {
+            self.alive()?;
+            let why = "the host sends no REFER on this channel";
+            return Ok(Transferred::Failed(why.to_owned()));
+        }
+        loop {
+            let status = |name| channel.variable(name).and_then(|text| text.parse().ok());
+            let (refer, target): (Option<u16>, Option<u16>) =
+                (status(REFER_STATUS), status(TARGET_STATUS));
+            let ms = steady_us().saturating_sub(begun_us) / 1_000;
+            let is_late = ms * 1_000 > DEFLECTED_WITHIN_US;
+            let outcome = match (refer, target) {
+                (_, Some(200..=299)) => Some(Transferred::Done { ms: 0 }),
+                (_, Some(486 | 600)) => Some(Transferred::Busy),
+                (_, Some(408 | 480 | 487)) => Some(Transferred::NoAnswer),
+                (_, Some(status)) => Some(Transferred::Failed(format!(
+                    "the carrier could not connect them: {status}"
+                ))),
+                (Some(status @ 300..), None) => Some(Transferred::Failed(format!(
+                    "the carrier refused to transfer: {status}"
+                ))),
+                (Some(200..=299), None) if is_late => Some(Transferred::Done { ms: 0 }),
+                (_, None) if is_late => Some(Transferred::Failed(
+                    "the carrier did not answer the REFER".to_owned(),
+                )),
+                _ => None,
+            };
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
+            if let Err(end) = self.alive().and_then(|()| self.wait_a_frame()) {
+                // A carrier that has taken the call over may end this leg without a word.
+                if matches!(status(REFER_STATUS), Some(200..=299)) {
+                    let to = transfer.destination.as_str().to_owned();
+                    let outcome = Transferred::Done { ms: 0 };
+                    self.call
+                        .transferred(Some(transfer.node.clone()), to, &outcome);
+                }
+                return Err(end);
+            }
+            self.drop_keys();
+        }
+    }
+
+    fn send_refer(&self, target: &str) -> bool {
+        let target = c_string(target);
+        let mut message = sys::switch_core_session_message_t {
+            from: FILE.as_ptr().cast_mut(),
+            message_id: sys::SWITCH_MESSAGE_INDICATE_DEFLECT,
+            numeric_arg: 0,
+            string_arg: target.as_ptr(),
+            string_arg_size: 0,
+            pointer_arg: null_mut(),
+            pointer_arg_size: 0,
+            numeric_reply: 0,
+            string_reply: null_mut(),
+            string_reply_size: 0,
+            pointer_reply: null_mut(),
+            pointer_reply_size: 0,
+            flags: 0,
+            _file: null(),
+            _func: null(),
+            _line: 0,
+            string_array_arg: [null(); 10],
+            delivery_time: 0,
+        };
+        // SAFETY: H2, H6: on the session's own thread; message and target outlive the call, and the endpoint
+        // copies what it sends.
+        let status = unsafe {
+            sys::switch_core_session_perform_receive_message(
+                self.session.as_ptr(),
+                &raw mut message,
+                FILE.as_ptr(),
+                FUNC.as_ptr(),
+                0,
+            )
+        };
+        status == sys::SWITCH_STATUS_SUCCESS
+    }
+}
+
+/// The target of a REFER: the number, which is from an allow-list, at the host that the call was sent to.
+fn refer_to(transfer: &Transfer, host: Option<String>) -> Option<String> {
+    let host = host?;
+    let is_host = !host.is_empty()
+        && host.len() <= 255
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+    is_host.then(|| format!("<sip:{}@{host}>", transfer.destination))
+}
