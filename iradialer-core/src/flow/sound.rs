@@ -212,20 +212,12 @@ impl Flow {
             })
     }
 
-    /// What a switch must be able to do to run the flow, beyond playing, hearing keys and asking
-    /// applications.
+    /// What a switch must be able to do to run the flow that not every switch is set up for.
     pub fn needs(&self) -> BTreeSet<Need> {
-        let mut needs = BTreeSet::new();
-        if self.record_call.is_some() {
-            needs.insert(Need::Record);
-        }
-        for node in self.nodes.values() {
-            match &node.step {
-                Step::Record(_) => drop(needs.insert(Need::Record)),
-                _ => {}
-            }
-        }
-        needs
+        let mut steps = self.nodes.values().map(|node| &node.step);
+        let records =
+            self.record_call.is_some() || steps.any(|step| matches!(step, Step::Record(_)));
+        BTreeSet::from_iter(records.then_some(Need::Record))
     }
 }
 
