@@ -12,115 +12,15 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 mod adversity;
 mod any_course;
 mod crashes;
+mod host;
 mod overload;
 mod prepared;
 mod recording;
 mod transfers;
 
+use host::{ScriptedHost, runtime};
+
 const NOW_US: u64 = 1_800_000_000_000_000;
-
-#[derive(Default)]
-struct ScriptedHost {
-    passed_us: AtomicU64,
-    /// By how much somebody has set the clock ahead.
-    set_ahead_us: AtomicI64,
-    refuse: Mutex<Option<CreateError>>,
-    thread_fails: Mutex<bool>,
-    launched: Arc<Mutex<Vec<CallUuid>>>,
-    hung_up: Mutex<Vec<(CallUuid, HangupCause)>>,
-    tapped: Mutex<Vec<(CallUuid, u64)>>,
-}
-
-struct ScriptedLeg {
-    call: Arc<Call>,
-    fails: bool,
-    launched: Arc<Mutex<Vec<CallUuid>>>,
-}
-
-impl PreparedLeg for ScriptedLeg {
-    fn launch(self: Box<Self>) -> Result<(), NotLaunched> {
-        if self.fails {
-            return Err(NotLaunched {
-                leg: self,
-                why: WhyNotLaunched::NoThread("no thread".into()),
-            });
-        }
-        self.launched.lock().push(self.call.command.attempt_id);
-        Ok(())
-    }
-}
-
-impl Drop for ScriptedLeg {
-    /// As the host does it: a channel that is destroyed has ended.
-    fn drop(&mut self) {
-        if self.fails {
-            self.call.finish(LegFacts::default());
-        }
-    }
-}
-
-impl Host for ScriptedHost {
-    fn create_leg(&self, call: &Arc<Call>) -> Result<Box<dyn PreparedLeg>, CreateError> {
-        if let Some(error) = self.refuse.lock().clone() {
-            return Err(error);
-        }
-        Ok(Box::new(ScriptedLeg {
-            call: call.clone(),
-            fails: *self.thread_fails.lock(),
-            launched: self.launched.clone(),
-        }))
-    }
-
-    fn hang_up(&self, attempt: CallUuid, cause: HangupCause) {
-        self.hung_up.lock().push((attempt, cause));
-    }
-
-    fn laws(&self, _attempt: CallUuid) -> Result<Laws, String> {
-        Ok(Laws {
-            person: Law::Mu,
-            switch: Law::A,
-        })
-    }
-
-    fn tap(&self, attempt: CallUuid, tape: u64) -> Result<(), String> {
-        self.tapped.lock().push((attempt, tape));
-        Ok(())
-    }
-
-    fn now_us(&self) -> u64 {
-        let ahead_us = self.set_ahead_us.load(Ordering::SeqCst);
-        (NOW_US + self.steady_us()).saturating_add_signed(ahead_us)
-    }
-
-    fn steady_us(&self) -> u64 {
-        self.passed_us.load(Ordering::SeqCst)
-    }
-
-    fn clock_rate(&self) -> f64 {
-        // Timers look at the clock again after a thousandth of what they would have to wait.
-        1_000.0
-    }
-
-    fn version(&self) -> String {
-        "scripted".into()
-    }
-
-    fn speak(&self, engine: &str, voice: &str, text: &str) -> Result<Vec<i16>, String> {
-        match engine {
-            "robot" => Ok(vec![1_000; text.len() * 800 + voice.len()]),
-            _ => Err(format!("the switch has no speech engine \"{engine}\"")),
-        }
-    }
-
-    fn log(&self, _level: Level, _line: &str) {}
-}
-
-/// What waits on others runs here for every test.
-fn runtime() -> Handle {
-    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
-        std::sync::LazyLock::new(|| crate::link::runtime().unwrap());
-    RUNTIME.handle().clone()
-}
 
 struct Bench {
     host: Arc<ScriptedHost>,
