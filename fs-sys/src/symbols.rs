@@ -57,5 +57,7 @@ pub const SYMBOLS: &[&str] = &[
     "switch_core_speech_read_tts",
     "switch_core_speech_close",
     "switch_ivr_multi_threaded_bridge",
+    "switch_core_session_send_dtmf_string",
+    "switch_ivr_session_audio",
     "switch_ivr_parse_all_events",
 ];

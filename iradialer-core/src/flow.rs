@@ -22,7 +22,7 @@ mod zones;
 
 pub use check::{
     Finding, MAX_DIGITS, MAX_FLOW_BYTES, MAX_NODES, MAX_PATTERN_LEN, MAX_RETRIES, Severity, check,
-    check_gotos,
+    check_gotos, check_pattern, is_voice,
 };
 pub use document::{
     Branch, CPA_CODES, Case, Collect, Confirm, DEFAULT_LANGUAGE, Days, Dnc, DncScope, Exit,
@@ -43,4 +43,4 @@ pub use rehearsal::{Happened, Moment, Rehearsal, Rehearsed, Scene};
 pub use say::{MAX_NUMBER, currencies, languages};
 pub use schema::schema;
 pub use sound::{Need, Sound};
-pub use template::{CallField, Filling, MAX_NAME_LEN, MAX_TEXT, Name, Template, Values};
+pub use template::{CallField, Filling, MAX_NAME_LEN, MAX_TEXT, Name, Template, Values, is_name};

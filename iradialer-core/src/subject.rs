@@ -44,6 +44,11 @@ pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
     format!("{cluster}.dialer.{node}.request")
 }
 
+/// What the subjects begin with that a live request may have copies of events sent to.
+pub fn clients(cluster: &ClusterName) -> String {
+    format!("{cluster}.client.")
+}
+
 /// Where a switch publishes the events of a call; the JetStream stream takes [`all_events`]. The switch
 /// is in the subject, so that its user on NATS can be kept from reporting another's calls.
 pub fn events(cluster: &ClusterName, node: &NodeId, tenant: &TenantId, call: &CallUuid) -> String {

@@ -147,4 +147,4 @@ macro_rules! checked_string {
         }
     };
 }
-use checked_string;
+pub(crate) use checked_string;

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::tdb::Tdb;
 use futures::future::BoxFuture;
+use iradialer_core::live::{Answer, CallRequest};
 use iradialer_core::value::{CallUuid, NodeId};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -43,6 +44,14 @@ pub trait SwitchRequests: Send + Sync {
         node: NodeId,
         call: CallUuid,
     ) -> BoxFuture<'_, Result<(), SwitchRequestError>>;
+
+    /// Asks `node` something of a live call. `Ok` is the switch's answer, which may be a refusal.
+    fn ask(
+        &self,
+        node: NodeId,
+        call: CallUuid,
+        request: CallRequest,
+    ) -> BoxFuture<'_, Result<Answer, SwitchRequestError>>;
 
     /// Whether the link to the bus is up.
     fn is_connected(&self) -> bool;

@@ -1,25 +1,29 @@
 //! One attempt at a call, from the dial command to its last event.
 
+mod audible;
 mod session;
 
-#[allow(unused_imports)] // What makes a job comes next.
+pub use audible::Audible;
 pub use session::{Job, SessionLeg, Work};
 
+use crate::copies::{self, Copies};
 use crate::desk::{At, Desk};
 use crate::flows::CallFlows;
 use crate::host::{HangupCause, Host};
 use crate::keys::Twins;
+use crate::live::Direct;
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
 use crate::taping::Taping;
 use iradialer_core::call::{EndedBy, Ending};
 use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter, Transferred};
+use iradialer_core::live::EventSubject;
 use iradialer_core::value::{CallUuid, NodeId};
 use iradialer_core::wire::{
     self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent, TransferResult,
 };
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -41,6 +45,8 @@ pub struct Call {
     pub command: DialCommand,
     /// What live requests have left for its session to do.
     pub desk: Desk<Job>,
+    /// What a call has besides that was asked of this switch.
+    pub direct: Option<Direct>,
     /// Where its prompts are.
     pub prompts_dir: PathBuf,
     /// What is recorded of it.
@@ -52,6 +58,9 @@ pub struct Call {
     flows: OnceLock<CallFlows>,
     /// What its flow plays, from when its prompts were found to be there.
     sounds: OnceLock<Sounds>,
+    copies: Arc<Copies>,
+    audible: Mutex<Audible>,
+    held: AtomicBool,
     answered: AtomicBool,
     flow_begun: AtomicBool,
     progress: Mutex<Progress>,
@@ -84,6 +93,8 @@ pub struct Snapshot {
     pub state: &'static str,
     /// Ms since it was started.
     pub age_ms: u64,
+    /// Ms since it was answered; 0 before.
+    pub billsec_ms: u64,
     /// The node of the flow it is at.
     pub node: Option<String>,
     /// How many events it has reported.
@@ -113,6 +124,8 @@ impl Call {
         identity: Identity,
         host: Arc<dyn Host>,
         outbox: Outbox,
+        copies: Arc<Copies>,
+        direct: Option<Direct>,
     ) -> Arc<Call> {
         let progress = Mutex::new(Progress {
             started_us: host.steady_us(),
@@ -121,6 +134,10 @@ impl Call {
         Arc::new(Call {
             command,
             desk: Desk::default(),
+            direct,
+            copies,
+            audible: Mutex::default(),
+            held: AtomicBool::new(false),
             prompts_dir,
             taping: Taping::default(),
             identity,
@@ -395,6 +412,9 @@ impl Call {
         Snapshot {
             state,
             age_ms: self.since_start_ms(&progress),
+            billsec_ms: progress
+                .answered_us
+                .map_or(0, |at| self.host.steady_us().saturating_sub(at) / 1000),
             node: progress.node.clone(),
             events: progress.seq,
             variables: progress.variables.clone(),
@@ -406,11 +426,16 @@ impl Call {
     }
 
     fn emit(&self, progress: &mut Progress, body: EventBody) {
+        self.emit_to(progress, body, None);
+    }
+
+    /// As [`Call::emit`], with a copy for who asked for it.
+    fn emit_to(&self, progress: &mut Progress, body: EventBody, to: Option<&EventSubject>) {
         if progress.finished {
             return;
         }
         progress.seq += 1;
-        self.outbox.push(SwitchEvent {
+        let event = SwitchEvent {
             v: wire::VERSION,
             call_uuid: self.command.call_uuid,
             attempt: self.command.attempt,
@@ -421,7 +446,24 @@ impl Call {
             incarnation: self.identity.incarnation,
             at_ms: self.host.now_us() / 1000,
             body,
-        });
+        };
+        self.copy(&event, to);
+        self.outbox.push(event);
+    }
+
+    fn copy(&self, event: &SwitchEvent, to: Option<&EventSubject>) {
+        let (whole, params) = match &self.direct {
+            Some(direct) => (Some(&direct.event_subject), Some(&direct.call_params)),
+            None => (None, None),
+        };
+        if whole.is_none() && to.is_none() {
+            return;
+        }
+        let payload = copies::published(event, params);
+        let subjects = BTreeSet::from_iter(whole.into_iter().chain(to));
+        for subject in subjects {
+            self.copies.send(subject.clone(), payload.clone());
+        }
     }
 }
 

@@ -215,6 +215,13 @@ fn status(engine: &Engine, link: &Link) -> String {
         );
     }
     row("events waiting", engine.outbox.waiting().to_string());
+    let lost = engine.copies.lost();
+    if lost > 0 {
+        row(
+            "copies lost",
+            format!("{lost} that clients asked for by event_subject"),
+        );
+    }
     text
 }
 

@@ -41,6 +41,7 @@ pub enum At {
     /// It works off its desk.
     Desk,
     /// It is connected with another call.
+    #[allow(dead_code)] // Until calls can be connected.
     Bridge,
     /// It is over.
     Ended,

@@ -8,10 +8,12 @@ pub use recording::NO_DIR as NO_RECORDINGS;
 use crate::admission::{Admission, Closed, Refusal, in_time};
 use crate::call::{Call, Identity, LegFacts};
 use crate::config::Config;
+use crate::copies::Copies;
 use crate::dialer::Dialer;
 use crate::flows::Flows;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::http::{Guard, Http};
+use crate::live::{self, DirectCalls};
 use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::preparation::Preparation;
 use crate::prompts::{self, Cache, Prompts};
@@ -32,6 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 /// Seconds an operator's own call rings and lasts at the most.
 const OPERATOR_DIAL_TIMEOUT_S: u16 = 60;
@@ -64,6 +67,10 @@ pub struct Engine {
     /// The way to other people's web servers.
     pub http: Arc<Http>,
     pub(crate) preparation: Preparation,
+    /// Copies of events on their way out.
+    pub copies: Arc<Copies>,
+    pub(crate) direct: DirectCalls,
+    pub(crate) live: Arc<Semaphore>,
     pub(crate) me: Weak<Engine>,
     /// What is recorded, where there is a folder for it.
     pub recordings: Option<Arc<Recordings>>,
@@ -149,6 +156,9 @@ impl Engine {
                 prompts,
                 http,
                 preparation: Preparation::new(runtime.clone()),
+                copies: Arc::default(),
+                direct: durable::direct_calls_of(&left_behind),
+                live: Arc::new(Semaphore::new(live::MOST_WAITING)),
                 me: engine.clone(),
                 recordings,
                 transfers: Transfers::default(),

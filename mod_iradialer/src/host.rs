@@ -26,6 +26,18 @@ pub trait Host: Send + Sync {
     /// Where it has ended, or the host does not.
     fn tap(&self, attempt: CallUuid, tape: u64) -> Result<(), String>;
 
+    /// Has these keys sent to the far end: `0-9*#A-D`, and the pauses `w` and `W`; up to 64.
+    ///
+    /// # Errors
+    /// Says why the host does not.
+    fn send_keys(&self, attempt: CallUuid, keys: &str) -> Result<(), String>;
+
+    /// Silences one way of the leg's audio, or lets it be heard again.
+    ///
+    /// # Errors
+    /// Says why the host does not.
+    fn silence(&self, attempt: CallUuid, way: Way, on: bool) -> Result<(), String>;
+
     /// The host's wall clock, µs since the Unix epoch.
     fn now_us(&self) -> u64;
 
@@ -45,6 +57,15 @@ pub trait Host: Send + Sync {
 
     /// Writes one line to the host's log.
     fn log(&self, level: Level, line: &str);
+}
+
+/// A way that audio goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// What the far end says.
+    FromFarEnd,
+    /// What the far end hears.
+    ToFarEnd,
 }
 
 /// A channel that has been made and not begun. Dropped, it is destroyed and nothing was sent.

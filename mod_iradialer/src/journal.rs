@@ -270,13 +270,10 @@ impl Journal {
         }
     }
 
-    /// The `not_after_ms` of an attempt that is held.
-    pub fn not_after_ms(&self, attempt: CallUuid) -> Option<u64> {
+    /// The intent of an attempt that is held.
+    pub fn intent(&self, attempt: CallUuid) -> Option<Intent> {
         let index = self.shared.index.lock();
-        index
-            .held
-            .get(&attempt)
-            .map(|held| held.intent.not_after_ms)
+        index.held.get(&attempt).map(|held| held.intent.clone())
     }
 
     /// How it is.

@@ -14,7 +14,7 @@ mod audio;
 mod call;
 mod commands;
 mod config;
-#[allow(dead_code)] // What puts work on it comes next.
+mod copies;
 mod desk;
 mod dialer;
 mod engine;
@@ -24,6 +24,7 @@ mod http;
 mod journal;
 mod keys;
 mod link;
+mod live;
 mod outbox;
 mod pace;
 mod preparation;

@@ -9,6 +9,7 @@ pub mod loader;
 pub mod log;
 pub mod session;
 
+mod audio;
 mod bridge;
 mod bug;
 mod channel;
@@ -47,7 +48,7 @@ pub fn alive() -> Vec<(&'static str, usize)> {
 
 mod exports {
     use super::{
-        bridge, bug, channel, console, event, loader, media, message, pool, session, speech,
+        audio, bridge, bug, channel, console, event, loader, media, message, pool, session, speech,
         variables, xml,
     };
 
@@ -137,6 +138,8 @@ mod exports {
         speech::switch_core_speech_read_tts => switch_core_speech_read_tts,
         speech::switch_core_speech_close => switch_core_speech_close,
         bridge::switch_ivr_multi_threaded_bridge => switch_ivr_multi_threaded_bridge,
+        audio::switch_core_session_send_dtmf_string => switch_core_session_send_dtmf_string,
+        audio::switch_ivr_session_audio => switch_ivr_session_audio,
         media::switch_ivr_parse_all_events => switch_ivr_parse_all_events,
     }
 }

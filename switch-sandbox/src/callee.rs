@@ -231,6 +231,11 @@ const LISTED: &[Listed] = &[
         script: |_| Some(answers().then(ms(3000), Act::HangUp)),
     },
     Listed {
+        number: Number::Is(SENDS_BACK),
+        does: "answers, and sends back every key that it is sent",
+        script: |_| Some(answers()),
+    },
+    Listed {
         number: Number::StartsWith("+1500556", "D…"),
         does: "(1-8 digits D) answers at once, presses those digits 1 s after answer, 250 ms apart",
         script: |digits| {
@@ -262,6 +267,13 @@ const LISTED: &[Listed] = &[
 /// The callees that take a REFER; all others decline it.
 const TAKES_REFER: &str = "+15005550030";
 const TARGET_BUSY: &str = "+15005550031";
+/// The callee that sends keys back.
+const SENDS_BACK: &str = "+15005550015";
+
+/// Whether the callee at `number` sends back every key that it is sent.
+pub fn sends_back(number: &str) -> bool {
+    number == SENDS_BACK
+}
 
 /// How the numbers begin that stand for a carrier with a rate.
 const RATED: &str = "+15005558";

@@ -1,15 +1,19 @@
 //! A call and what must come of it, as a file of the suite says it. The same file runs on the sandbox,
 //! where the number decides what the callee does, and on FreeSWITCH, where `far_end` does.
 
+mod direct;
+mod live;
 mod recordings;
+
+pub use direct::direct_call;
+pub use live::{LiveRequest, Site};
 
 use crate::api::Api;
 use crate::repository;
 use crate::sipp::Sipp;
-use crate::system::Switch;
 use crate::timeline;
 use crate::web_server;
-use crate::webhook::{Delivery, Receiver};
+use crate::webhook::Delivery;
 use anyhow::{Context, Result, bail, ensure};
 use recordings::Recording;
 use serde::Deserialize;
@@ -66,6 +70,9 @@ pub struct Scenario {
     pub dtmf: Option<String>,
     /// Drops the call once this event has come.
     pub drop_after: Option<String>,
+    /// What is asked of the call while it is up, in this order.
+    #[serde(default, rename = "live")]
+    pub requests: Vec<LiveRequest>,
     /// The one who is dialled for the call, to be connected with it.
     pub other: Option<Other>,
     /// What must come of it.
@@ -124,6 +131,10 @@ pub struct Expect {
     /// The flows that it went on in.
     #[serde(default)]
     pub went_to: Vec<String>,
+    /// What was played for live requests, in order: `hello.wav`, `hello.wav/1` where the key 1 cut it short,
+    /// `hello.wav!2` where it was stopped and 2 more were dropped.
+    #[serde(default)]
+    pub played: Vec<String>,
     /// What each variable had collected in the end.
     #[serde(default)]
     pub collected: BTreeMap<String, String>,
@@ -216,13 +227,13 @@ impl Scenario {
     }
 
     /// Places the call, does what the scenario does to it, and judges everything that came.
-    pub async fn run(
-        &self,
-        api: &Api,
-        webhooks: &Receiver,
-        switch: &Switch,
-        far_ends: FarEnds<'_>,
-    ) -> Result<()> {
+    pub async fn run(&self, site: Site<'_>, far_ends: FarEnds<'_>) -> Result<()> {
+        let Site {
+            api,
+            webhooks,
+            switch,
+            ..
+        } = site;
         store(api, &self.stores).await?;
         let request = self.request()?;
         let call = api.make_call(&request).await?;
@@ -233,6 +244,9 @@ impl Scenario {
             webhooks.wait_for(&call, name, within, came).await?;
             let answer = api.drop_call(&call).await?;
             ensure!(answer.status == 200, "dropcall: {answer:?}");
+        }
+        for request in &self.requests {
+            request.send(site, &call, within).await?;
         }
         let events = webhooks.wait_for_end(&call, within).await?;
         let record = api.call(&call).await?;
@@ -372,6 +386,7 @@ impl Judged<'_> {
                 faults.say("the error of the request", part, error);
             }
         }
+        faults.unless_same("played", &expect.played, &live::played(events));
         if let Some(most) = expect.ends_within_ms {
             let took = last["billsec_ms"].as_u64();
             if took.is_none_or(|took| took > most) {

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// The scenario whose audio comes back.
+const ECHOES: &str = "answer_echo";
+
 /// A running sipp. Dropping it ends it.
 pub struct Sipp {
     process: Process,
@@ -84,6 +87,10 @@ impl Sipp {
             .args(["-trace_err", "-error_file", "errors.log"])
             .args(["-nostdin"])
             .env("TZ", "UTC");
+        let program = match scenario {
+            ECHOES => program.args(["-rtp_echo"]),
+            _ => program,
+        };
         let mut process = program.start(dir.path())?;
         process.also_show(dir.path().join("errors.log"));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

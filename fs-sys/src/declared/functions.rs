@@ -431,6 +431,26 @@ unsafe extern "C" {
         peer_session_data: *mut c_void,
     ) -> switch_status_t;
 
+    /// Queues keys to be sent to the far end, each as long as the profile says: `0-9*#A-D`, and the pauses
+    /// `w` (500 ms) and `W` (1 s); other characters are left out, `~` at the begin, `@` and `+` have a meaning
+    /// of their own. At most 99 characters, else `SWITCH_STATUS_FALSE`, as for a channel that is down. The
+    /// keys leave while the session's thread reads or writes audio. Any thread.
+    pub fn switch_core_session_send_dtmf_string(
+        session: *mut switch_core_session_t,
+        dtmf_string: *const c_char,
+    ) -> switch_status_t;
+
+    /// Changes how loud the session's audio is. `cmd` is `"mute"`, `direction` `"read"` (what the far end
+    /// says), `"write"` (what it hears) or `"both"`, and `level` 1 for silence, 0 to be heard again. Makes a
+    /// media bug where there is none; the host takes that away when all levels are 0. Keys of RFC 4733 are no
+    /// audio. Any thread, but not two at once for one session.
+    pub fn switch_ivr_session_audio(
+        session: *mut switch_core_session_t,
+        cmd: *const c_char,
+        direction: *const c_char,
+        level: c_int,
+    ) -> switch_status_t;
+
     /// Works off what waits for the session: signalling, messages, queued commands. On the
     /// session's own thread, in a loop that does not read frames.
     pub fn switch_ivr_parse_all_events(session: *mut switch_core_session_t) -> switch_status_t;

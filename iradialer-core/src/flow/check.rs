@@ -11,6 +11,7 @@ pub(super) mod steps;
 mod ways;
 
 pub use gotos::check_gotos;
+pub use prompts::is_voice;
 
 use super::document::Flow;
 use super::say;
@@ -161,6 +162,15 @@ impl Notes<'_> {
             );
         }
     }
+}
+
+/// Whether `pattern` may be what the digits of a `collect` must match: RE2 syntax, up to
+/// [`MAX_PATTERN_LEN`] characters, and of a bounded size once compiled.
+///
+/// # Errors
+/// Says what was expected.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    compile_pattern(pattern).map(drop)
 }
 
 /// Compiles the pattern of a `collect`. Keys are ASCII, so classes such as `\d` are too, which keeps the

@@ -14,8 +14,9 @@ pub const MAX_TEXT: usize = 1_000;
 /// The longest name of a flow, a node or a variable, in characters.
 pub const MAX_NAME_LEN: usize = 64;
 
-/// Names are of letters, digits, `_` and `-`, so that a path or a report that holds one stays readable.
-pub(super) fn is_name(text: &str) -> bool {
+/// Whether it may be the name of a flow, a node, a variable or a speech engine: 1 to [`MAX_NAME_LEN`] letters,
+/// digits, `_` and `-`, so that a path or a report that holds one stays readable.
+pub fn is_name(text: &str) -> bool {
     (1..=MAX_NAME_LEN).contains(&text.len())
         && text
             .bytes()
@@ -183,6 +184,16 @@ impl Template {
             text: text.to_owned(),
             parts,
         })
+    }
+
+    /// A text in which nothing is filled in, whatever it looks like. It is not for a document, where it would be
+    /// read as a template again.
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = cut(text.into());
+        Template {
+            parts: vec![Part::Text(text.clone())],
+            text,
+        }
     }
 
     /// The text as it is written.

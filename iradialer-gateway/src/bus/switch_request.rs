@@ -3,9 +3,9 @@
 use crate::app::{SwitchRequestError, SwitchRequests};
 use async_nats::{Client, RequestErrorKind, connection::State};
 use futures::future::BoxFuture;
+use iradialer_core::live::{Answer, Body, CallRequest, Request};
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, ClusterName, NodeId};
-use serde::Deserialize;
 use std::time::Duration;
 
 /// How long a switch may take to answer.
@@ -24,13 +24,19 @@ impl NatsSwitches {
         NatsSwitches { client, cluster }
     }
 
-    async fn ask(
+    async fn send(
         &self,
         node: &NodeId,
-        message: serde_json::Value,
-    ) -> Result<(), SwitchRequestError> {
+        call: CallUuid,
+        request: CallRequest,
+    ) -> Result<Answer, SwitchRequestError> {
+        let message = Request {
+            event_subject: None,
+            body: Body::Call(call, request),
+            ignored: Vec::new(),
+        };
         let request = async_nats::Request::new()
-            .payload(message.to_string().into())
+            .payload(message.to_json().to_string().into())
             .timeout(Some(ANSWER_TIMEOUT));
         let answer = self
             .client
@@ -48,12 +54,21 @@ impl SwitchRequests for NatsSwitches {
         call: CallUuid,
     ) -> BoxFuture<'_, Result<(), SwitchRequestError>> {
         Box::pin(async move {
-            let message = serde_json::json!({
-                "event_name": "request_drop_call",
-                "event_data": { "call_uuid": call },
-            });
-            self.ask(&node, message).await
+            let answer = self.send(&node, call, CallRequest::Drop).await?;
+            match answer.is_ok() {
+                true => Ok(()),
+                false => Err(SwitchRequestError::Refused(answer.message)),
+            }
         })
+    }
+
+    fn ask(
+        &self,
+        node: NodeId,
+        call: CallUuid,
+        request: CallRequest,
+    ) -> BoxFuture<'_, Result<Answer, SwitchRequestError>> {
+        Box::pin(async move { self.send(&node, call, request).await })
     }
 
     fn is_connected(&self) -> bool {
@@ -69,26 +84,10 @@ fn not_answered(node: &NodeId, error: &async_nats::RequestError) -> SwitchReques
     })
 }
 
-/// The published answer: `{"status": "OK"}`, or `"ERR"` with a reason.
-#[derive(Deserialize)]
-struct Answer {
-    status: String,
-    #[serde(default, alias = "reason", alias = "error")]
-    message: Option<serde_json::Value>,
-}
-
-fn read_answer(payload: &[u8]) -> Result<(), SwitchRequestError> {
-    let answer: Answer = serde_json::from_slice(payload).map_err(|error| {
+fn read_answer(payload: &[u8]) -> Result<Answer, SwitchRequestError> {
+    serde_json::from_slice(payload).map_err(|error| {
         SwitchRequestError::Unreachable(format!("its answer can't be read: {error}"))
-    })?;
-    if answer.status == "OK" {
-        return Ok(());
-    }
-    Err(SwitchRequestError::Refused(match answer.message {
-        Some(serde_json::Value::String(text)) => text,
-        Some(other) => other.to_string(),
-        None => answer.status,
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -97,14 +96,15 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        assert!(read_answer(br#"{"status":"OK","call_uuid":"x"}"#).is_ok());
-        let refused = read_answer(br#"{"status":"ERR","message":"no such call"}"#);
-        assert_eq!(
-            refused,
-            Err(SwitchRequestError::Refused("no such call".into()))
-        );
+        let read = |text: &str| read_answer(text.as_bytes());
+        let ok = r#"{"status":"OK","status_code":0,"message":"","call_uuid":"0f8fad5b-d9cb-469f-a165-70867728950e"}"#;
+        assert!(read(ok).unwrap().is_ok());
+        let refused = r#"{"status":"ERR","status_code":2,"message":"16 requests wait already",
+            "error":{"name":"desk_full","retryable":true}}"#;
+        let refused = read(refused).unwrap();
+        assert!(!refused.is_ok() && refused.error.unwrap().retryable);
         assert!(matches!(
-            read_answer(b"[]"),
+            read("[]"),
             Err(SwitchRequestError::Unreachable(_))
         ));
     }

@@ -62,6 +62,8 @@ fn switch_block(cluster: &ClusterName, node: &NodeId, password: &str) -> String 
         subject::confirm(cluster),
         subject::flow(cluster),
         subject::transfer(cluster, node),
+        // Copies of events, for who asked for them in a live request.
+        format!("{}>", subject::clients(cluster)),
     ]);
     let subscribe = list(&[
         format!("{cluster}.dialer.{node}.>"),

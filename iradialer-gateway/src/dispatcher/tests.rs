@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
+use iradialer_core::live::{self, CallRequest};
 use iradialer_core::value::NodeId;
 use serde_json::Value;
 use sqlx::{Connection as _, Row};
@@ -118,6 +119,15 @@ struct NoSwitches;
 
 impl SwitchRequests for NoSwitches {
     fn drop_call(&self, _: NodeId, _: CallUuid) -> BoxFuture<'_, Result<(), SwitchRequestError>> {
+        Box::pin(async { Err(SwitchRequestError::Unreachable("a test".into())) })
+    }
+
+    fn ask(
+        &self,
+        _: NodeId,
+        _: CallUuid,
+        _: CallRequest,
+    ) -> BoxFuture<'_, Result<live::Answer, SwitchRequestError>> {
         Box::pin(async { Err(SwitchRequestError::Unreachable("a test".into())) })
     }
 

@@ -5,6 +5,7 @@ use crate::tdb::TdbError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use iradialer_core::flow::{DncScope, Finding};
+use iradialer_core::live::name;
 use iradialer_core::value::FieldError;
 use serde_json::{Map, Value, json};
 
@@ -54,6 +55,17 @@ pub(super) enum ApiError {
     SwitchUnreachable(String),
     /// The switch refused the request.
     SwitchRefused(String),
+    /// The switch, or the state of the call, refuses a live request.
+    LiveRefused {
+        /// One of [`iradialer_core::live::name`].
+        name: String,
+        /// Why, for a person.
+        message: String,
+        /// The field, where it is one's fault.
+        field: Option<String>,
+        /// Whether it may be taken later.
+        retryable: bool,
+    },
     /// There is nothing at that path.
     NoSuchPath(String),
     /// The path does not know that method.
@@ -149,11 +161,21 @@ fn detail(mistake: &FieldError) -> Value {
     })
 }
 
+/// The HTTP status of a live request that was refused.
+fn live_status(name: &str) -> StatusCode {
+    match name {
+        name::INVALID_FIELD | name::PROMPT_UNAVAILABLE => StatusCode::UNPROCESSABLE_ENTITY,
+        name::NOT_READY | name::BUSY => StatusCode::SERVICE_UNAVAILABLE,
+        name::NOT_YET | name::NOT_SUPPORTED | name::UNKNOWN_REQUEST => StatusCode::NOT_IMPLEMENTED,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
 struct Told {
     status: StatusCode,
     /// The published API's code: 2 for no service, 3 for outside hours, 1 for everything else.
     status_code: u8,
-    name: &'static str,
+    name: String,
     message: String,
     field: Option<String>,
     retry_after_s: Option<u32>,
@@ -170,10 +192,10 @@ impl ApiError {
 
     fn told(&self) -> Told {
         use StatusCode as S;
-        let told = |status, name, message: String| Told {
+        let told = |status, name: &str, message: String| Told {
             status,
             status_code: 1,
-            name,
+            name: name.to_owned(),
             message,
             field: None,
             retry_after_s: None,
@@ -304,6 +326,16 @@ impl ApiError {
                 )
             },
             ApiError::SwitchRefused(why) => told(S::CONFLICT, "refused", why.clone()),
+            ApiError::LiveRefused {
+                name,
+                message,
+                field,
+                retryable,
+            } => Told {
+                field: field.clone(),
+                retry_after_s: retryable.then_some(RETRY_SOON_S),
+                ..told(live_status(name), name, message.clone())
+            },
             ApiError::NoSuchPath(path) => told(
                 S::NOT_FOUND,
                 "no_such_path",

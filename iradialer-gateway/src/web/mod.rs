@@ -14,6 +14,7 @@ mod explain;
 mod fields;
 mod flows;
 mod health;
+mod live;
 mod queue_gauge;
 mod request_id;
 mod routes;

@@ -1,7 +1,7 @@
 //! Which path goes where.
 
 use super::error::ApiError;
-use super::{WebState, accept, calls, dropcall, explain, flows, health, request_id, trunks};
+use super::{WebState, accept, calls, dropcall, explain, flows, health, live, request_id, trunks};
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
@@ -12,6 +12,7 @@ pub(super) fn routes(state: WebState) -> Router {
     Router::new()
         .route("/api/makecall", post(accept::makecall))
         .route("/api/dropcall", post(dropcall::dropcall))
+        .merge(live::routes())
         .route("/api/calls", get(calls::list))
         .route("/api/calls/{call_uuid}", get(calls::one))
         .route("/api/calls/{call_uuid}/events", get(calls::events))

@@ -7,6 +7,7 @@ mod explain;
 mod failover;
 pub mod fake_switch;
 mod flows;
+mod live;
 mod reconcile;
 mod regions;
 mod settle;

@@ -5,6 +5,7 @@ use crate::desk::At;
 use crate::host::HangupCause;
 use crate::prompts::Sounds;
 use iradialer_core::flow::{self, Flow, FlowEndWhy, Leg, LegEnd, Report, Reporter, Sound};
+use iradialer_core::live::EventSubject;
 use iradialer_core::wire::EventBody;
 use std::sync::Arc;
 
@@ -19,16 +20,16 @@ pub trait SessionLeg: Leg {
 }
 
 /// Something a live request asks of a call's session.
-#[allow(dead_code)] // What makes one comes next.
 pub struct Job {
     /// What.
     pub work: Work,
     /// The audio of what it plays.
     pub sounds: Arc<Sounds>,
+    /// Where its events are sent too.
+    pub event_subject: Option<EventSubject>,
 }
 
 /// What a live request asks for.
-#[allow(dead_code)] // What makes one comes next.
 pub enum Work {
     /// To play a sound.
     Play {
@@ -86,7 +87,7 @@ impl Call {
             (Some(dropped), outcome) => outcome.stopped(dropped),
             (None, outcome) => outcome.0,
         };
-        self.emit(&mut self.progress.lock(), body);
+        self.emit_to(&mut self.progress.lock(), body, job.event_subject.as_ref());
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::dialer::Job;
 use crate::host::Host;
 use crate::journal::{Env, Fault, Fence, Held, HostDir, Index, Intent, Journal, Record};
+use crate::live::{Direct, DirectCalls};
 use crate::outbox::Publisher;
 use iradialer_core::call::{CallState, EndedBy};
 use iradialer_core::ledger::Ledger;
@@ -24,6 +25,8 @@ const REMEMBERED_MS: u64 = 600_000;
 /// A refused one is remembered so long, ms: past `not_after` its command has no force, unless somebody
 /// sets the clock back by more.
 const REFUSED_MS: u64 = 60_000;
+/// A call that was asked of this switch by its UUID is remembered so long after it has ended, ms.
+const DIRECT_REMEMBERED_MS: u64 = 86_400_000;
 /// An ended attempt that is not confirmed is published again so long after the last time, ms.
 const AGAIN_AFTER_MS: u64 = 10_000;
 
@@ -68,6 +71,20 @@ pub fn ledger_of(left_behind: &Index) -> Ledger {
     ledger
 }
 
+/// The calls that were asked of earlier lives of this switch, and of this one.
+pub fn direct_calls_of(left_behind: &Index) -> DirectCalls {
+    let calls = DirectCalls::default();
+    for fence in left_behind.fences.values() {
+        if let Some(call_uuid) = fence.call_uuid {
+            calls.remember_until(call_uuid, fence.until_ms);
+        }
+    }
+    for held in left_behind.held.values().filter(|held| held.intent.direct) {
+        calls.remember_until(held.intent.call_uuid, u64::MAX);
+    }
+    calls
+}
+
 fn crashed_before_it_began(held: &Held) -> bool {
     match held.events.first().map(|event| &event.body) {
         None => true,
@@ -80,6 +97,11 @@ impl Engine {
     /// Takes a dial command or refuses it; the answer goes to `reply` once it is in the journal, and that
     /// of a command that was taken when its channel is made. Never blocks.
     pub fn dial(&self, command: DialCommand, reply: Reply) {
+        self.dial_as(command, None, reply);
+    }
+
+    /// As [`Engine::dial`], for a call that may have been asked of this switch.
+    pub(crate) fn dial_as(&self, command: DialCommand, direct: Option<Direct>, reply: Reply) {
         let (now_us, steady_us) = (self.host.now_us(), self.host.steady_us());
         // A transfer that was begun is let finish, also where the switch drains.
         let awaited = command.bridge_to.is_some() && self.transfers.awaits(command.call_uuid);
@@ -98,6 +120,8 @@ impl Engine {
                     self.identity.clone(),
                     self.host.clone(),
                     self.outbox.clone(),
+                    self.copies.clone(),
+                    direct,
                 );
                 self.prepare(call, reply);
             }
@@ -137,6 +161,7 @@ impl Engine {
             epoch: self.admission.own_epoch(),
             until_ms: from.saturating_add(REFUSED_MS),
             dialled: false,
+            call_uuid: None,
         });
         let then = Box::new(move |done: Result<(), Fault>| {
             reply(refused(match done {
@@ -150,7 +175,7 @@ impl Engine {
     /// On a dialer's thread: has on the disk that these calls are about to be dialled, and begins them.
     pub(super) fn promise_and_begin(&self, jobs: Vec<Job>) {
         let now_ms = self.host.now_us() / 1000;
-        let intents = jobs.iter().map(|(call, _)| intent(&call.command, now_ms));
+        let intents = jobs.iter().map(|(call, _)| intent(call, now_ms));
         let promised = self.outbox.journal().write(intents);
         for (call, reply) in jobs {
             match &promised {
@@ -208,15 +233,23 @@ impl Engine {
             epoch: self.admission.own_epoch(),
             until_ms: from.saturating_add(REMEMBERED_MS),
             dialled,
+            call_uuid: None,
         })
     }
 
     /// The collector has every event of an ended attempt.
     pub fn confirmed(&self, attempt: CallUuid) {
         let journal = self.outbox.journal();
-        if let Some(not_after_ms) = journal.not_after_ms(attempt) {
-            journal.note(self.fence_until(attempt, not_after_ms, true));
+        let Some(intent) = journal.intent(attempt) else {
+            return;
+        };
+        let mut record = self.fence_until(attempt, intent.not_after_ms, true);
+        if let (true, Record::Fence(fence)) = (intent.direct, &mut record) {
+            fence.call_uuid = Some(intent.call_uuid);
+            fence.until_ms = self.host.now_us() / 1000 + DIRECT_REMEMBERED_MS;
+            self.direct.remember_until(intent.call_uuid, fence.until_ms);
         }
+        journal.note(record);
     }
 
     /// The collector has not all events of an ended attempt: they are published again, if it had time.
@@ -312,7 +345,8 @@ impl Engine {
     }
 }
 
-fn intent(command: &DialCommand, at_ms: u64) -> Record {
+fn intent(call: &Call, at_ms: u64) -> Record {
+    let command = &call.command;
     Record::Intent(Intent {
         call_uuid: command.call_uuid,
         attempt: command.attempt,
@@ -321,6 +355,7 @@ fn intent(command: &DialCommand, at_ms: u64) -> Record {
         epoch: command.epoch,
         not_after_ms: command.not_after_ms,
         at_ms,
+        direct: call.direct.is_some(),
     })
 }
 

@@ -1,8 +1,8 @@
 //! The engine on a host that does as it is told, with a clock that stands until it is moved.
 
 use super::*;
-use crate::audio::Law;
-use crate::host::{CreateError, NotLaunched, PreparedLeg, WhyNotLaunched};
+use crate::audio::{Law, test_support};
+use crate::host::{CreateError, NotLaunched, PreparedLeg, Way, WhyNotLaunched};
 use crate::outbox::Deliveries;
 use crate::taping::Laws;
 use iradialer_core::wire::{EventBody, Hangup, Query, SwitchEvent};
@@ -13,6 +13,7 @@ mod adversity;
 mod any_course;
 mod crashes;
 mod host;
+mod live;
 mod overload;
 mod prepared;
 mod recording;

@@ -132,6 +132,7 @@ impl<'a> ChannelLeg<'a> {
         };
         for at in (0..len).step_by(output.packet()) {
             self.wait_a_frame()?;
+            self.wait_while_held()?;
             self.alive()?;
             self.take_keys();
             if barge_in && !self.keys.is_empty() {
@@ -209,6 +210,18 @@ impl<'a> ChannelLeg<'a> {
         MadeFile::of(audio).map_err(|error| LegEnd::Fault(format!("prompt {sound}: {error}")))
     }
 
+    /// On hold nothing plays, and no time passes for who is asked. Returns how long it was, us.
+    fn wait_while_held(&mut self) -> Result<u64, LegEnd> {
+        if !self.call.is_held() {
+            return Ok(0);
+        }
+        let since = steady_us();
+        while self.call.is_held() {
+            self.idle(true)?;
+        }
+        Ok(steady_us().saturating_sub(since))
+    }
+
     /// Waits for the next frame, which the channel's own timer paces.
     pub(super) fn wait_a_frame(&mut self) -> Result<(), LegEnd> {
         self.read_a_frame(|_| {})
@@ -273,9 +286,10 @@ impl Leg for ChannelLeg<'_> {
     }
 
     fn listen(&mut self, wait: Listen) -> Result<Heard, LegEnd> {
-        let until = steady_us() + u64::from(wait.timeout_ms) * 1000;
+        let mut until = steady_us() + u64::from(wait.timeout_ms) * 1000;
         loop {
             self.alive()?;
+            until += self.wait_while_held()?;
             self.take_keys();
             if let Some(key) = self.keys.pop_front() {
                 return Ok(Heard::Key(key));

@@ -1,7 +1,7 @@
 //! Sessions and channels the host lends.
 
 use super::text::{FILE, FUNC, c_string, from_c};
-use crate::host::HangupCause;
+use crate::host::{HangupCause, Way};
 use freeswitch_sys as sys;
 use iradialer_core::flow;
 use iradialer_core::value::CallUuid;
@@ -67,6 +67,39 @@ impl<'a> Session<'a> {
         // SAFETY: H2; the string is the session's own.
         let text = unsafe { from_c(sys::switch_core_session_get_uuid(self.as_ptr())) };
         CallUuid::parse("uuid", &text?).ok()
+    }
+
+    /// Has keys sent to the far end, as [`crate::host::Host::send_keys`] says.
+    pub fn send_keys(self, keys: &str) -> Result<(), String> {
+        let keys = c_string(keys);
+        // SAFETY: H3; callable from any thread, and the string is copied.
+        match unsafe { sys::switch_core_session_send_dtmf_string(self.as_ptr(), keys.as_ptr()) } {
+            sys::SWITCH_STATUS_SUCCESS => Ok(()),
+            status => Err(format!("the switch sends no keys (status {status})")),
+        }
+    }
+
+    /// Silences one way of its audio, or lets it be heard again.
+    pub fn silence(self, way: Way, on: bool) -> Result<(), String> {
+        let direction = match way {
+            Way::FromFarEnd => c"read",
+            Way::ToFarEnd => c"write",
+        };
+        // SAFETY: H3; callable from any thread, and the strings are static.
+        let status = unsafe {
+            sys::switch_ivr_session_audio(
+                self.as_ptr(),
+                c"mute".as_ptr(),
+                direction.as_ptr(),
+                i32::from(on),
+            )
+        };
+        match status {
+            sys::SWITCH_STATUS_SUCCESS => Ok(()),
+            status => Err(format!(
+                "the switch does not change its audio (status {status})"
+            )),
+        }
     }
 
     /// Its channel.

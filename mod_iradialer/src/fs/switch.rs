@@ -5,7 +5,7 @@ use super::speech;
 use super::text::{FILE, FUNC, c_string, from_c, take_c};
 use super::{leg, tap};
 use crate::call::Call;
-use crate::host::{CreateError, HangupCause, Host, Level, PreparedLeg};
+use crate::host::{CreateError, HangupCause, Host, Level, PreparedLeg, Way};
 use crate::taping::Laws;
 use freeswitch_sys as sys;
 use iradialer_core::value::CallUuid;
@@ -21,6 +21,8 @@ static CLOCK_RATE: Lazy<f64> = Lazy::new(|| {
     rate.filter(|rate| (1.0..=1000.0).contains(rate))
         .unwrap_or(1.0)
 });
+
+const GONE: &str = "the call's channel is gone";
 
 /// FreeSWITCH, as the engine sees it.
 pub struct Switch;
@@ -42,6 +44,16 @@ impl Host for Switch {
 
     fn tap(&self, attempt: CallUuid, tape: u64) -> Result<(), String> {
         tap::tap(attempt, tape)
+    }
+
+    fn send_keys(&self, attempt: CallUuid, keys: &str) -> Result<(), String> {
+        let located = Session::locate(attempt).ok_or(GONE)?;
+        located.session().send_keys(keys)
+    }
+
+    fn silence(&self, attempt: CallUuid, way: Way, on: bool) -> Result<(), String> {
+        let located = Session::locate(attempt).ok_or(GONE)?;
+        located.session().silence(way, on)
     }
 
     fn now_us(&self) -> u64 {

@@ -48,6 +48,9 @@ pub struct Intent {
     pub not_after_ms: u64,
     /// When it was admitted, ms since the Unix epoch.
     pub at_ms: u64,
+    /// Whether the call was asked of this switch, which then knows it by its UUID.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
 }
 
 /// The attempt will not be dialled, or not again.
@@ -61,6 +64,9 @@ pub struct Fence {
     pub until_ms: u64,
     /// Whether it was dialled once, and the TDB has all of it.
     pub dialled: bool,
+    /// The call, where it was asked of this switch: it must not be dialled again under another attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_uuid: Option<CallUuid>,
 }
 
 /// One record.

@@ -147,6 +147,7 @@ fn intent() -> Intent {
         tenant_id: iradialer_core::value::TenantId::parse("t", "acme").unwrap(),
         epoch: 7,
         not_after_ms: 5_000,
+        direct: false,
         at_ms: 1_000,
     }
 }
@@ -269,6 +270,7 @@ proptest! {
                 }
                 (3, Some((intent, _))) => Record::Fence(Fence {
                     attempt_id: intent.attempt_id, epoch: 8, until_ms: 9_000, dialled: true,
+                    call_uuid: None,
                 }),
                 _ => {
                     attempts.push((intent(), 0));

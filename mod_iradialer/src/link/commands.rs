@@ -2,16 +2,15 @@
 
 use crate::engine::{Engine, Reply};
 use crate::host::Level;
+use crate::live::AnswerTo;
 use async_nats::{Client, Message, Subject};
 use bytes::Bytes;
 use futures::StreamExt;
 use iradialer_core::subject;
-use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{
     DialCommand, DialReply, HeldQuery, Query, QueryReply, RefusalReason, VERSION,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -131,68 +130,28 @@ fn refused(error: &str) -> Bytes {
 /// Takes the answer to a question, now or later.
 type Answering = Box<dyn FnOnce(Bytes) + Send>;
 
-/// A live request as it is published: a name, and its data.
-#[derive(Deserialize)]
-struct Request {
-    event_name: String,
-    #[serde(default)]
-    event_data: Value,
-}
-
-/// The answer to a live request.
-#[derive(Serialize)]
-struct Answer {
-    status: &'static str,
-    status_code: u16,
-    message: String,
-}
-
-/// Answers live requests until the link ends.
+/// Answers live requests until the link ends, and sends the copies of events that they ask for.
 pub async fn serve_requests(engine: &Arc<Engine>, client: &Client) {
     let config = engine.config();
     let subject = subject::switch_request(&config.cluster, &config.node_id);
-    serve(engine, client, subject, |payload, answer| {
-        answer(json(&match live_request(engine, payload) {
-            Ok(message) => Answer {
-                status: "OK",
-                status_code: 0,
-                message,
-            },
-            Err(message) => Answer {
-                status: "ERR",
-                status_code: 1,
-                message,
-            },
-        }));
-    })
-    .await;
-}
-
-fn live_request(engine: &Engine, payload: &[u8]) -> Result<String, String> {
-    let request: Request =
-        serde_json::from_slice(payload).map_err(|error| shown(&format!("request: {error}")))?;
-    match request.event_name.as_str() {
-        "request_drop_call" => {
-            let text = request
-                .event_data
-                .get("call_uuid")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let call_uuid =
-                CallUuid::parse("event_data.call_uuid", text).map_err(|error| error.to_string())?;
-            if engine.drop_call(call_uuid) {
-                Ok(format!("call {call_uuid} is being ended"))
-            } else {
-                Err(format!(
-                    "event_data.call_uuid: no live call {call_uuid} on this switch"
-                ))
-            }
+    let (answers, mut to_send) = mpsc::unbounded_channel();
+    let receive = for_each(engine, client, subject, |message| {
+        let answer_to = message.reply.map(|inbox| -> AnswerTo {
+            let answers = answers.clone();
+            Box::new(move |answer| drop(answers.send((inbox, json(&answer)))))
+        });
+        engine.live_request(&message.payload, answer_to);
+    });
+    let copies = async {
+        let Some(mut copies) = engine.copies.receiver() else {
+            return;
+        };
+        while let Some((subject, payload)) = copies.recv().await {
+            // Fails only when the link has ended; a copy is sent once.
+            let _ = client.publish(subject.as_str().to_owned(), payload).await;
         }
-        other => Err(format!(
-            "event_name: expected request_drop_call, got {:?}",
-            shown(other)
-        )),
-    }
+    };
+    tokio::join!(receive, copies, send_replies(engine, client, &mut to_send));
 }
 
 async fn serve(

@@ -97,6 +97,8 @@ pub struct Session {
     pub bridge: Mutex<Option<Arc<super::bridge::Bridge>>>,
     /// The keys that its far end has heard.
     pub keys_heard: Mutex<String>,
+    /// Whether what the far end says, and what it hears, is silenced.
+    pub silenced: [AtomicBool; 2],
 }
 
 impl Session {
@@ -298,6 +300,7 @@ fn make(
         next_frame_us: AtomicI64::new(0),
         bridge: Mutex::default(),
         keys_heard: Mutex::default(),
+        silenced: Default::default(),
         profile,
         uuid,
     });

@@ -58,13 +58,6 @@ impl Notes<'_> {
         if tts.text.as_str().trim().is_empty() {
             self.error(path, "expected a text of 1 to 1000 characters");
         }
-        let is_voice = |voice: &str| {
-            (1..=64).contains(&voice.len())
-                && !voice.starts_with(['-', '.'])
-                && voice
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"_-.+".contains(&b))
-        };
         if let Some(voice) = tts.voice.as_deref().filter(|voice| !is_voice(voice)) {
             let expected = "expected a voice of 1 to 64 letters, digits, '_', '-', '.' or '+'";
             self.error(
@@ -91,4 +84,14 @@ impl Notes<'_> {
         }
         self.in_range(format!("{path}.ms"), tone.ms, PROMPT_MS, "ms");
     }
+}
+
+/// Whether it is the name of a voice: 1 to 64 letters, digits, `_`, `-`, `.` or `+`, the first neither `-`
+/// nor `.`.
+pub fn is_voice(voice: &str) -> bool {
+    (1..=64).contains(&voice.len())
+        && !voice.starts_with(['-', '.'])
+        && voice
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.+".contains(&b))
 }

@@ -95,6 +95,13 @@ async fn may_do_its_work(gateway: &Client, sw1: &Client, call: &CallUuid) {
         .unwrap();
     timeout(PATIENCE, ack).await.unwrap().unwrap();
 
+    let client = format!("{}app", subject::clients(&cluster()));
+    let mut copies = gateway.subscribe(client.clone()).await.unwrap();
+    gateway.flush().await.unwrap();
+    sw1.publish(client, "copy".into()).await.unwrap();
+    let copy = timeout(PATIENCE, copies.next()).await.unwrap().unwrap();
+    assert_eq!(&copy.payload[..], b"copy");
+
     let confirm = subject::confirm(&cluster());
     let mut questions = gateway.subscribe(confirm.clone()).await.unwrap();
     let heartbeat = subject::switch_heartbeat(&cluster(), &own);

@@ -6,6 +6,7 @@ mod report;
 use futures::StreamExt;
 use iradialer_core::call::CallState;
 use iradialer_core::flow::DncScope;
+use iradialer_core::live::{Answer, Refused, name};
 use iradialer_core::subject;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, ClusterName, DialNumber, NodeId, TenantId,
@@ -101,6 +102,10 @@ struct State {
     queries: usize,
     held_queries: usize,
     dropped: Vec<CallUuid>,
+    /// Other live requests that came.
+    asked: Vec<serde_json::Value>,
+    /// What those that come next are answered.
+    answers: VecDeque<Answer>,
     mute: bool,
     deaf_to_requests: bool,
     hangs_up_when_asked: bool,
@@ -216,6 +221,16 @@ impl FakeSwitch {
     /// The calls it was asked to drop.
     pub fn dropped(&self) -> Vec<CallUuid> {
         self.shared.state.lock().unwrap().dropped.clone()
+    }
+
+    /// The live requests that came, but for those to drop a call.
+    pub fn asked(&self) -> Vec<serde_json::Value> {
+        self.shared.state.lock().unwrap().asked.clone()
+    }
+
+    /// Gives the next live request this answer.
+    pub fn answers(&self, answer: Answer) {
+        self.shared.state.lock().unwrap().answers.push_back(answer);
     }
 
     /// How often it was asked which attempts it holds.
@@ -511,7 +526,19 @@ impl Shared {
             return;
         }
         let request: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
-        assert_eq!(request["event_name"], "request_drop_call");
+        if request["event_name"] != "request_drop_call" {
+            let answer = {
+                let mut state = self.state.lock().unwrap();
+                state.asked.push(request);
+                state
+                    .answers
+                    .pop_front()
+                    .unwrap_or_else(|| Answer::ok("done"))
+            };
+            return self
+                .publish(message.reply.unwrap().to_string(), &answer)
+                .await;
+        }
         let call = request["event_data"]["call_uuid"].as_str().unwrap();
         let call = CallUuid::parse("call_uuid", call).unwrap();
         let (hangs_up, held) = {
@@ -523,8 +550,8 @@ impl Shared {
         };
         let to = message.reply.unwrap().to_string();
         let answer = match hangs_up && held.is_none() {
-            true => serde_json::json!({"status": "ERR", "message": "no such call"}),
-            false => serde_json::json!({"status": "OK"}),
+            true => Answer::refused(Refused::new(name::UNKNOWN_CALL, "no such call")),
+            false => Answer::ok("it is being ended"),
         };
         self.publish(to, &answer).await;
         if let Some(held) = held.filter(|_| hangs_up) {

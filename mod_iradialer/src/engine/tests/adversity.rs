@@ -88,6 +88,8 @@ fn a_call_that_waited_past_its_time_is_not_begun() {
         engine.identity.clone(),
         bench.host.clone(),
         engine.outbox.clone(),
+        engine.copies.clone(),
+        None,
     );
     let (answer, answered) = crossbeam_channel::bounded(1);
     engine.begin(&call, Box::new(move |reply| answer.send(reply).unwrap()));

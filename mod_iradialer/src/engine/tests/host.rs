@@ -12,6 +12,10 @@ pub(super) struct ScriptedHost {
     pub(super) launched: Arc<Mutex<Vec<CallUuid>>>,
     pub(super) hung_up: Mutex<Vec<(CallUuid, HangupCause)>>,
     pub(super) tapped: Mutex<Vec<(CallUuid, u64)>>,
+    pub(super) sent: Mutex<Vec<(CallUuid, String)>>,
+    pub(super) silenced: Mutex<Vec<(Way, bool)>>,
+    /// Why it does not change audio.
+    pub(super) deaf_host: Mutex<Option<String>>,
 }
 
 struct ScriptedLeg {
@@ -67,6 +71,19 @@ impl Host for ScriptedHost {
 
     fn tap(&self, attempt: CallUuid, tape: u64) -> Result<(), String> {
         self.tapped.lock().push((attempt, tape));
+        Ok(())
+    }
+
+    fn send_keys(&self, attempt: CallUuid, keys: &str) -> Result<(), String> {
+        self.sent.lock().push((attempt, keys.to_owned()));
+        Ok(())
+    }
+
+    fn silence(&self, _attempt: CallUuid, way: Way, on: bool) -> Result<(), String> {
+        if let Some(why) = self.deaf_host.lock().clone() {
+            return Err(why);
+        }
+        self.silenced.lock().push((way, on));
         Ok(())
     }
 

@@ -35,6 +35,7 @@ fn minutes_of_refusals_keep_a_bounded_memory_and_no_late_copy_is_dialled() {
                 epoch: 1,
                 until_ms: now_ms + FENCED_MS,
                 dialled: false,
+                call_uuid: None,
             };
             index.apply(&Record::Fence(fence), now_ms);
             number += 1;

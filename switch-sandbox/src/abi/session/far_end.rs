@@ -11,6 +11,7 @@ use freeswitch_sys::*;
 use std::ffi::c_char;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// A digit's length as most phones send it, in samples at 8 kHz.
 const DIGIT_SAMPLES: u32 = 2000;
@@ -187,6 +188,24 @@ fn say_goodbye(session: &Session) {
         variables.set("sip_invite_failure_status", Some("487"));
         variables.set("sip_invite_failure_phrase", Some("CANCEL"));
     }
+}
+
+/// The far end gets a key, so long from now. One that sends keys back presses it.
+pub fn heard(session: &Arc<Session>, key: u8, after: Duration) {
+    if !callee::sends_back(&session.number) {
+        return;
+    }
+    let at_us = host().clock.now_us() + i64::try_from(after.as_micros()).unwrap_or(i64::MAX / 2);
+    let waiting = Arc::downgrade(session);
+    host().network.at(session.lane, at_us, move || {
+        let Some(session) = waiting.upgrade() else {
+            return;
+        };
+        if session.leg.hold(false) {
+            press(&session, key, KeyWay::Rtp);
+            session.leg.release();
+        }
+    });
 }
 
 /// Offers a digit to the hooks and queues it if they all let it pass.

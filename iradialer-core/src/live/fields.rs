@@ -1,0 +1,156 @@
+//! Takes the data of a request apart, field by field. Every mistake is noted.
+
+use super::shown;
+use crate::value::FieldError;
+use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
+
+/// How many names that are not known are told of.
+const MOST_IGNORED: usize = 10;
+
+/// What was not taken yet, and the mistakes so far.
+pub struct Fields {
+    members: Map<String, Value>,
+    mistakes: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Of the members of an object.
+    pub fn new(members: Map<String, Value>) -> Self {
+        Fields {
+            members,
+            mistakes: Vec::new(),
+        }
+    }
+
+    fn value(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name)
+    }
+
+    /// Takes a field that nothing is done with.
+    pub fn leave(&mut self, name: &str) {
+        self.members.remove(name);
+    }
+
+    /// Notes a mistake.
+    pub fn note(&mut self, mistake: FieldError) {
+        self.mistakes.push(mistake);
+    }
+
+    fn refuse<T>(&mut self, name: &str, expected: &str, got: &Value) -> Option<T> {
+        let got = match got {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        self.note(FieldError::new(name, expected, &got));
+        None
+    }
+
+    /// A text, if it is there.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match self.value(name)? {
+            Value::String(text) => Some(text),
+            other => self.refuse(name, "a text", &other),
+        }
+    }
+
+    /// A text that `parse` makes a value of. An empty one counts as none.
+    pub fn parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
+    ) -> Option<T> {
+        let text = self.text(name).filter(|text| !text.is_empty())?;
+        self.take(parse(name, &text))
+    }
+
+    /// The same for one that must be there, and may be empty if `parse` says so.
+    pub fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
+    ) -> Option<T> {
+        if !self.members.contains_key(name) {
+            // What is expected is what `parse` says of an empty one.
+            let expected = parse(name, "").err().map(|mistake| mistake.expected);
+            let expected = expected.unwrap_or_else(|| "a text".to_owned());
+            self.note(FieldError::missing(name, expected));
+            return None;
+        }
+        let text = self.text(name)?;
+        self.take(parse(name, &text))
+    }
+
+    /// A whole number in a range, or `default`. `5.0` is one.
+    pub fn number(&mut self, name: &str, range: RangeInclusive<u32>, default: u32) -> u32 {
+        let Some(value) = self.value(name) else {
+            return default;
+        };
+        match whole(&value).filter(|number| range.contains(number)) {
+            Some(number) => number,
+            None => {
+                let expected = format!("a whole number from {} to {}", range.start(), range.end());
+                self.refuse::<()>(name, &expected, &value);
+                default
+            }
+        }
+    }
+
+    /// `true` or `false`, or `default`.
+    pub fn bool(&mut self, name: &str, default: bool) -> bool {
+        match self.value(name) {
+            None => default,
+            Some(Value::Bool(value)) => value,
+            Some(other) => self
+                .refuse(name, "true or false", &other)
+                .unwrap_or(default),
+        }
+    }
+
+    /// The same for one that must be there.
+    pub fn required_bool(&mut self, name: &str) -> Option<bool> {
+        match self.value(name) {
+            None => {
+                self.note(FieldError::missing(name, "true or false"));
+                None
+            }
+            Some(Value::Bool(value)) => Some(value),
+            Some(other) => self.refuse(name, "true or false", &other),
+        }
+    }
+
+    /// An object of at most `max_bytes` of JSON, empty if it is not there.
+    pub fn object(&mut self, name: &str, max_bytes: usize) -> Map<String, Value> {
+        let value = self.value(name);
+        match value {
+            None => Map::new(),
+            Some(Value::Object(members)) => {
+                let bytes = Value::from(members.clone()).to_string().len();
+                if bytes > max_bytes {
+                    let expected = format!("an object of at most {max_bytes} bytes of JSON");
+                    self.note(FieldError::new(name, expected, &format!("{bytes} bytes")));
+                }
+                members
+            }
+            Some(other) => self.refuse(name, "an object", &other).unwrap_or_default(),
+        }
+    }
+
+    fn take<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
+        result.map_err(|mistake| self.note(mistake)).ok()
+    }
+
+    /// The mistakes, and the names of what was not taken.
+    pub fn finish(self) -> (Vec<FieldError>, Vec<String>) {
+        let names = self.members.keys().take(MOST_IGNORED);
+        (self.mistakes, names.map(|name| shown(name)).collect())
+    }
+}
+
+fn whole(value: &Value) -> Option<u32> {
+    let number = value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        (number.fract() == 0.0 && (0.0..4e9).contains(&number)).then_some(number as u64)
+    })?;
+    u32::try_from(number).ok()
+}

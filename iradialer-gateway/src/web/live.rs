@@ -1,0 +1,136 @@
+//! Live requests over HTTP: the switch that has the call is asked, and its answer given.
+
+use super::WebState;
+use super::auth::Caller;
+use super::body::read_object;
+use super::calls::find;
+use super::error::ApiError;
+use crate::app::SwitchRequestError;
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
+use iradialer_core::call::CallState;
+use iradialer_core::live::{Answer, CallRequest, Request, name};
+use iradialer_core::value::CallUuid;
+use serde_json::{Value, json};
+
+/// The paths, and the published request each is.
+const PATHS: [(&str, &str); 11] = [
+    ("/api/stopplay", "request_stop_play"),
+    ("/api/holdcall", "request_hold_call"),
+    ("/api/unholdcall", "request_unhold_call"),
+    ("/api/mutecall", "request_mute_call"),
+    ("/api/unmutecall", "request_unmute_call"),
+    ("/api/playfile", "request_play_file"),
+    ("/api/playurl", "request_play_url"),
+    ("/api/playtts", "request_play_tts"),
+    ("/api/getvaliddtmf", "request_get_valid_dtmf"),
+    ("/api/getsimpledtmf", "request_get_simple_dtmf"),
+    ("/api/senddtmf", "request_send_dtmf"),
+];
+
+/// The routes of live requests.
+pub(super) fn routes() -> Router<WebState> {
+    let mut routes = Router::new().route("/api/calls/{call_uuid}/details", get(details));
+    for (path, event_name) in PATHS {
+        let ask = move |state, caller, headers, body| ask(state, caller, headers, body, event_name);
+        routes = routes.route(path, post(ask));
+    }
+    routes
+}
+
+async fn ask(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+    event_name: &'static str,
+) -> Result<Json<Value>, ApiError> {
+    let mut members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
+    // `null` counts as not given, as everywhere in this API.
+    members.retain(|_, value| !value.is_null());
+    let (call_uuid, request) =
+        Request::read_strictly(event_name, members).map_err(ApiError::BadFields)?;
+    let answer = ask_switch(&state, &caller, call_uuid, request).await?;
+    Ok(Json(json!({
+        "status": "OK",
+        "status_code": 0,
+        "message": answer.message,
+        "call_uuid": call_uuid,
+        "cluster": state.app.config.cluster,
+    })))
+}
+
+/// `GET /api/calls/{call_uuid}/details`: what its switch knows of it now.
+async fn details(
+    State(state): State<WebState>,
+    caller: Caller,
+    Path(call_uuid): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let call_uuid = CallUuid::parse("path.call_uuid", &call_uuid)?;
+    let answer = ask_switch(&state, &caller, call_uuid, CallRequest::Details).await?;
+    Ok(Json(json!({
+        "status": "OK",
+        "status_code": 0,
+        "call_uuid": call_uuid,
+        "cluster": state.app.config.cluster,
+        "call_details": answer.call_details,
+    })))
+}
+
+/// Asks the switch that has the call. A call of another tenant is not there.
+async fn ask_switch(
+    state: &WebState,
+    caller: &Caller,
+    call_uuid: CallUuid,
+    request: CallRequest,
+) -> Result<Answer, ApiError> {
+    let call = find(state, caller, &call_uuid.to_string()).await?;
+    let refuse = |name: &str, message: String, retryable| ApiError::LiveRefused {
+        name: name.to_owned(),
+        message,
+        field: None,
+        retryable,
+    };
+    // The events of a call come after what happens: between these two states its switch knows best.
+    let node = match (call.state, call.node_id) {
+        (state, _) if state.is_final() => {
+            let message = format!("The call has ended: {}", state.as_str());
+            return Err(refuse(name::CALL_ENDED, message, false));
+        }
+        (CallState::Queued, _) | (_, None) => {
+            let message = "The call is not dialled yet".to_owned();
+            return Err(refuse(name::NOT_ANSWERED, message, true));
+        }
+        (_, Some(node)) => node,
+    };
+    let answer = match state.app.switches.ask(node, call_uuid, request).await {
+        Ok(answer) => answer,
+        Err(SwitchRequestError::Unreachable(why)) => return Err(ApiError::SwitchUnreachable(why)),
+        Err(SwitchRequestError::Refused(why)) => return Err(ApiError::SwitchRefused(why)),
+    };
+    match answer.error {
+        None if answer.is_ok() => Ok(answer),
+        None => Err(ApiError::SwitchRefused(answer.message)),
+        Some(error) if error.name == name::UNKNOWN_CALL => {
+            // It is on its way there, or has just ended.
+            let message = "The call is not up on its switch".to_owned();
+            match call.state {
+                CallState::Answered => Err(refuse(name::CALL_ENDED, message, false)),
+                _ => Err(refuse(name::NOT_ANSWERED, message, true)),
+            }
+        }
+        Some(error) => Err(ApiError::LiveRefused {
+            // Fields have the names of the request here, not those of the message to the switch.
+            field: error
+                .field
+                .map(|field| field.trim_start_matches("event_data.").to_owned()),
+            name: error.name,
+            message: answer.message,
+            retryable: error.retryable,
+        }),
+    }
+}
