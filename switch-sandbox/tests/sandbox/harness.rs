@@ -193,7 +193,7 @@ impl Sandbox {
     /// Waits until the module holds nothing of the host's but its own memory pool, and as many
     /// threads run as `threads`. A session's last steps come after its module has seen its end.
     pub fn wait_until_idle(&self, threads: usize) {
-        const NOTHING: &str = "0 sessions\n1 memory pools\n0 events\n0 caller profiles\n0 media bugs\n0 XML documents\n";
+        const NOTHING: &str = "0 sessions\n1 memory pools\n0 events\n0 caller profiles\n0 media bugs\n0 speech handles\n0 XML documents\n";
         eventually("all handles to be given back", || {
             self.cli("show handles") == NOTHING
         });
