@@ -236,6 +236,11 @@ const LISTED: &[Listed] = &[
         script: |_| Some(answers()),
     },
     Listed {
+        number: Number::Is(TOLD),
+        does: "rings 300 ms, answers, and from 1.5 s after that on does what the header X-Callee of its INVITE says: keys, 260 ms each; `,` waits 500 ms, `!` hangs up",
+        script: |_| Some(told("")),
+    },
+    Listed {
         number: Number::StartsWith("+1500556", "D…"),
         does: "(1-8 digits D) answers at once, presses those digits 1 s after answer, 250 ms apart",
         script: |digits| {
@@ -273,6 +278,26 @@ const SENDS_BACK: &str = "+15005550015";
 /// Whether the callee at `number` sends back every key that it is sent.
 pub fn sends_back(number: &str) -> bool {
     number == SENDS_BACK
+}
+
+/// The number whose INVITE says what to do.
+const TOLD: &str = "+15005550099";
+
+/// Has a callee do what the header `X-Callee` says, if it is one that is told.
+pub fn script_told(number: &str, header: Option<&str>) -> Option<Script> {
+    (number == TOLD).then(|| told(header.unwrap_or_default()))
+}
+
+fn told(what: &str) -> Script {
+    let (mut script, mut after) = (rings(300), PRESS);
+    for key in what.bytes() {
+        (script, after) = match key {
+            b',' => (script, after + ms(500)),
+            b'!' => (script.then(after, Act::HangUp), Duration::ZERO),
+            key => (script.then(after, Act::Press(key, KeyWay::Rtp)), ms(260)),
+        };
+    }
+    script
 }
 
 /// How the numbers begin that stand for a carrier with a rate.

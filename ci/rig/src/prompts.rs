@@ -1,7 +1,9 @@
 //! Prompts for the suite: tones of a known length, so that what a far end does falls where a scenario
 //! wants it.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use iradialer_core::flow::{self, CallFacts, Sound};
+use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 use std::path::Path;
 use tempfile::TempDir;
@@ -33,12 +35,29 @@ pub fn in_temp_dir() -> Result<TempDir> {
 }
 
 fn all_in(dir: &Path) -> Result<()> {
-    for (name, ms, notes) in PROMPTS {
+    let write = |name: &str, ms, notes: &[f64]| {
         let path = dir.join(name);
         std::fs::write(&path, tones(ms, notes))
-            .with_context(|| format!("writing {}", path.display()))?;
+            .with_context(|| format!("writing {}", path.display()))
+    };
+    for (name, ms, notes) in PROMPTS {
+        write(name, ms, notes)?;
     }
-    Ok(())
+    std::fs::create_dir_all(dir.join("say/en"))?;
+    pieces()?
+        .iter()
+        .try_for_each(|piece| write(piece, 300, &[330.0]))
+}
+
+/// Every file that English is said with.
+fn pieces() -> Result<Vec<String>> {
+    let flow = br#"{"version": 1, "name": "say", "start": "say", "nodes": {
+        "say": {"say": {"kind": "digits", "value": "1"}, "next": "@hangup"}}}"#;
+    let Ok((flow, _)) = flow::parse(flow) else {
+        bail!("the flow that says something is not valid")
+    };
+    let sounds = flow.sounds_ahead(&CallFacts::default(), &BTreeSet::new());
+    Ok(sounds.iter().map(Sound::to_string).collect())
 }
 
 /// The suite's prompts and those of the benchmarks: of one loudness each, so that a far end can tell from any

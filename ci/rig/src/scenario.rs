@@ -27,6 +27,9 @@ use time::format_description::well_known::Rfc3339;
 /// Added to what a call may take by its own timeouts: the way there and back, with every core busy.
 const SLACK: Duration = Duration::from_secs(40);
 
+/// The sandbox's callee that does what its INVITE says.
+const TOLD: &str = "+15005550099";
+
 /// A scenario of the suite.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,11 +39,16 @@ pub struct Scenario {
     pub name: String,
     /// What it shows, in a sentence.
     pub about: String,
+    /// What the callee does, instead of `number` and `far_end`: keys from 1.5 s after the answer on, 260 ms each;
+    /// `,` waits 500 ms, and `!`, which has to be the last, hangs up.
+    pub presses: Option<String>,
     /// The number to dial, which is the callee on the sandbox.
+    #[serde(default)]
     pub number: String,
     /// What answers it on a real switch.
+    #[serde(default)]
     pub far_end: FarEnd,
-    /// The flow, a file of `tests/flows`; without one the call is held in silence.
+    /// The flow, a file of `tests/flows` or its JSON; without one the call is held in silence.
     pub flow: Option<String>,
     /// Flows of `tests/flows` that are stored before.
     #[serde(default)]
@@ -93,7 +101,7 @@ pub struct Other {
 }
 
 /// What answers a scenario's trunk on a real switch.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FarEnd {
     /// A scenario of `ci/sipp`, with values for it.
@@ -105,6 +113,7 @@ pub enum FarEnd {
         values: BTreeMap<String, String>,
     },
     /// A port that takes everything and never answers.
+    #[default]
     Mute,
 }
 
@@ -112,7 +121,8 @@ pub enum FarEnd {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// The names of all its events, in order. A name with `?` may be missing.
+    /// The names of all its events, in order. A name with `?` may be missing. Left out, they are not looked at.
+    #[serde(default)]
     pub events: Vec<String>,
     /// Its state in the end.
     pub state: String,
@@ -138,6 +148,9 @@ pub struct Expect {
     /// What each variable had collected in the end.
     #[serde(default)]
     pub collected: BTreeMap<String, String>,
+    /// What was played, in order; one that a key cut short has `, cut by KEY` behind it. Left out, it is not
+    /// looked at.
+    pub heard: Option<Vec<String>>,
     /// Headers of the INVITE, seen by a far end of sipp.
     #[serde(default)]
     pub invite: BTreeMap<String, String>,
@@ -190,10 +203,50 @@ impl Scenario {
         let scenario: Self =
             toml::from_str(&text).with_context(|| format!("reading {}", file.display()))?;
         let name = file.file_stem().and_then(|stem| stem.to_str());
-        Ok(Scenario {
+        let scenario = Scenario {
             name: name.context("a scenario's file needs a name")?.to_owned(),
             ..scenario
-        })
+        };
+        scenario
+            .with_its_callee()
+            .with_context(|| format!("reading {}", file.display()))
+    }
+
+    /// With the number and the far end that do what it presses.
+    fn with_its_callee(mut self) -> Result<Self> {
+        let Some(presses) = self.presses.clone() else {
+            ensure!(
+                !self.number.is_empty(),
+                "a scenario needs `number` or `presses`"
+            );
+            return Ok(self);
+        };
+        ensure!(
+            self.number.is_empty(),
+            "`number` has no place beside `presses`"
+        );
+        let (keys, hangs_up) = match presses.strip_suffix('!') {
+            Some(keys) => (keys, true),
+            None => (presses.as_str(), false),
+        };
+        self.number = TOLD.into();
+        let told = ("sip_h_X-Callee".to_owned(), presses.clone());
+        self.channel_vars.extend([told]);
+        let mut values = BTreeMap::from([("keys".to_owned(), keys.to_owned())]);
+        let mut scenario = "answer_keys";
+        if hangs_up {
+            scenario = "answer_keys_hang_up";
+            let ms: u64 = keys
+                .chars()
+                .map(|key| if key == ',' { 500 } else { 260 })
+                .sum();
+            values.insert("talks_ms".to_owned(), (500 + ms).to_string());
+        }
+        self.far_end = FarEnd::Sipp {
+            scenario: scenario.to_owned(),
+            values,
+        };
+        Ok(self)
     }
 
     /// The trunk of the call that is dialled for it.
@@ -323,7 +376,7 @@ impl Judged<'_> {
             ..
         } = self;
         let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
-        if !fits(&names, &expect.events) {
+        if !expect.events.is_empty() && !fits(&names, &expect.events) {
             faults.say("events", &expect.events, &names);
         }
         faults.unless_same("state", &json!(expect.state), &record["state"]);
@@ -387,6 +440,9 @@ impl Judged<'_> {
             }
         }
         faults.unless_same("played", &expect.played, &live::played(events));
+        if let Some(expected) = &expect.heard {
+            faults.unless_same("heard", expected, &heard(events));
+        }
         if let Some(most) = expect.ends_within_ms {
             let took = last["billsec_ms"].as_u64();
             if took.is_none_or(|took| took > most) {
@@ -424,7 +480,8 @@ impl Judged<'_> {
 
     /// One INVITE where it was dialled, to the number, with the headers that were asked for.
     fn check_far_end(&self, sipp: &Sipp, faults: &mut Faults) -> Result<()> {
-        let dialled = self.expect.events.iter().any(|name| name == "started");
+        let events = &self.expect.events;
+        let dialled = events.is_empty() || events.iter().any(|name| name == "started");
         faults.unless_same("INVITEs", &usize::from(dialled), &sipp.calls()?);
         let received = sipp.received()?;
         let Some(invite) = received.iter().find(|message| message.method() == "INVITE") else {
@@ -474,8 +531,11 @@ async fn store(api: &Api, flows: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The flow `ci/rig/tests/flows/NAME.json`.
+/// The flow `ci/rig/tests/flows/NAME.json`, or the one whose JSON this is.
 pub fn flow_named(name: &str) -> Result<Value> {
+    if name.trim_start().starts_with('{') {
+        return Ok(serde_json::from_str(name)?);
+    }
     let file = repository::root()?.join(format!("ci/rig/tests/flows/{name}.json"));
     let mut text =
         std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -510,6 +570,20 @@ fn transferred(events: &[Delivery]) -> &Value {
 fn pressed(events: &[Delivery]) -> String {
     let keys = events.iter().filter(|event| event.name == "dtmf");
     keys.filter_map(|event| event.data["digit"].as_str())
+        .collect()
+}
+
+/// What was played, and which key cut it short.
+fn heard(events: &[Delivery]) -> Vec<String> {
+    let played = events.iter().filter(|event| event.name == "play_done");
+    played
+        .map(|event| {
+            let prompt = event.data["prompt"].as_str().unwrap_or("(no text)");
+            match event.data["interrupted_by"].as_str() {
+                Some(key) => format!("{prompt}, cut by {key}"),
+                None => prompt.to_owned(),
+            }
+        })
         .collect()
 }
 
@@ -554,12 +628,11 @@ mod tests {
         assert!(!scenarios.is_empty());
         for scenario in scenarios {
             scenario.request().unwrap();
+            let last = scenario.expect.events.last();
             assert!(
-                scenario
-                    .expect
-                    .events
-                    .last()
-                    .is_some_and(|last| !last.ends_with('?'))
+                last.is_none_or(|last| !last.ends_with('?')),
+                "{}",
+                scenario.name
             );
         }
     }

@@ -59,6 +59,7 @@ pub fn decode(file: Vec<u8>) -> Result<Audio, DecodeError> {
         return Err(DecodeError::Empty);
     }
     let samples = resampled(mono)?;
+    // Resampling may overshoot.
     let to_i16 = |sample: &f32| (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16;
     Ok(Audio::of_samples(
         &samples.iter().map(to_i16).collect::<Vec<_>>(),
@@ -106,12 +107,21 @@ fn read(file: Vec<u8>) -> Result<Mono, DecodeError> {
         let channels = decoded.spec().channels().count().max(1);
         decoded.copy_to_vec_interleaved(&mut packet_samples);
         let mixed = packet_samples.chunks_exact(channels);
-        samples.extend(mixed.map(|frame| frame.iter().sum::<f32>() / channels as f32));
+        samples.extend(mixed.map(|frame| heard(frame.iter().sum::<f32>() / channels as f32)));
         if samples.len() > MAX_SECONDS * rate as usize {
             return Err(DecodeError::TooLong);
         }
     }
     Ok(Mono { rate, samples })
+}
+
+/// A sample that a loudspeaker could follow. In a file of floating-point samples anything may stand, and the
+/// resampler does not bear what is no number.
+fn heard(sample: f32) -> f32 {
+    match sample.is_nan() {
+        true => 0.0,
+        false => sample.clamp(-1.0, 1.0),
+    }
 }
 
 /// The samples at [`RATE`].

@@ -133,3 +133,22 @@ fn the_table_lists_every_number_once() {
     }
     assert!(table.contains("anything else"));
 }
+
+#[test]
+fn one_that_is_told_presses_waits_and_hangs_up() {
+    let script = script_told("+15005550099", Some("1#,!")).unwrap();
+    let expected = [
+        (20, Ring),
+        (320, Answer),
+        (1820, key(b'1')),
+        (2080, key(b'#')),
+        (2840, HangUp),
+    ];
+    let timeline = script.0.iter().map(|step| (step.at.as_millis(), step.act));
+    assert_eq!(timeline.collect::<Vec<_>>(), expected);
+    assert_eq!(
+        script_told("+15005550099", None).unwrap(),
+        script_of("+15005550099")
+    );
+    assert!(script_told("+15005550001", Some("1")).is_none());
+}

@@ -113,3 +113,18 @@ proptest! {
         let _ = decode(file);
     }
 }
+
+/// WAV's format of 32-bit floating-point samples.
+const FLOAT: u16 = 3;
+
+#[test]
+fn samples_that_are_no_numbers_are_silence() {
+    let samples = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 0.5];
+    let bytes: Vec<u8> = (0..8_000)
+        .flat_map(|n| samples[n % samples.len()].to_le_bytes())
+        .collect();
+    for rate in [8_000, 8_101, 44_100] {
+        let audio = decode(wav(FLOAT, 1, rate, 32, &bytes)).unwrap();
+        assert!(audio.size() > 0, "{rate}");
+    }
+}

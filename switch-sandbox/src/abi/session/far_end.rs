@@ -48,7 +48,11 @@ fn invite(session: &Arc<Session>) {
         format_args!("{} INVITE {}", session.uuid, session.number),
     );
     let now_us = host().clock.now_us();
-    let script = || host().carriers.invited(&session.number, now_us);
+    let header = session.variables.get("sip_h_X-Callee");
+    let script = || {
+        let told = callee::script_told(&session.number, header.as_deref());
+        told.unwrap_or_else(|| host().carriers.invited(&session.number, now_us))
+    };
     session.script.get_or_init(script);
     schedule(session, 0, now_us);
 }
