@@ -54,6 +54,16 @@ impl Fields {
         }
     }
 
+    /// A text that `parse` makes a value of, also of an empty one.
+    pub fn strict<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        self.take(parse(name, &text))
+    }
+
     /// A text that `parse` makes a value of. An empty one counts as none.
     pub fn parsed<T>(
         &mut self,

@@ -75,8 +75,8 @@ impl MakeCall {
         let tenant_id = fields.required("tenant_id", TenantId::parse);
         let event_subject = fields.required("event_subject", EventSubject::parse);
         let dial_timeout_s = dial_timeout(fields);
-        let conf_uuid = fields.parsed("conf_uuid", ConfUuid::parse);
-        let add_to_conf = fields.parsed("add_to_conf", CallUuid::parse);
+        let conf_uuid = fields.strict("conf_uuid", ConfUuid::parse);
+        let add_to_conf = fields.strict("add_to_conf", CallUuid::parse);
         let join_conf = fields.bool("join_conf", false);
         let cpa_config = fields.parsed("cpa_config", |field, text| match text.len() <= 60 {
             true => Ok(text.to_owned()),
