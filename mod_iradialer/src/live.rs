@@ -211,6 +211,17 @@ impl Engine {
                     digits.as_str().len()
                 )))
             }
+            CallRequest::StartRecord(shape) => {
+                is_up(call)?;
+                let name = self.start_recording(call, shape.into());
+                let name = name.map_err(|why| Refused::new(name::FAILED, why))?;
+                Ok(Answer::ok(format!("it is recorded as {name}")))
+            }
+            CallRequest::StopRecord => {
+                let name = self.stop_recording(call);
+                let name = name.map_err(|why| Refused::new(name::FAILED, why))?;
+                Ok(Answer::ok(format!("the recording {name} is ended")))
+            }
             CallRequest::Mute(on) => hear(call, on, "muted", |audible| &mut audible.muted),
             CallRequest::Deaf(on) | CallRequest::Earmuff(on) => {
                 hear(call, on, "deaf", |audible| &mut audible.deaf)

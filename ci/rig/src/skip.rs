@@ -18,11 +18,13 @@ pub fn without_freeswitch(test: &str) -> Result<Option<Installation>> {
             freeswitch.program.display()
         )?,
         None if std::env::var_os("REQUIRE_FREESWITCH").is_some() => bail!(Installation::NOT_FOUND),
-        None => writeln!(
-            stderr,
-            "\n#### SKIPPED: {test}: {} ####\n",
-            Installation::NOT_FOUND
-        )?,
+        None => say(test, Installation::NOT_FOUND)?,
     }
     Ok(found)
+}
+
+/// Tells on standard error that `test` is skipped, and why.
+pub fn say(test: &str, why: &str) -> Result<()> {
+    writeln!(std::io::stderr(), "\n#### SKIPPED: {test}: {why} ####\n")?;
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::ask::{self, SimpleDtmf, ValidDtmf};
 use super::fields::Fields;
 use super::make_call::{Bridge, DirectBridge};
 use super::values::{DtmfDigits, MAX_LOOPS};
-use crate::flow::Sound;
+use crate::flow::{RecordCall, Sound};
 use crate::value::{FieldError, PromptPath};
 use serde_json::{Map, Value, json};
 
@@ -33,6 +33,10 @@ pub enum CallRequest {
     Hold(bool),
     /// To end what the call is at, and leave it waiting.
     Park,
+    /// To record it as a whole from now on. It is not of the published requests.
+    StartRecord(RecordCall),
+    /// To end that recording.
+    StopRecord,
     /// What there is to know of the call.
     Details,
     /// To connect it with the calls of a conference.
@@ -53,7 +57,7 @@ pub struct Play {
 }
 
 /// The requests that say nothing but whose call is meant.
-const SIMPLE: [(&str, CallRequest); 12] = [
+const SIMPLE: [(&str, CallRequest); 13] = [
     ("request_drop_call", CallRequest::Drop),
     ("request_stop_play", CallRequest::StopPlay),
     ("request_get_call_details", CallRequest::Details),
@@ -66,15 +70,17 @@ const SIMPLE: [(&str, CallRequest); 12] = [
     ("request_hold_call", CallRequest::Hold(true)),
     ("request_unhold_call", CallRequest::Hold(false)),
     ("request_park_call", CallRequest::Park),
+    ("request_stop_record", CallRequest::StopRecord),
 ];
 
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "request_play_file",
     "request_play_url",
     "request_play_tts",
     "request_get_valid_dtmf",
     "request_get_simple_dtmf",
     "request_send_dtmf",
+    "request_start_record",
     "request_bridge_call",
     "request_direct_bridge",
 ];
@@ -125,6 +131,12 @@ impl CallRequest {
                 let digits = fields.required("digits", DtmfDigits::parse);
                 digits.map(CallRequest::SendDtmf)
             }
+            "request_start_record" => Some(CallRequest::StartRecord(
+                match fields.number("channels", 1..=2, 1) {
+                    1 => RecordCall::Mixed,
+                    _ => RecordCall::Stereo,
+                },
+            )),
             "request_bridge_call" => Bridge::read(fields).map(CallRequest::Bridge),
             "request_direct_bridge" => DirectBridge::read(fields).map(CallRequest::DirectBridge),
             _ => None,
@@ -142,6 +154,7 @@ impl CallRequest {
             CallRequest::GetValidDtmf(_) => "request_get_valid_dtmf",
             CallRequest::GetSimpleDtmf(_) => "request_get_simple_dtmf",
             CallRequest::SendDtmf(_) => "request_send_dtmf",
+            CallRequest::StartRecord(_) => "request_start_record",
             CallRequest::Bridge(_) => "request_bridge_call",
             CallRequest::DirectBridge(_) => "request_direct_bridge",
             simple => SIMPLE
@@ -157,6 +170,13 @@ impl CallRequest {
             CallRequest::GetValidDtmf(ask) => ask.to_json(),
             CallRequest::GetSimpleDtmf(ask) => ask.to_json(),
             CallRequest::SendDtmf(digits) => Map::from_iter([("digits".to_owned(), json!(digits))]),
+            CallRequest::StartRecord(shape) => {
+                let channels = match shape {
+                    RecordCall::Mixed => 1,
+                    RecordCall::Stereo => 2,
+                };
+                Map::from_iter([("channels".to_owned(), json!(channels))])
+            }
             CallRequest::Bridge(bridge) => bridge.to_json(),
             CallRequest::DirectBridge(bridge) => bridge.to_json(),
             _ => Map::new(),

@@ -18,12 +18,14 @@ use iradialer_core::value::CallUuid;
 use serde_json::{Value, json};
 
 /// The paths, and the published request each is.
-const PATHS: [(&str, &str); 11] = [
+const PATHS: [(&str, &str); 13] = [
     ("/api/stopplay", "request_stop_play"),
     ("/api/holdcall", "request_hold_call"),
     ("/api/unholdcall", "request_unhold_call"),
     ("/api/mutecall", "request_mute_call"),
     ("/api/unmutecall", "request_unmute_call"),
+    ("/api/startrecord", "request_start_record"),
+    ("/api/stoprecord", "request_stop_record"),
     ("/api/playfile", "request_play_file"),
     ("/api/playurl", "request_play_url"),
     ("/api/playtts", "request_play_tts"),

@@ -28,6 +28,15 @@ pub fn open_recordings(
 /// Why nothing is recorded here.
 pub const NO_DIR: &str = "this switch keeps no recordings: recordings-dir is not set";
 
+impl From<RecordCall> for Shape {
+    fn from(asked: RecordCall) -> Shape {
+        match asked {
+            RecordCall::Mixed => Shape::Mixed,
+            RecordCall::Stereo => Shape::Stereo,
+        }
+    }
+}
+
 impl Engine {
     /// Begins to record an answered call as a whole, and returns the file's name to be. `recording_ready` tells
     /// of it when it has ended: by [`Engine::stop_recording`] or with the call.
@@ -52,13 +61,10 @@ impl Engine {
     /// Begins to record a call that was answered, where its flow says so. A call that can't be recorded goes on,
     /// and its last event says why.
     pub fn record_as_asked(&self, call: &Arc<Call>) {
-        let asked = call.flow().and_then(|flow| flow.record_call);
-        let shape = match asked {
-            None => return,
-            Some(RecordCall::Mixed) => Shape::Mixed,
-            Some(RecordCall::Stereo) => Shape::Stereo,
+        let Some(asked) = call.flow().and_then(|flow| flow.record_call) else {
+            return;
         };
-        if let Err(why) = self.start_recording(call, shape) {
+        if let Err(why) = self.start_recording(call, asked.into()) {
             call.fault(format!("record_call: {why}"));
         }
     }

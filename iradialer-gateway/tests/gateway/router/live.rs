@@ -38,6 +38,12 @@ fn requests() -> Vec<(&'static str, Value, &'static str)> {
             "request_get_simple_dtmf",
         ),
         ("senddtmf", json!({"digits": "12#"}), "request_send_dtmf"),
+        (
+            "startrecord",
+            json!({"channels": 2}),
+            "request_start_record",
+        ),
+        ("stoprecord", json!({}), "request_stop_record"),
     ]
 }
 
