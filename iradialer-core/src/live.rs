@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod call_request;
+mod connect;
 mod fields;
 mod make_call;
 mod values;
@@ -14,7 +15,8 @@ mod values;
 pub use answer::{Answer, AnswerError, CallDetails, Refused, name};
 pub use ask::{AudioType, MAX_TIMEOUT_S, SimpleDtmf, Spoken, ValidDtmf};
 pub use call_request::{CallRequest, Play};
-pub use make_call::{Bridge, DirectBridge, MakeCall};
+pub use connect::{Bridge, DirectBridge, TransferCall};
+pub use make_call::MakeCall;
 pub use values::{ConfUuid, DtmfDigits, EventSubject, MAX_LOOPS};
 
 use crate::strict_json::{self, Limits};

@@ -266,6 +266,7 @@ impl Call {
     pub fn bridged(&self, peer: CallUuid) {
         let mut progress = self.progress.lock();
         self.part(&mut progress);
+        self.desk.be_at(At::Bridge);
         progress.bridged = Some((peer, self.host.steady_us()));
         progress.bridged_ms = None;
         let peer_call_uuid = peer;
@@ -289,26 +290,14 @@ impl Call {
         if let Some((peer_call_uuid, since_us)) = progress.bridged.take() {
             let ms = self.host.steady_us().saturating_sub(since_us) / 1000;
             progress.bridged_ms = Some(ms);
+            self.desk.be_back();
             self.emit(progress, EventBody::Unbridged { peer_call_uuid, ms });
         }
     }
 
-    /// A transfer of this call is over.
-    pub fn transferred(&self, node: Option<String>, destination: String, outcome: &Transferred) {
-        let (result, ms, error) = match outcome {
-            Transferred::Done { ms } => (TransferResult::Done, *ms, None),
-            Transferred::Busy => (TransferResult::Busy, 0, None),
-            Transferred::NoAnswer => (TransferResult::NoAnswer, 0, None),
-            Transferred::Failed(why) => (TransferResult::Failed, 0, Some(why.clone())),
-        };
-        let body = EventBody::Transferred {
-            node,
-            destination,
-            result,
-            ms,
-            error,
-        };
-        self.emit(&mut self.progress.lock(), body);
+    /// A transfer of a flow's is over.
+    pub fn transferred(&self, node: String, destination: String, outcome: Transferred) {
+        self.tell(transferred(Some(node), destination, outcome));
     }
 
     /// The leg is gone: the last event, once. Says how it ended, the first time.
@@ -467,6 +456,23 @@ impl Call {
     }
 }
 
+/// The event that tells what came of a transfer.
+fn transferred(node: Option<String>, destination: String, outcome: Transferred) -> EventBody {
+    let (result, ms, error) = match outcome {
+        Transferred::Done { ms } => (TransferResult::Done, ms, None),
+        Transferred::Busy => (TransferResult::Busy, 0, None),
+        Transferred::NoAnswer => (TransferResult::NoAnswer, 0, None),
+        Transferred::Failed(why) => (TransferResult::Failed, 0, Some(why)),
+    };
+    EventBody::Transferred {
+        node,
+        destination,
+        result,
+        ms,
+        error,
+    }
+}
+
 /// What the flow is told of the call.
 pub fn facts(command: &DialCommand) -> CallFacts {
     CallFacts {
@@ -491,7 +497,7 @@ impl Reporter for Told<'_> {
             outcome,
         } = report
         {
-            return self.0.transferred(Some(node), destination, &outcome);
+            return self.0.transferred(node, destination, outcome);
         }
         let mut progress = self.0.progress.lock();
         let body = match report {

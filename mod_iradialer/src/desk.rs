@@ -19,6 +19,8 @@ pub struct Desk<J> {
 
 struct State<J> {
     at: At,
+    /// What it is there for when it is not connected any more.
+    before: At,
     busy: bool,
     queue: VecDeque<Place<J>>,
     next: u64,
@@ -41,7 +43,6 @@ pub enum At {
     /// It works off its desk.
     Desk,
     /// It is connected with another call.
-    #[allow(dead_code)] // Until calls can be connected.
     Bridge,
     /// It is over.
     Ended,
@@ -100,6 +101,7 @@ impl<J> Default for Desk<J> {
             stop: AtomicBool::new(false),
             state: Mutex::new(State {
                 at: At::Unanswered,
+                before: At::Unanswered,
                 busy: false,
                 queue: VecDeque::new(),
                 next: 0,
@@ -129,7 +131,10 @@ impl<J> Desk<J> {
     /// [`NotTaken::Stopped`] where the place is gone, else why the session does no more work.
     pub fn fill(&self, ticket: Ticket, job: J) -> Result<(), NotTaken> {
         let mut state = self.state.lock();
-        state.takes_work()?;
+        // A place that was taken before the call was connected is kept until it is parted.
+        if state.at != At::Bridge {
+            state.takes_work()?;
+        }
         let place = state.queue.iter_mut().find(|place| place.ticket == ticket);
         place.ok_or(NotTaken::Stopped)?.job = Some(job);
         Ok(())
@@ -182,16 +187,27 @@ impl<J> Desk<J> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Says what the session is there for from now on. What waits is dropped when it is not for the desk,
-    /// and nothing comes after [`At::Ended`].
+    /// Says what the session is there for from now on. What waits is dropped when it is not for the desk, nor
+    /// for a time that it is connected, and nothing comes after [`At::Ended`].
     pub fn be_at(&self, at: At) {
         let mut state = self.state.lock();
         if state.at == At::Ended {
             return;
         }
+        if at == At::Bridge && state.at != At::Bridge {
+            state.before = state.at;
+        }
         state.at = at;
-        if at != At::Desk {
+        if !matches!(at, At::Desk | At::Bridge) {
             state.queue.clear();
+        }
+    }
+
+    /// It is not connected any more, and there for what it was before.
+    pub fn be_back(&self) {
+        let mut state = self.state.lock();
+        if state.at == At::Bridge {
+            state.at = state.before;
         }
     }
 

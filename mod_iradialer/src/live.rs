@@ -1,5 +1,6 @@
 //! Live requests: what is asked of a call that is up, and calls that are asked of this switch.
 
+mod connect;
 mod direct;
 
 pub use direct::{Direct, DirectCalls};
@@ -135,6 +136,8 @@ impl Engine {
             CallRequest::Play(play) => play_work(play),
             CallRequest::GetValidDtmf(ask) => ask_work(&call, ask.collect()),
             CallRequest::GetSimpleDtmf(ask) => ask_work(&call, ask.collect()),
+            CallRequest::Transfer(to) => connect::transfer_work(to),
+            CallRequest::DirectBridge(to) => connect::direct_work(to),
             other => {
                 let answer = self.do_at_once(&call, other);
                 let answer = answer.unwrap_or_else(Answer::refused);
@@ -227,12 +230,16 @@ impl Engine {
                 hear(call, on, "deaf", |audible| &mut audible.deaf)
             }
             CallRequest::Hold(on) => hear(call, on, "on hold", |audible| &mut audible.held),
-            CallRequest::Bridge(_) | CallRequest::DirectBridge(_) => {
+            CallRequest::Bridge(_) => {
                 is_up(call)?;
                 let message = format!("this switch does not do {} yet", asked.event_name());
                 Err(Refused::new(name::NOT_YET, message))
             }
-            CallRequest::Play(_) | CallRequest::GetValidDtmf(_) | CallRequest::GetSimpleDtmf(_) => {
+            CallRequest::Play(_)
+            | CallRequest::GetValidDtmf(_)
+            | CallRequest::GetSimpleDtmf(_)
+            | CallRequest::Transfer(_)
+            | CallRequest::DirectBridge(_) => {
                 let message = "it goes to the call's desk";
                 Err(Refused::new(name::FAILED, message))
             }

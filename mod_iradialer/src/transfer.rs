@@ -7,14 +7,34 @@
 pub mod course;
 
 use crate::call::Call;
+use course::Wanted;
 use iradialer_core::call::{CallState, EndedBy, Ending, final_state};
 use iradialer_core::flow::Transferred;
-use iradialer_core::value::CallUuid;
+use iradialer_core::value::{CallUuid, DialNumber};
 use iradialer_core::wire::{TransferAsk, TransferReply};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+
+/// How a call is handed over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Manner {
+    /// Somebody is dialled for it.
+    Dial(Wanted),
+    /// The carrier is asked to connect it with this number (SIP REFER).
+    Refer(DialNumber),
+}
+
+impl Manner {
+    /// To whom.
+    pub fn destination(&self) -> &DialNumber {
+        match self {
+            Manner::Dial(wanted) => &wanted.destination,
+            Manner::Refer(number) => number,
+        }
+    }
+}
 
 /// A question to the routers, for the link to put.
 pub struct Question {

@@ -1,8 +1,8 @@
 //! What can be asked of a call that is up.
 
 use super::ask::{self, SimpleDtmf, ValidDtmf};
+use super::connect::{Bridge, DirectBridge, TransferCall};
 use super::fields::Fields;
-use super::make_call::{Bridge, DirectBridge};
 use super::values::{DtmfDigits, MAX_LOOPS};
 use crate::flow::{RecordCall, Sound};
 use crate::value::{FieldError, PromptPath};
@@ -41,8 +41,10 @@ pub enum CallRequest {
     Details,
     /// To connect it with the calls of a conference.
     Bridge(Bridge),
-    /// To connect it with a number.
+    /// To connect it with a number, by a trunk.
     DirectBridge(DirectBridge),
+    /// To connect it with a number, by any trunk of its campaign.
+    Transfer(TransferCall),
 }
 
 /// What to play.
@@ -73,7 +75,7 @@ const SIMPLE: [(&str, CallRequest); 13] = [
     ("request_stop_record", CallRequest::StopRecord),
 ];
 
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "request_play_file",
     "request_play_url",
     "request_play_tts",
@@ -83,6 +85,7 @@ const OTHERS: [&str; 9] = [
     "request_start_record",
     "request_bridge_call",
     "request_direct_bridge",
+    "request_transfer_call",
 ];
 
 impl CallRequest {
@@ -139,6 +142,7 @@ impl CallRequest {
             )),
             "request_bridge_call" => Bridge::read(fields).map(CallRequest::Bridge),
             "request_direct_bridge" => DirectBridge::read(fields).map(CallRequest::DirectBridge),
+            "request_transfer_call" => TransferCall::read(fields).map(CallRequest::Transfer),
             _ => None,
         }
     }
@@ -157,6 +161,7 @@ impl CallRequest {
             CallRequest::StartRecord(_) => "request_start_record",
             CallRequest::Bridge(_) => "request_bridge_call",
             CallRequest::DirectBridge(_) => "request_direct_bridge",
+            CallRequest::Transfer(_) => "request_transfer_call",
             simple => SIMPLE
                 .iter()
                 .find(|(_, request)| request == simple)
@@ -179,6 +184,7 @@ impl CallRequest {
             }
             CallRequest::Bridge(bridge) => bridge.to_json(),
             CallRequest::DirectBridge(bridge) => bridge.to_json(),
+            CallRequest::Transfer(transfer) => transfer.to_json(),
             _ => Map::new(),
         };
         (self.event_name(), data)

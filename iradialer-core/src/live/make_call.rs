@@ -1,4 +1,4 @@
-//! Requests that make or connect calls.
+//! The request that makes a call.
 
 use super::fields::Fields;
 use super::values::{ConfUuid, EventSubject};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// How long a phone rings where the request does not say, s.
 const DIAL_TIMEOUT_S: u32 = 30;
 /// The range of that: the least as it is published.
-const DIAL_TIMEOUTS_S: std::ops::RangeInclusive<u32> = 5..=600;
+pub(super) const DIAL_TIMEOUTS_S: std::ops::RangeInclusive<u32> = 5..=600;
 /// The most that `call_params` may hold, bytes of JSON.
 const MAX_PARAMS: usize = 16 * 1024;
 
@@ -41,27 +41,8 @@ pub struct MakeCall {
     pub call_params: Map<String, Value>,
 }
 
-/// `request_bridge_call`: connects a call with what is in a conference.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bridge {
-    /// The conference.
-    pub conf_uuid: ConfUuid,
-}
-
-/// `request_direct_bridge`: connects a call with a number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DirectBridge {
-    /// The trunk.
-    pub gateway: TrunkName,
-    /// The number.
-    pub to_number: DialNumber,
-    /// The caller's number shown, or empty for the trunk's own.
-    pub from_number: CallerNumber,
-    /// How long it may ring, 5 to 600 s.
-    pub dial_timeout_s: u16,
-}
-
-fn dial_timeout(fields: &mut Fields) -> u16 {
+/// `dial_timeout` of a request, s.
+pub(super) fn dial_timeout(fields: &mut Fields) -> u16 {
     // In range, or noted as a mistake.
     fields.number("dial_timeout", DIAL_TIMEOUTS_S, DIAL_TIMEOUT_S) as u16
 }
@@ -122,41 +103,5 @@ impl MakeCall {
             put("add_to_conf", json!(call));
         }
         data
-    }
-}
-
-impl Bridge {
-    pub(super) fn read(fields: &mut Fields) -> Option<Self> {
-        let conf_uuid = fields.required("conf_uuid", ConfUuid::parse);
-        conf_uuid.map(|conf_uuid| Bridge { conf_uuid })
-    }
-
-    pub(super) fn to_json(&self) -> Map<String, Value> {
-        Map::from_iter([("conf_uuid".to_owned(), json!(self.conf_uuid))])
-    }
-}
-
-impl DirectBridge {
-    pub(super) fn read(fields: &mut Fields) -> Option<Self> {
-        let gateway = fields.required("gateway", TrunkName::parse);
-        let to_number = fields.required("to_number", DialNumber::parse);
-        let from_number = fields.required("from_number", CallerNumber::parse);
-        let dial_timeout_s = dial_timeout(fields);
-        Some(DirectBridge {
-            gateway: gateway?,
-            to_number: to_number?,
-            from_number: from_number?,
-            dial_timeout_s,
-        })
-    }
-
-    pub(super) fn to_json(&self) -> Map<String, Value> {
-        let fields = [
-            ("gateway", json!(self.gateway)),
-            ("to_number", json!(self.to_number)),
-            ("from_number", json!(self.from_number)),
-            ("dial_timeout", json!(self.dial_timeout_s)),
-        ];
-        Map::from_iter(fields.map(|(name, value)| (name.to_owned(), value)))
     }
 }

@@ -18,7 +18,7 @@ use iradialer_core::value::CallUuid;
 use serde_json::{Value, json};
 
 /// The paths, and the published request each is.
-const PATHS: [(&str, &str); 13] = [
+const PATHS: [(&str, &str); 14] = [
     ("/api/stopplay", "request_stop_play"),
     ("/api/holdcall", "request_hold_call"),
     ("/api/unholdcall", "request_unhold_call"),
@@ -32,6 +32,7 @@ const PATHS: [(&str, &str); 13] = [
     ("/api/getvaliddtmf", "request_get_valid_dtmf"),
     ("/api/getsimpledtmf", "request_get_simple_dtmf"),
     ("/api/senddtmf", "request_send_dtmf"),
+    ("/api/transfercall", "request_transfer_call"),
 ];
 
 /// The routes of live requests.

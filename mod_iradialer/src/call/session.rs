@@ -1,12 +1,15 @@
 //! What an answered call's own thread does: runs its flow, or works off what live requests ask for.
 
-use super::{Call, facts};
+use super::{Call, facts, transferred};
 use crate::desk::At;
 use crate::host::HangupCause;
 use crate::prompts::Sounds;
-use iradialer_core::flow::{self, Flow, FlowEndWhy, Leg, LegEnd, Report, Reporter, Sound};
+use crate::transfer::Manner;
+use iradialer_core::flow::{
+    self, Flow, FlowEndWhy, Leg, LegEnd, Report, Reporter, Sound, Transferred,
+};
 use iradialer_core::live::EventSubject;
-use iradialer_core::wire::EventBody;
+use iradialer_core::wire::{EventBody, TransferResult};
 use std::sync::Arc;
 
 /// A leg that live requests can be done on.
@@ -17,6 +20,10 @@ pub trait SessionLeg: Leg {
     /// Waits for one frame of audio, with nothing to do. Keys that came are kept for the next question where
     /// `keep_keys` says so; else they have been reported, and that is all.
     fn idle(&mut self, keep_keys: bool) -> Result<(), LegEnd>;
+
+    /// Has somebody dialled, or the carrier asked to, and is connected with them. Says what came of it, where
+    /// that is known, also of a leg that has ended.
+    fn hand_over(&mut self, manner: Manner) -> (Option<Transferred>, Result<(), LegEnd>);
 }
 
 /// Something a live request asks of a call's session.
@@ -42,6 +49,8 @@ pub enum Work {
     },
     /// To ask for digits: a flow of one node ([`Flow::asking`]).
     Ask(Box<Flow>),
+    /// To have it connected with somebody.
+    Transfer(Manner),
 }
 
 impl Call {
@@ -77,10 +86,12 @@ impl Call {
                 stop_on_key,
             } => self.play(&sound, times, stop_on_key, leg),
             Work::Ask(flow) => self.ask(&flow, leg),
+            Work::Transfer(manner) => hand_over(manner, leg),
         };
         // Asked of the desk: who was told that it would be stopped must not hear that it was done.
         let stopped = self.desk.done();
-        if matches!(end, Err(LegEnd::HungUp | LegEnd::Fault(_))) {
+        let is_over = matches!(end, Err(LegEnd::HungUp | LegEnd::Fault(_)));
+        if is_over && !outcome.has_come_about() {
             return end;
         }
         let body = match (stopped, outcome) {
@@ -88,7 +99,10 @@ impl Call {
             (None, outcome) => outcome.0,
         };
         self.emit_to(&mut self.progress.lock(), body, job.event_subject.as_ref());
-        Ok(())
+        match is_over {
+            true => end,
+            false => Ok(()),
+        }
     }
 
     fn play(
@@ -141,10 +155,24 @@ impl Call {
     }
 }
 
+fn hand_over(manner: Manner, leg: &mut dyn SessionLeg) -> (Outcome, Result<(), LegEnd>) {
+    let destination = manner.destination().to_string();
+    let (outcome, end) = leg.hand_over(manner);
+    let stopped = || Transferred::Failed("another request has stopped it".to_owned());
+    let outcome = outcome.unwrap_or_else(stopped);
+    (Outcome(transferred(None, destination, outcome)), end)
+}
+
 /// The event that tells of what was done.
 struct Outcome(EventBody);
 
 impl Outcome {
+    /// Whether it is told though the leg has ended: the two were connected.
+    fn has_come_about(&self) -> bool {
+        let result = TransferResult::Done;
+        matches!(&self.0, EventBody::Transferred { result: is, .. } if *is == result)
+    }
+
     /// The event that tells that it was stopped.
     fn stopped(self, dropped: u32) -> EventBody {
         let (prompt, played_ms) = match self.0 {

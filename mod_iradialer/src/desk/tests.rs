@@ -155,7 +155,7 @@ proptest! {
                     last_done = next - 1;
                 },
                 Act::Bridge => desk.be_at(At::Bridge),
-                Act::Unbridge => desk.be_at(At::Desk),
+                Act::Unbridge => desk.be_back(),
             }
             prop_assert!(desk.load().waiting <= MOST_WAITING);
         }

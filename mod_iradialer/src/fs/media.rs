@@ -10,6 +10,7 @@ use crate::audio::RATE;
 use crate::call::{Call, SessionLeg};
 use crate::prompts::{self, Sounds};
 use crate::recordings::Recordings;
+use crate::transfer::Manner;
 use freeswitch_sys as sys;
 use iradialer_core::flow::{
     Answer, Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, Request, Sound, Tone,
@@ -333,10 +334,7 @@ impl Leg for ChannelLeg<'_> {
     }
 
     fn transfer(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
-        match transfer.deflect {
-            true => self.deflect(transfer),
-            false => self.connect(transfer),
-        }
+        self.transfer_in_flow(transfer)
     }
 
     /// Nothing is read while a person listens but what lies there.
@@ -355,6 +353,14 @@ impl Leg for ChannelLeg<'_> {
 impl SessionLeg for ChannelLeg<'_> {
     fn give_sounds(&mut self, sounds: Arc<Sounds>) {
         self.requested = Some(sounds);
+    }
+
+    fn hand_over(&mut self, manner: Manner) -> (Option<Transferred>, Result<(), LegEnd>) {
+        self.quiet = None;
+        match manner {
+            Manner::Dial(wanted) => self.connect(wanted),
+            Manner::Refer(number) => self.deflect(&number),
+        }
     }
 
     fn idle(&mut self, keep_keys: bool) -> Result<(), LegEnd> {

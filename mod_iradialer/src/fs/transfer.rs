@@ -8,14 +8,16 @@ use super::session::Session;
 use super::switch::steady_us;
 use super::text::{FILE, FUNC, c_string};
 use crate::audio::ringback::Ringback;
-use crate::call::Call;
+use crate::call::{Call, SessionLeg};
+use crate::desk::At;
 use crate::engine::Engine;
 use crate::host::HangupCause;
+use crate::transfer::Manner;
 use crate::transfer::course::{Next, Wanted};
 use freeswitch_sys as sys;
 use iradialer_core::call::EndedBy;
 use iradialer_core::flow::{Leg, LegEnd, Transfer, Transferred};
-use iradialer_core::value::CallUuid;
+use iradialer_core::value::{CallUuid, DialNumber};
 use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ const TARGET_STATUS: &str = "sip_refer_target_status_code";
 /// goes where the other one finds it.
 pub fn meet(session: Session<'_>, engine: &Engine, call: &Arc<Call>) -> sys::switch_status_t {
     let channel = session.channel();
+    call.desk.be_at(At::Bridge);
     match ChannelLeg::new(session, call, None).play(&call.command.whisper, false) {
         Ok(_) | Err(LegEnd::Stopped) => {}
         Err(LegEnd::HungUp) => return sys::SWITCH_STATUS_FALSE,
@@ -50,23 +53,24 @@ pub fn meet(session: Session<'_>, engine: &Engine, call: &Arc<Call>) -> sys::swi
 }
 
 impl ChannelLeg<'_> {
-    /// Has the number dialled, and is connected with it. Meanwhile ringback is heard where the codec is of
-    /// G.711, else silence; keys that are pressed are reported, and mean nothing.
-    pub(super) fn connect(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
-        let wanted = Wanted {
-            destination: transfer.destination.clone(),
-            from_number: None,
-            trunk: None,
-            timeout_s: u16::try_from(transfer.timeout_s).unwrap_or(u16::MAX),
-            whisper: transfer.whisper.clone(),
+    /// A flow's step.
+    pub(super) fn transfer_in_flow(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
+        let destination = transfer.destination.clone();
+        let manner = match transfer.deflect {
+            true => Manner::Refer(destination),
+            false => Manner::Dial(Wanted {
+                destination,
+                from_number: None,
+                trunk: None,
+                timeout_s: u16::try_from(transfer.timeout_s).unwrap_or(u16::MAX),
+                whisper: transfer.whisper.clone(),
+            }),
         };
-        let (outcome, end) = self.connect_with(wanted);
-        match (outcome, end) {
+        match self.hand_over(manner) {
             // The interpreter does not hear of what a hangup ended.
             (Some(outcome @ Transferred::Done { .. }), Err(end)) => {
                 let to = transfer.destination.as_str().to_owned();
-                self.call
-                    .transferred(Some(transfer.node.clone()), to, &outcome);
+                self.call.transferred(transfer.node.clone(), to, outcome);
                 Err(end)
             }
             (Some(outcome), Ok(())) => Ok(outcome),
@@ -75,8 +79,9 @@ impl ChannelLeg<'_> {
         }
     }
 
-    /// The same, with what came of it where the leg has ended, too.
-    fn connect_with(&mut self, wanted: Wanted) -> (Option<Transferred>, Result<(), LegEnd>) {
+    /// Has the number dialled, and is connected with it. Meanwhile ringback is heard where the codec is of
+    /// G.711, else silence; keys that are pressed are reported, and mean nothing.
+    pub(super) fn connect(&mut self, wanted: Wanted) -> (Option<Transferred>, Result<(), LegEnd>) {
         let failed = |why: String| (Some(Transferred::Failed(why)), Ok(()));
         let Some(engine) = entry::engine() else {
             return failed("the switch is being shut down".to_owned());
@@ -137,11 +142,14 @@ impl ChannelLeg<'_> {
 
     /// Asks the carrier to connect the leg with the number (SIP REFER). Once it has, it hangs the leg up or
     /// leaves that to the flow.
-    pub(super) fn deflect(&mut self, transfer: &Transfer) -> Result<Transferred, LegEnd> {
+    pub(super) fn deflect(
+        &mut self,
+        number: &DialNumber,
+    ) -> (Option<Transferred>, Result<(), LegEnd>) {
+        let failed = |why: &str| Some(Transferred::Failed(why.to_owned()));
         let channel = self.session.channel();
-        let Some(target) = refer_to(transfer, channel.variable("sip_to_host")) else {
-            let why = "the trunk's domain is not known";
-            return Ok(Transferred::Failed(why.to_owned()));
+        let Some(target) = refer_to(number, channel.variable("sip_to_host")) else {
+            return (failed("the trunk's domain is not known"), Ok(()));
         };
         for old in [REFER_STATUS, TARGET_STATUS] {
             channel.set_variable(old, "");
@@ -150,9 +158,8 @@ impl ChannelLeg<'_> {
         channel.set_variable("sip_refer_continue_after_reply", "true");
         let begun_us = steady_us();
         if !self.send_refer(&target) {
-            self.alive()?;
             let why = "the host sends no REFER on this channel";
-            return Ok(Transferred::Failed(why.to_owned()));
+            return (failed(why), self.alive());
         }
         loop {
             let status = |name| channel.variable(name).and_then(|text| text.parse().ok());
@@ -176,18 +183,13 @@ impl ChannelLeg<'_> {
                 )),
                 _ => None,
             };
-            if let Some(outcome) = outcome {
-                return Ok(outcome);
+            if outcome.is_some() {
+                return (outcome, Ok(()));
             }
             if let Err(end) = self.alive().and_then(|()| self.wait_a_frame()) {
                 // A carrier that has taken the call over may end this leg without a word.
-                if matches!(status(REFER_STATUS), Some(200..=299)) {
-                    let to = transfer.destination.as_str().to_owned();
-                    let outcome = Transferred::Done { ms: 0 };
-                    self.call
-                        .transferred(Some(transfer.node.clone()), to, &outcome);
-                }
-                return Err(end);
+                let is_taken = matches!(status(REFER_STATUS), Some(200..=299));
+                return (is_taken.then_some(Transferred::Done { ms: 0 }), Err(end));
             }
             self.drop_keys();
         }
@@ -231,12 +233,12 @@ impl ChannelLeg<'_> {
 }
 
 /// The target of a REFER: the number, which is from an allow-list, at the host that the call was sent to.
-fn refer_to(transfer: &Transfer, host: Option<String>) -> Option<String> {
+fn refer_to(number: &DialNumber, host: Option<String>) -> Option<String> {
     let host = host?;
     let is_host = !host.is_empty()
         && host.len() <= 255
         && host
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
-    is_host.then(|| format!("<sip:{}@{host}>", transfer.destination))
+    is_host.then(|| format!("<sip:{number}@{host}>"))
 }

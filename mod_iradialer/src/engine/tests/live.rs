@@ -1,10 +1,14 @@
 //! Live requests on a call whose time passes frame by frame: what is queued, what is refused, what is
 //! stopped, and what is told of it. A request takes effect with the frame after it.
 
+mod connect;
+mod make_call;
+
 use super::*;
 use crate::call::SessionLeg;
 use crate::prompts::Sounds;
-use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound};
+use crate::transfer::Manner;
+use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound, Transferred};
 use iradialer_core::live::{Answer, name};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -12,6 +16,8 @@ use std::collections::VecDeque;
 const FRAME_MS: u64 = 20;
 /// How long each file of a scene is.
 const FILE_MS: u64 = 1_000;
+/// The call that one is connected with.
+const PEER: &str = "11111111-1111-4111-8111-111111111111";
 
 type Act = Box<dyn FnOnce(&Scene)>;
 
@@ -21,6 +27,7 @@ struct Scene {
     call: Arc<Call>,
     acts: Mutex<Vec<(u64, Act)>>,
     answers: Mutex<Vec<(u64, Answer)>>,
+    handed_over: Mutex<Vec<Manner>>,
     copies: Mutex<tokio::sync::mpsc::Receiver<(iradialer_core::live::EventSubject, bytes::Bytes)>>,
 }
 
@@ -39,6 +46,7 @@ impl Scene {
             call,
             acts: Mutex::default(),
             answers: Mutex::default(),
+            handed_over: Mutex::default(),
             copies,
         }
     }
@@ -114,6 +122,10 @@ struct Channel<'s> {
 }
 
 impl Channel<'_> {
+    fn frames(&mut self, ms: u64) -> Result<(), LegEnd> {
+        (0..ms / FRAME_MS).try_for_each(|_| self.frame())
+    }
+
     fn frame(&mut self) -> Result<(), LegEnd> {
         let now_ms = self.scene.now_ms();
         if now_ms >= self.hang_up_ms {
@@ -185,6 +197,22 @@ impl SessionLeg for Channel<'_> {
             self.keys.clear();
         }
         self.frame()
+    }
+
+    /// Whoever is dialled rings for 1 s, and is connected for another one.
+    fn hand_over(&mut self, manner: Manner) -> (Option<Transferred>, Result<(), LegEnd>) {
+        self.scene.handed_over.lock().push(manner);
+        if let Err(end) = self.frames(1_000) {
+            return (None, Err(end));
+        }
+        self.scene
+            .call
+            .bridged(CallUuid::parse("peer", PEER).unwrap());
+        let end = self.frames(1_000);
+        let outcome = Transferred::Done {
+            ms: self.scene.call.bridge_over().unwrap(),
+        };
+        (Some(outcome), end)
     }
 }
 
@@ -415,9 +443,7 @@ fn keys_are_sent_and_a_call_is_dropped_at_any_time() {
 #[test]
 fn what_can_not_be_done_is_refused_by_name() {
     let uuid = "00000000-0000-4000-8000-000000000000";
-    let bridge = json!({"gateway": "t", "to_number": "+15005550001", "from_number": ""});
     let mut scene = Scene::new()
-        .refuses(0, "request_direct_bridge", bridge, name::NOT_YET)
         .refuses(
             0,
             "request_bridge_call",
@@ -530,68 +556,4 @@ fn a_copy_goes_where_the_request_asked_for_it() {
     );
     assert_eq!(event["event_data"]["prompt"], "a.wav");
     assert!(next().is_err(), "the second play did not ask for any");
-}
-
-fn make_call(uuid: CallUuid) -> Value {
-    json!({"event_name": "request_make_call", "event_data": {
-        "call_uuid": uuid, "gateway": "t", "to_number": "+15005550001", "from_number": "", "tenant_id": "acme",
-        "event_subject": "ira.client.mine", "call_params": {"order": 7}}})
-}
-
-#[test]
-fn a_call_is_made_once_for_its_uuid_whatever_happens() {
-    let scene = Scene::new();
-    // Not ordered by time, as a client's may well be.
-    let uuid = CallUuid::parse("uuid", "ffffffff-ffff-4fff-bfff-ffffffffffff").unwrap();
-    assert!(scene.send(&make_call(uuid)).is_ok());
-    let again = |scene: &Scene| scene.send(&make_call(uuid)).error.map(|error| error.name);
-    assert_eq!(again(&scene).as_deref(), Some(name::DUPLICATE));
-    let call = scene.bench.engine.registry.call(uuid).unwrap();
-    scene.bench.end(&call, LegFacts::default());
-    assert_eq!(again(&scene).as_deref(), Some(name::DUPLICATE));
-    let (subject, started) = scene.copies.lock().try_recv().unwrap();
-    let started: Value = serde_json::from_slice(&started).unwrap();
-    assert_eq!(subject.as_str(), "ira.client.mine");
-    assert_eq!(started["event_name"], "iradialer::started");
-    assert_eq!(started["event_data"]["call_params"]["order"], 7);
-
-    let attempt = call.command.attempt_id;
-    drop((call, scene.call));
-    let (answer, answered) = crossbeam_channel::bounded(1);
-    let bench = scene.bench.crash();
-    let ask = |bench: &Bench| {
-        let answer = answer.clone();
-        let reply = Box::new(move |reply| answer.send(reply).unwrap());
-        let payload = make_call(uuid).to_string();
-        bench.engine.live_request(payload.as_bytes(), Some(reply));
-        let answer: Answer = answered.recv_timeout(Duration::from_secs(10)).unwrap();
-        answer.error.map(|error| error.name)
-    };
-    assert_eq!(
-        ask(&bench).as_deref(),
-        Some(name::DUPLICATE),
-        "after a crash"
-    );
-    bench.engine.confirmed(attempt);
-    bench.until(|| bench.engine.outbox.journal().intent(attempt).is_none());
-    let bench = bench.crash();
-    assert_eq!(
-        ask(&bench).as_deref(),
-        Some(name::DUPLICATE),
-        "after the collector has it all"
-    );
-}
-
-#[test]
-fn a_call_that_was_not_dialled_may_be_asked_for_again() {
-    let scene = Scene::new();
-    let uuid = CallUuid::fresh();
-    *scene.bench.host.refuse.lock() = Some(CreateError::Trunk("t: down".into()));
-    let error = scene.send(&make_call(uuid)).error.unwrap();
-    assert_eq!(
-        (error.name.as_str(), error.retryable),
-        (name::NOT_DIALLED, true)
-    );
-    *scene.bench.host.refuse.lock() = None;
-    assert!(scene.send(&make_call(uuid)).is_ok());
 }
