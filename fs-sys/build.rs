@@ -14,6 +14,7 @@ include!("src/symbols.rs");
 const STRUCTS: &[&str] = &[
     "switch_loadable_module_function_table_t",
     "switch_api_interface_t",
+    "switch_application_interface_t",
     "switch_stream_handle_t",
     "switch_state_handler_table_t",
     "switch_core_session_message_t",

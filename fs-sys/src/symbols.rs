@@ -37,6 +37,7 @@ pub const SYMBOLS: &[&str] = &[
     "switch_channel_set_variable_var_check",
     "switch_channel_get_variable_dup",
     "switch_channel_perform_hangup",
+    "switch_channel_perform_answer",
     "switch_channel_perform_set_state",
     "switch_channel_get_state",
     "switch_channel_test_ready",

@@ -29,7 +29,7 @@ pub enum CallState {
     Rejected,
     /// Was not dialled before its `expires_at`.
     Expired,
-    /// Ended on request before it was answered.
+    /// Ended before it was answered, on request or by the caller who came in.
     Canceled,
     /// What became of it can't be known: its switch was lost while it may have been dialled.
     Unknown,
@@ -111,12 +111,40 @@ impl fmt::Display for CallState {
     }
 }
 
+/// Which way a call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// It was placed from here.
+    #[default]
+    Outbound,
+    /// It came in at a switch.
+    Inbound,
+}
+
+impl Direction {
+    /// The name in JSON and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Direction::Outbound => "outbound",
+            Direction::Inbound => "inbound",
+        }
+    }
+
+    /// Whether it is what is not said where nothing is.
+    pub fn is_outbound(&self) -> bool {
+        *self == Direction::Outbound
+    }
+}
+
 /// Who or what ended an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
     /// The called person, or the network on their behalf.
     Callee,
+    /// The person who called in, or the network on their behalf.
+    Caller,
     /// The flow came to its end.
     Flow,
     /// A request to drop the call, or an operator.
@@ -155,7 +183,7 @@ pub fn final_state(ending: Ending) -> CallState {
         return CallState::Completed;
     }
     match (ending.by, ending.sip_status) {
-        (EndedBy::Request | EndedBy::Peer, _) => CallState::Canceled,
+        (EndedBy::Request | EndedBy::Peer | EndedBy::Caller, _) => CallState::Canceled,
         (EndedBy::DialTimeout, _) => CallState::NoAnswer,
         (_, Some(486 | 600)) => CallState::Busy,
         (_, Some(480)) => CallState::NoAnswer,
@@ -212,6 +240,7 @@ mod tests {
         );
         assert_eq!(end(false, EndedBy::Request, Some(487)), CallState::Canceled);
         assert_eq!(end(false, EndedBy::Peer, Some(487)), CallState::Canceled);
+        assert_eq!(end(false, EndedBy::Caller, Some(487)), CallState::Canceled);
         assert_eq!(end(false, EndedBy::Switch, None), CallState::Failed);
         assert_eq!(end(true, EndedBy::Crash, None), CallState::Unknown);
         assert_eq!(end(false, EndedBy::Crash, None), CallState::Unknown);

@@ -15,10 +15,10 @@ use crate::live::Direct;
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
 use crate::taping::Taping;
-use iradialer_core::call::{EndedBy, Ending};
+use iradialer_core::call::{Direction, EndedBy, Ending};
 use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter, Transferred};
 use iradialer_core::live::EventSubject;
-use iradialer_core::value::{CallUuid, NodeId};
+use iradialer_core::value::{CallUuid, CampaignName, NodeId};
 use iradialer_core::wire::{
     self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent, TransferResult,
 };
@@ -51,6 +51,10 @@ pub struct Call {
     pub prompts_dir: PathBuf,
     /// What is recorded of it.
     pub taping: Taping,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The campaign of one that came in.
+    inbound_campaign: Option<CampaignName>,
     identity: Identity,
     host: Arc<dyn Host>,
     outbox: Outbox,
@@ -140,6 +144,8 @@ impl Call {
             held: AtomicBool::new(false),
             prompts_dir,
             taping: Taping::default(),
+            direction: Direction::Outbound,
+            inbound_campaign: None,
             identity,
             host,
             outbox,
@@ -149,6 +155,24 @@ impl Call {
             flow_begun: AtomicBool::new(false),
             progress,
         })
+    }
+
+    /// One that nobody else knows yet, as a call that came in.
+    #[must_use]
+    pub fn came_in(mut this: Arc<Call>, campaign: Option<CampaignName>) -> Arc<Call> {
+        if let Some(call) = Arc::get_mut(&mut this) {
+            call.direction = Direction::Inbound;
+            call.inbound_campaign = campaign;
+        }
+        this
+    }
+
+    /// The number of the person at the far end, or empty.
+    fn persons_number(&self) -> &str {
+        match self.direction {
+            Direction::Outbound => self.command.to_number.as_str(),
+            Direction::Inbound => self.command.from_number.as_str(),
+        }
     }
 
     /// Gives it the flows that its command names, once.
@@ -189,6 +213,8 @@ impl Call {
             to_number: self.command.to_number.as_str().to_owned(),
             from_number: self.command.from_number.as_str().to_owned(),
             trunk: self.command.trunk.clone(),
+            direction: self.direction,
+            campaign_name: self.inbound_campaign.clone(),
         };
         self.emit(&mut progress, body);
     }
@@ -325,6 +351,7 @@ impl Call {
                 // The host ends a call with the one it was connected with.
                 true if progress.bridged_ms.is_some() => EndedBy::Peer,
                 true => EndedBy::Switch,
+                false if self.direction == Direction::Inbound => EndedBy::Caller,
                 false => EndedBy::Callee,
             }),
             answered,
@@ -528,7 +555,7 @@ impl Reporter for Told<'_> {
             Report::OptedOut { node, scope } => EventBody::OptedOut {
                 node,
                 scope,
-                number: self.0.command.to_number.as_str().to_owned(),
+                number: self.0.persons_number().to_owned(),
             },
             Report::WentTo { node, flow } => EventBody::WentTo { node, flow },
             Report::Requested {

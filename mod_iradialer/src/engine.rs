@@ -1,8 +1,10 @@
 //! The module's heart: takes dial commands, begins their legs, and follows each leg to its end.
 
 mod durable;
+mod inbound;
 mod recording;
 
+pub use inbound::{Incoming, NotTaken};
 pub use recording::NO_DIR as NO_RECORDINGS;
 
 use crate::admission::{Admission, Closed, Refusal, in_time};

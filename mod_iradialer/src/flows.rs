@@ -8,7 +8,7 @@ use crate::engine::NO_RECORDINGS;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use iradialer_core::flow::{self, Flow, Need, Severity};
-use iradialer_core::value::{FlowHash, TenantId};
+use iradialer_core::value::{CampaignName, FlowHash, TenantId};
 use iradialer_core::wire::{CallFlow, DialCommand, FlowOf, FlowQuery, FlowRef, FlowReply, VERSION};
 use memory::Memory;
 use parking_lot::{Mutex, RwLock};
@@ -178,6 +178,42 @@ impl Flows {
         let flow = Arc::new(flow.map_err(unfit)?);
         self.memory.lock().insert(hash, &flow, bytes);
         Ok(flow)
+    }
+
+    /// What a name or a called number stands for now, which is asked anew each time.
+    ///
+    /// # Errors
+    /// [`NoFlow::Unfit`] where it stands for nothing.
+    pub async fn find(
+        &self,
+        of: FlowOf,
+    ) -> Result<(TenantId, Option<CampaignName>, FlowRef), NoFlow> {
+        let mut why = "there is no connection to NATS".to_owned();
+        for again in 0..TRIES {
+            if again > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let Some(source) = self.source.read().clone() else {
+                continue;
+            };
+            let query = FlowQuery {
+                v: VERSION,
+                of: of.clone(),
+            };
+            match source.ask(query).await {
+                Ok(FlowReply::Found {
+                    tenant_id,
+                    campaign_name,
+                    flow,
+                }) => return Ok((tenant_id, campaign_name, flow)),
+                Ok(FlowReply::Unknown(why)) => return Err(NoFlow::Unfit(String::new(), why)),
+                Ok(FlowReply::Document(_)) => {
+                    why = "its answer is to another question".to_owned();
+                }
+                Err(error) => why = error,
+            }
+        }
+        Err(NoFlow::Unanswered(String::new(), why))
     }
 
     async fn ask(&self, tenant: &TenantId, name: &str, hash: &FlowHash) -> Result<String, NoFlow> {

@@ -120,6 +120,10 @@ pub enum HangupCause {
     Unload,
     /// A fault in the flow or the module.
     Fault,
+    /// Nobody has the number that was called.
+    UnknownNumber,
+    /// A call that came in can't be taken now.
+    Congestion,
 }
 
 /// How grave a log line is.

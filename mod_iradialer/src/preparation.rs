@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Gives the call what it needs, and says whether that was at hand. Nothing here waits.
-    fn at_hand(&self, call: &Call) -> Result<bool, Refusal> {
+    pub(crate) fn at_hand(&self, call: &Call) -> Result<bool, Refusal> {
         self.check_awaited(call)?;
         let Some(flows) = self.flows.at_hand(&call.command)? else {
             return Ok(false);
@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// As [`Engine::at_hand`], for what has to be got first.
-    async fn get_ready(&self, call: &Call) -> Result<(), Refusal> {
+    pub(crate) async fn get_ready(&self, call: &Call) -> Result<(), Refusal> {
         if let (None, Some(CallFlow::Named(named))) = (call.flow(), &call.command.flow) {
             let flows = self.flows.get(&call.command.tenant_id, named);
             call.give_flows(flows.await?);

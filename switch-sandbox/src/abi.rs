@@ -118,6 +118,7 @@ mod exports {
         variables::switch_channel_set_variable_var_check => switch_channel_set_variable_var_check,
         variables::switch_channel_get_variable_dup => switch_channel_get_variable_dup,
         channel::switch_channel_perform_hangup => switch_channel_perform_hangup,
+        session::inbound::switch_channel_perform_answer => switch_channel_perform_answer,
         channel::switch_channel_perform_set_state => switch_channel_perform_set_state,
         channel::switch_channel_get_state => switch_channel_get_state,
         channel::switch_channel_test_ready => switch_channel_test_ready,

@@ -198,6 +198,10 @@ fn reply(line: &str, module: &Path, stop: &mpsc::Sender<&'static str>) -> String
                 .map(|(what, count)| format!("{count} {what}")),
         ),
         ("show", _) => "-USAGE: show threads|numbers|invites|channels|handles\n".to_owned(),
+        ("inbound", arguments) => match session::inbound::call_in(arguments) {
+            Ok(uuid) => format!("+OK {uuid}\n"),
+            Err(reason) => format!("-ERR {reason}\n"),
+        },
         ("hupall", "") => {
             session::hang_up_all(freeswitch_sys::SWITCH_CAUSE_MANAGER_REQUEST);
             "+OK hangup all channels with cause MANAGER_REQUEST\n".to_owned()

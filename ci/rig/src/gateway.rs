@@ -24,6 +24,9 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     /// The campaigns.
     pub campaigns: Vec<Campaign>,
+    /// The numbers that people call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dids: Vec<Did>,
     /// Where the flows are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flows: Option<Flows>,
@@ -88,6 +91,19 @@ pub struct Campaign {
     pub flow: String,
     /// Calls at once.
     pub max_calls: u32,
+}
+
+/// `[[dids]]`
+#[derive(Debug, Clone, Serialize)]
+pub struct Did {
+    /// The number.
+    pub number: String,
+    /// Whose it is.
+    pub tenant_id: String,
+    /// The campaign.
+    pub campaign: String,
+    /// What a call to it does.
+    pub flow: String,
 }
 
 /// `[flows]`

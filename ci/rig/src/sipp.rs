@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The scenario whose audio comes back.
@@ -62,6 +62,52 @@ impl Sipp {
 
     /// The same on ports that an earlier one had.
     pub async fn start_on(ports: Ports, scenario: &str, values: &[(&str, &str)]) -> Result<Self> {
+        let mut sipp = Self::launch(ports, scenario, values, None)?;
+        let address = sipp.address();
+        // UDP has no listener to connect to: sipp has the port when we can't have it.
+        let bound = || UdpSocket::bind(address).is_err().then_some(());
+        sipp.process
+            .until("listening", Duration::from_secs(20), bound)
+            .await
+            .context("sipp is in the Debian package sip-tester")?;
+        Ok(sipp)
+    }
+
+    /// Calls `switch` once, as the scenario does, and waits for its end. An error where anything else came
+    /// than the scenario expects.
+    pub async fn call(
+        switch: SocketAddr,
+        scenario: &str,
+        values: &[(&str, &str)],
+        within: Duration,
+    ) -> Result<()> {
+        let mut sipp = Self::launch(Ports::free()?, scenario, values, Some(switch))?;
+        let until = Instant::now() + within;
+        let status = loop {
+            if let Some(status) = sipp.process.ended() {
+                break status;
+            }
+            ensure!(
+                Instant::now() < until,
+                "{scenario}: no end after {within:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        ensure!(
+            status.success(),
+            "{scenario}: {status}\n{}{}",
+            sipp.errors(),
+            std::fs::read_to_string(sipp.messages_log()).unwrap_or_default()
+        );
+        Ok(())
+    }
+
+    fn launch(
+        ports: Ports,
+        scenario: &str,
+        values: &[(&str, &str)],
+        calls: Option<SocketAddr>,
+    ) -> Result<Self> {
         let Ports { port, media } = ports;
         let shipped = repository::root()?.join(format!("ci/sipp/{scenario}.xml"));
         let mut text = std::fs::read_to_string(&shipped)
@@ -91,15 +137,12 @@ impl Sipp {
             ECHOES => program.args(["-rtp_echo"]),
             _ => program,
         };
+        let program = match calls {
+            Some(switch) => program.args(["-m", "1", &switch.to_string()]),
+            None => program,
+        };
         let mut process = program.start(dir.path())?;
         process.also_show(dir.path().join("errors.log"));
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        // UDP has no listener to connect to: sipp has the port when we can't have it.
-        let bound = || UdpSocket::bind(address).is_err().then_some(());
-        process
-            .until("listening", Duration::from_secs(20), bound)
-            .await
-            .context("sipp is in the Debian package sip-tester")?;
         Ok(Sipp { process, dir, port })
     }
 

@@ -273,6 +273,17 @@ unsafe extern "C" {
         hangup_cause: switch_call_cause_t,
     ) -> switch_channel_state_t;
 
+    /// Answers a call that came in, once: the endpoint sends the 200, and the hooks see
+    /// `SWITCH_MESSAGE_ANSWER_EVENT` before it returns. An outgoing call and one that is answered are left as
+    /// they are, with success. `SWITCH_STATUS_FALSE` where it is hung up; where the endpoint can't answer it
+    /// is hung up (`INCOMPATIBLE_DESTINATION`). On the session's own thread.
+    pub fn switch_channel_perform_answer(
+        channel: *mut switch_channel_t,
+        file: *const c_char,
+        func: *const c_char,
+        line: c_int,
+    ) -> switch_status_t;
+
     /// Moves the channel to a state and wakes its thread. Does nothing when it is there
     /// already or on its way down, aborts the host on a forbidden change (back to
     /// `CS_INIT` from anything but `CS_HIBERNATE`). Any thread. Returns the state that holds.

@@ -9,8 +9,9 @@ mod source;
 use freeswitch_sys as declared;
 use source::{Source, differences};
 
-const DECLARED: [&str; 3] = [
+const DECLARED: [&str; 4] = [
     include_str!("../../src/declared/types.rs"),
+    include_str!("../../src/declared/application.rs"),
     include_str!("../../src/declared/constants.rs"),
     include_str!("../../src/declared/functions.rs"),
 ];
@@ -159,6 +160,19 @@ mod with_headers {
                 shutdown,
                 runtime,
                 flags
+            }),
+            same_layout!(switch_application_interface {
+                interface_name,
+                application_function,
+                long_desc,
+                short_desc,
+                syntax,
+                flags,
+                rwlock,
+                refs,
+                reflock,
+                parent,
+                next
             }),
             same_layout!(switch_api_interface {
                 interface_name,

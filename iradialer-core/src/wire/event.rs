@@ -1,8 +1,8 @@
 //! What a switch reports of an attempt.
 
-use crate::call::EndedBy;
+use crate::call::{Direction, EndedBy};
 use crate::flow::DncScope;
-use crate::value::{CallUuid, NodeId, TenantId, TrunkName};
+use crate::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -39,14 +39,20 @@ pub struct SwitchEvent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum EventBody {
-    /// The switch took the call and is about to send the INVITE.
+    /// The switch took the call and is about to send the INVITE, or to answer the one that came.
     Started {
         /// The number dialled; a call begun at the switch is known by it alone.
         to_number: String,
         /// The caller's number shown, or empty.
         from_number: String,
-        /// The trunk dialled through.
+        /// The trunk dialled through, or what a call came in by: a gateway of the switch, or a profile.
         trunk: TrunkName,
+        /// Which way it goes.
+        #[serde(default, skip_serializing_if = "Direction::is_outbound")]
+        direction: Direction,
+        /// The campaign of a call that came in, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        campaign_name: Option<CampaignName>,
     },
     /// A 180 or 183 came; reported once.
     Ringing {

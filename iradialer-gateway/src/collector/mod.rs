@@ -14,10 +14,10 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pu
 use async_nats::jetstream::{self, AckKind, Message};
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
-use iradialer_core::call::CallState;
+use iradialer_core::call::{CallState, Direction};
 use iradialer_core::subject;
 use iradialer_core::value::ClusterName;
-use iradialer_core::wire::{self, SwitchEvent};
+use iradialer_core::wire::{self, EventBody, SwitchEvent};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -197,9 +197,11 @@ async fn judge(app: &App, trunks_of: &TrunksOf, message: &Message) -> Verdict {
         OutOfOrder::Hold
     };
     let call = event.call_uuid;
+    let event_url = event_url_of(app, &event);
+    let now_ms = app.clock.now_ms();
     match app
         .tdb
-        .apply_event(event, out_of_order, trunks_of, app.clock.now_ms())
+        .apply_event_told(event, out_of_order, trunks_of, event_url, now_ms)
         .await
     {
         Ok(applied) => {
@@ -212,6 +214,20 @@ async fn judge(app: &App, trunks_of: &TrunksOf, message: &Message) -> Verdict {
             Verdict::Later(FAULT_DELAY)
         }
     }
+}
+
+/// Where the events of a call that came in go: to its campaign's.
+fn event_url_of(app: &App, event: &SwitchEvent) -> Option<String> {
+    let EventBody::Started {
+        direction: Direction::Inbound,
+        campaign_name: Some(campaign),
+        ..
+    } = &event.body
+    else {
+        return None;
+    };
+    let campaign = app.config.campaign(&event.tenant_id, campaign)?;
+    campaign.event_url.clone()
 }
 
 fn read_event(payload: &[u8]) -> Result<SwitchEvent, String> {

@@ -7,9 +7,6 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-/// Calls are placed from here; nothing else is reported yet.
-const OUTBOUND: &str = "outbound";
-
 const TIMESTAMP: &[BorrowedFormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
@@ -54,6 +51,7 @@ fn event_data(
     if event.is_final {
         data.insert("final".into(), true.into());
     }
+    let direction = call.origin.direction();
     let common = json!({
         "event_id": message_id(delivery),
         "seq": event.seq,
@@ -62,8 +60,8 @@ fn event_data(
         "call_params": call.request.call_params,
         "tenant_id": call.tenant_id,
         "campaign_name": call.campaign_name,
-        "call_type": OUTBOUND,
-        "direction": OUTBOUND,
+        "call_type": direction,
+        "direction": direction,
         "to_number": call.to_number,
         "from_number": call.from_number,
         "gateway": trunk.unwrap_or_else(|| "".into()),

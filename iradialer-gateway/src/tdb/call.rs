@@ -4,7 +4,7 @@ use super::row::{
     get, json, number, optional_json, optional_number, optional_parsed, parsed, sql_ms,
 };
 use super::{OnUnknown, Row, Tdb, TdbError};
-use iradialer_core::call::{CallState, EndedBy};
+use iradialer_core::call::{CallState, Direction, EndedBy};
 use iradialer_core::flow::{Flow, MAX_TEXT, Name, Sound};
 use iradialer_core::value::{CallUuid, ChannelVars, NodeId, TenantId, TrunkName};
 use iradialer_core::wire::{CallFlow, FlowRef, GivenFacts};
@@ -86,6 +86,8 @@ pub enum Origin {
     Api,
     /// Begun at a switch (`iradialer originate`) and known by its events alone.
     Switch,
+    /// Came in at a switch, and likewise.
+    Inbound,
 }
 
 impl Origin {
@@ -93,11 +95,28 @@ impl Origin {
         match self {
             Origin::Api => "api",
             Origin::Switch => "switch",
+            Origin::Inbound => "inbound",
+        }
+    }
+
+    /// Which way its calls go.
+    pub fn direction(self) -> Direction {
+        match self {
+            Origin::Api | Origin::Switch => Direction::Outbound,
+            Origin::Inbound => Direction::Inbound,
+        }
+    }
+
+    /// How a call came to be that is known by its events alone.
+    pub(super) fn of(direction: Direction) -> Self {
+        match direction {
+            Direction::Outbound => Origin::Switch,
+            Direction::Inbound => Origin::Inbound,
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Origin::Api, Origin::Switch]
+        [Origin::Api, Origin::Switch, Origin::Inbound]
             .into_iter()
             .find(|origin| origin.as_str() == text)
     }

@@ -13,7 +13,7 @@ use super::row::{get, json, number, optional_number, optional_parsed, parsed, sq
 use super::transfer::end_children;
 use super::trunk::{TrunkNews, learn};
 use super::{Connection, Origin, Row, Tdb, TdbError};
-use iradialer_core::call::{CallState, Ending, final_state};
+use iradialer_core::call::{CallState, Direction, Ending, final_state};
 use iradialer_core::value::{CallUuid, NodeId, TrunkName};
 use iradialer_core::wire::{EventBody, Hangup, SwitchEvent};
 
@@ -86,10 +86,32 @@ impl Tdb {
         trunks_of: &TrunksOf,
         now_ms: u64,
     ) -> Result<Applied, TdbError> {
+        self.apply_event_told(event, out_of_order, trunks_of, None, now_ms)
+            .await
+    }
+
+    /// As [`Tdb::apply_event`]; where it is the first of a call that came in, that call's events go to
+    /// `event_url`.
+    pub async fn apply_event_told(
+        &self,
+        event: SwitchEvent,
+        out_of_order: OutOfOrder,
+        trunks_of: &TrunksOf,
+        event_url: Option<String>,
+        now_ms: u64,
+    ) -> Result<Applied, TdbError> {
         let trunks_of = TrunksOf::clone(trunks_of);
         self.writer
             .write(move |connection| {
-                Box::pin(apply(connection, event, out_of_order, trunks_of, now_ms))
+                let event_url = event_url.clone();
+                Box::pin(apply(
+                    connection,
+                    event,
+                    out_of_order,
+                    trunks_of,
+                    event_url,
+                    now_ms,
+                ))
             })
             .await
     }
@@ -134,11 +156,12 @@ async fn apply(
     event: SwitchEvent,
     out_of_order: OutOfOrder,
     trunks_of: TrunksOf,
+    event_url: Option<String>,
     now_ms: u64,
 ) -> Result<Applied, TdbError> {
     let call = match Head::read(connection, event.call_uuid).await? {
         Some(call) => call,
-        None => begin_at_switch(connection, &event, now_ms).await?,
+        None => begin_at_switch(connection, &event, event_url.as_deref(), now_ms).await?,
     };
     let last = last_of_attempt(connection, &event).await?;
     if event.seq <= last && is_stored(connection, &event).await? {
@@ -274,7 +297,9 @@ impl Head {
         call_uuid: CallUuid,
     ) -> Result<Option<Self>, TdbError> {
         let row = sqlx::query(
-            "SELECT state, attempt, trunk, assigned_ms FROM calls WHERE call_uuid = $1",
+            // What a call came in by is no trunk that calls are placed through: it teaches nothing about one.
+            "SELECT state, attempt, assigned_ms, CASE WHEN origin = 'inbound' THEN NULL ELSE trunk END AS trunk
+             FROM calls WHERE call_uuid = $1",
         )
         .bind(call_uuid.to_string())
         .fetch_optional(connection)
@@ -291,44 +316,35 @@ impl Head {
     }
 }
 
-/// A call that a person began at the switch gets its row with its first event.
+/// A call that a person began at the switch, or that came in there, gets its row with its first event.
 async fn begin_at_switch(
     connection: &mut Connection,
     event: &SwitchEvent,
+    event_url: Option<&str>,
     now_ms: u64,
 ) -> Result<Head, TdbError> {
-    let (to_number, from_number, trunk) = match &event.body {
-        EventBody::Started {
-            to_number,
-            from_number,
-            trunk,
-        } => (
-            to_number.as_str(),
-            from_number.as_str(),
-            Some(trunk.as_str()),
-        ),
-        // Its start is lost; what is left is kept.
-        _ => ("", "", None),
-    };
+    let begun = Begun::of(&event.body);
     sqlx::query(
         "INSERT INTO calls (call_uuid, tenant_id, campaign_name, origin, to_number, from_number,
              request, priority, created_ms, not_before_ms, body_hash, answer,
-             state, attempt, attempt_id, trunk, node_id, incarnation, last_seq)
-         VALUES ($1, $2, '', $3, $4, $5, $6, 0, $7, $7, '', '', $8, $9, $10, $11, $12, $13, 0)",
+             state, attempt, attempt_id, trunk, node_id, incarnation, last_seq, event_url)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8, '', '', $9, $10, $11, $12, $13, $14, 0, $15)",
     )
     .bind(event.call_uuid.to_string())
     .bind(event.tenant_id.as_str())
-    .bind(Origin::Switch.as_str())
-    .bind(to_number)
-    .bind(from_number)
+    .bind(begun.campaign_name)
+    .bind(Origin::of(begun.direction).as_str())
+    .bind(begun.to_number)
+    .bind(begun.from_number)
     .bind(r#"{"dial_timeout_s":0,"max_duration_s":0}"#)
     .bind(sql_ms(now_ms))
     .bind(CallState::Assigned.as_str())
     .bind(i64::from(event.attempt))
     .bind(event.attempt_id.to_string())
-    .bind(trunk)
+    .bind(begun.trunk)
     .bind(event.node_id.as_str())
     .bind(event.incarnation.to_string())
+    .bind(event_url.filter(|_| begun.direction == Direction::Inbound))
     .execute(connection)
     .await?;
     Ok(Head {
@@ -337,6 +353,39 @@ async fn begin_at_switch(
         trunk: None,
         assigned_ms: None,
     })
+}
+
+/// What the first event of a call says that is known by its events alone. Where its start is lost, what is
+/// left is kept.
+#[derive(Default)]
+struct Begun<'a> {
+    to_number: &'a str,
+    from_number: &'a str,
+    trunk: Option<&'a str>,
+    campaign_name: &'a str,
+    direction: Direction,
+}
+
+impl<'a> Begun<'a> {
+    fn of(body: &'a EventBody) -> Self {
+        let EventBody::Started {
+            to_number,
+            from_number,
+            trunk,
+            direction,
+            campaign_name,
+        } = body
+        else {
+            return Begun::default();
+        };
+        Begun {
+            to_number,
+            from_number,
+            trunk: Some(trunk.as_str()),
+            campaign_name: campaign_name.as_ref().map_or("", |name| name.as_str()),
+            direction: *direction,
+        }
+    }
 }
 
 /// The highest number stored of the event's attempt, or 0.

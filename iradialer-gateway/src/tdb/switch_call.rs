@@ -24,7 +24,7 @@ impl Tdb {
     pub async fn open_switch_calls(&self) -> Result<Vec<SwitchCall>, TdbError> {
         let rows = sqlx::query(
             "SELECT call_uuid, attempt, node_id, incarnation FROM calls
-             WHERE state IN ('assigned', 'dialing', 'ringing', 'answered') AND origin = 'switch'",
+             WHERE state IN ('assigned', 'dialing', 'ringing', 'answered') AND origin IN ('switch', 'inbound')",
         )
         .fetch_all(&self.readers)
         .await?;

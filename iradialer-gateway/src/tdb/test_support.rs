@@ -7,7 +7,7 @@ pub mod postgres;
 use super::{
     Accepted, Assignment, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb, TrunksOf,
 };
-use iradialer_core::call::EndedBy;
+use iradialer_core::call::{Direction, EndedBy};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, NodeId, RegionName, TenantId,
     TrunkName,
@@ -174,6 +174,8 @@ pub fn started() -> EventBody {
         to_number: "+15005550006".to_owned(),
         from_number: String::new(),
         trunk: TrunkName::parse("trunk", "chime").unwrap(),
+        direction: Direction::Outbound,
+        campaign_name: None,
     }
 }
 

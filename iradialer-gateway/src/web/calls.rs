@@ -148,6 +148,7 @@ fn show_call(call: &Call) -> Value {
         "tenant_id": call.tenant_id,
         "campaign_name": call.campaign_name,
         "origin": call.origin,
+        "direction": call.origin.direction(),
         "state": call.state,
         "final": call.state.is_final(),
         "to_number": call.to_number,

@@ -114,18 +114,23 @@ impl Engine {
             Err(refusal) if refusal.reason == RefusalReason::Faulty => reply(refused(refusal)),
             Err(refusal) => self.refuse(&command, refusal, reply),
             Ok(()) => {
-                let call = Call::new(
-                    command,
-                    self.config.read().prompts_dir.clone(),
-                    self.identity.clone(),
-                    self.host.clone(),
-                    self.outbox.clone(),
-                    self.copies.clone(),
-                    direct,
-                );
+                let call = self.call_of(command, direct);
                 self.prepare(call, reply);
             }
         }
+    }
+
+    /// The call of a command that was admitted.
+    pub(super) fn call_of(&self, command: DialCommand, direct: Option<Direct>) -> Arc<Call> {
+        Call::new(
+            command,
+            self.config.read().prompts_dir.clone(),
+            self.identity.clone(),
+            self.host.clone(),
+            self.outbox.clone(),
+            self.copies.clone(),
+            direct,
+        )
     }
 
     /// Hands an admitted call that is ready over to be dialled.
@@ -345,7 +350,7 @@ impl Engine {
     }
 }
 
-fn intent(call: &Call, at_ms: u64) -> Record {
+pub(super) fn intent(call: &Call, at_ms: u64) -> Record {
     let command = &call.command;
     Record::Intent(Intent {
         call_uuid: command.call_uuid,
@@ -359,7 +364,7 @@ fn intent(call: &Call, at_ms: u64) -> Record {
     })
 }
 
-fn faulty(fault: &Fault) -> Refusal {
+pub(super) fn faulty(fault: &Fault) -> Refusal {
     let detail = format!("the journal can't be written: {}", fault.0);
     Refusal::new(RefusalReason::Faulty, detail)
 }

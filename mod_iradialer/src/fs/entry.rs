@@ -2,7 +2,7 @@
 
 use super::guard::guard;
 use super::switch::{Switch, log};
-use super::{api, config_file, speech};
+use super::{api, config_file, inbound, speech};
 use crate::commands;
 use crate::engine::Engine;
 use crate::host::Level;
@@ -122,6 +122,17 @@ unsafe fn add_interfaces(
         command.desc = api::DESCRIPTION.as_ptr();
         command.function = Some(api::run);
         command.syntax = api::SYNTAX.as_ptr();
+        let application =
+            sys::switch_loadable_module_create_interface(module, sys::SWITCH_APPLICATION_INTERFACE)
+                .cast::<sys::switch_application_interface>();
+        let Some(application) = application.as_mut() else {
+            return false;
+        };
+        application.interface_name = inbound::NAME.as_ptr();
+        application.application_function = Some(inbound::run);
+        application.short_desc = inbound::SHORT.as_ptr();
+        application.long_desc = inbound::LONG.as_ptr();
+        application.syntax = inbound::SYNTAX.as_ptr();
     }
     true
 }

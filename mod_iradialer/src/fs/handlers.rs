@@ -3,6 +3,7 @@
 use super::entry;
 use super::guard::guard;
 use super::media::{ChannelLeg, key_of};
+use super::names;
 use super::session::{Channel, Session};
 use super::text::from_c;
 use super::transfer;
@@ -35,9 +36,10 @@ const DISK: Duration = Duration::from_secs(3);
 /// Digits are timed in samples of 8 kHz.
 const SAMPLES_PER_MS: u32 = 8;
 
-/// Adds handlers and hooks to a session that was made and not launched.
+/// Adds handlers and hooks to a session that was made and not launched, or on the session's own thread to one
+/// that came in.
 pub fn attach(session: Session<'_>) -> bool {
-    // SAFETY: H4: the session is ours; H5: the table is static and the code stays mapped.
+    // SAFETY: H4, H12: the session is ours, or this is its thread; H5: the table is static and the code stays mapped.
     unsafe {
         sys::switch_channel_add_state_handler(session.channel().as_ptr(), &raw const HANDLERS) >= 0
             && sys::switch_core_event_hook_add_receive_message(session.as_ptr(), Some(on_message))
@@ -50,7 +52,7 @@ pub fn attach(session: Session<'_>) -> bool {
 /// The session's call, with the engine it belongs to. `None` once the module has let go of it.
 fn call_of(session: Session<'_>) -> Option<(Arc<Engine>, Arc<Call>)> {
     let engine = entry::engine()?;
-    let call = engine.registry.attempt(session.uuid()?)?;
+    let call = engine.registry.attempt(session.attempt()?)?;
     Some((engine, call))
 }
 
@@ -153,8 +155,9 @@ unsafe extern "C" fn on_reporting(
 
 unsafe extern "C" fn on_destroy(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
     handle("on_destroy", session, |session| {
-        if let (Some(engine), Some(attempt)) = (entry::engine(), session.uuid()) {
+        if let (Some(engine), Some(attempt)) = (entry::engine(), session.attempt()) {
             engine.leg_gone(attempt);
+            names::forget(attempt);
         }
         sys::SWITCH_STATUS_SUCCESS
     })
@@ -205,7 +208,7 @@ fn bridged(session: Session<'_>, peer: &str) {
         return;
     };
     // Channels are known by their attempts.
-    let other = engine.registry.attempt(peer);
+    let other = engine.registry.attempt(names::attempt_of(peer));
     call.bridged(other.map_or(peer, |other| other.command.call_uuid));
 }
 
@@ -276,9 +279,12 @@ fn facts(channel: Channel<'_>) -> LegFacts {
     }
 }
 
-fn sip_facts(channel: Channel<'_>) -> BTreeMap<String, String> {
+/// What is known of a call that is answered.
+pub fn sip_facts(channel: Channel<'_>) -> BTreeMap<String, String> {
     [
         ("call_id", "sip_call_id"),
+        // Of a call that came in; the other of one that was placed.
+        ("network_ip", "sip_network_ip"),
         ("network_ip", "sip_reply_host"),
         ("media_ip", "remote_media_ip"),
         ("codec", "read_codec"),

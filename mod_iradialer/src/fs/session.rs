@@ -1,5 +1,6 @@
 //! Sessions and channels the host lends.
 
+use super::names;
 use super::text::{FILE, FUNC, c_string, from_c};
 use crate::host::{HangupCause, Way};
 use freeswitch_sys as sys;
@@ -47,9 +48,9 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Finds a live session.
-    pub fn locate(uuid: CallUuid) -> Option<Located> {
-        let uuid = c_string(&uuid.to_string());
+    /// Finds the live session of an attempt.
+    pub fn locate(attempt: CallUuid) -> Option<Located> {
+        let uuid = c_string(&names::channel_of(attempt).to_string());
         // SAFETY: H1.
         let pointer = unsafe {
             sys::switch_core_session_perform_locate(uuid.as_ptr(), FILE.as_ptr(), FUNC.as_ptr(), 0)
@@ -62,8 +63,13 @@ impl<'a> Session<'a> {
         self.pointer.as_ptr()
     }
 
-    /// Its UUID, if it has one of our form.
-    pub fn uuid(self) -> Option<CallUuid> {
+    /// The attempt it is of, if its UUID has our form.
+    pub fn attempt(self) -> Option<CallUuid> {
+        self.channel_uuid().map(names::attempt_of)
+    }
+
+    /// The UUID that the host has for it, if that has our form.
+    pub fn channel_uuid(self) -> Option<CallUuid> {
         // SAFETY: H2; the string is the session's own.
         let text = unsafe { from_c(sys::switch_core_session_get_uuid(self.as_ptr())) };
         CallUuid::parse("uuid", &text?).ok()
@@ -182,6 +188,15 @@ impl Channel<'_> {
         }
     }
 
+    /// Answers a call that came in. False where it is hung up, before or by this.
+    pub fn answer(self) -> bool {
+        // SAFETY: H2: on the session's own thread.
+        let status = unsafe {
+            sys::switch_channel_perform_answer(self.pointer, FILE.as_ptr(), FUNC.as_ptr(), 0)
+        };
+        status == sys::SWITCH_STATUS_SUCCESS && self.state() < sys::CS_HANGUP
+    }
+
     /// Hangs up; the first cause counts.
     pub fn hang_up(self, cause: HangupCause) {
         let cause = match cause {
@@ -198,6 +213,8 @@ impl Channel<'_> {
             HangupCause::MaxDuration => sys::SWITCH_CAUSE_ALLOTTED_TIMEOUT,
             HangupCause::Unload => sys::SWITCH_CAUSE_MANAGER_REQUEST,
             HangupCause::Fault => sys::SWITCH_CAUSE_NORMAL_TEMPORARY_FAILURE,
+            HangupCause::UnknownNumber => sys::SWITCH_CAUSE_UNALLOCATED_NUMBER,
+            HangupCause::Congestion => sys::SWITCH_CAUSE_SWITCH_CONGESTION,
         };
         // SAFETY: H2; callable from any thread.
         unsafe {

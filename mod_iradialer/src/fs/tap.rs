@@ -82,7 +82,7 @@ unsafe extern "C" fn on_packet(
         };
         // SAFETY: H2, H9.
         let session = unsafe { Session::lent(sys::switch_core_media_bug_get_session(bug)) };
-        let attempt = session.and_then(Session::uuid);
+        let attempt = session.and_then(Session::attempt);
         let call = entry::engine().and_then(|engine| engine.registry.attempt(attempt?));
         let (Some(call), Some(frame)) = (
             call,

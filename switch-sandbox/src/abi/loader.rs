@@ -20,6 +20,7 @@ static CHANGING: Mutex<()> = Mutex::new(());
 /// What a module registered.
 struct Interface {
     apis: Mutex<Vec<ApiPointer>>,
+    applications: Mutex<Vec<ApplicationPointer>>,
     pool: Address,
 }
 
@@ -29,6 +30,13 @@ struct ApiPointer(*mut switch_api_interface_t);
 
 // SAFETY: the module fills it in during load, before anybody reads it.
 unsafe impl Send for ApiPointer {}
+
+/// An application of the dialplan that the module fills in.
+#[derive(Clone, Copy)]
+struct ApplicationPointer(*mut switch_application_interface_t);
+
+// SAFETY: as for commands.
+unsafe impl Send for ApplicationPointer {}
 
 struct Module {
     name: String,
@@ -208,6 +216,32 @@ pub fn api(name: &str, arguments: &str) -> Option<String> {
     Some(reply)
 }
 
+/// Runs the application `name` on a session, on its own thread. False when the module has no such.
+pub fn application(name: &str, session: *mut switch_core_session_t, data: &str) -> bool {
+    let Some(module) = LOADED.lock().clone() else {
+        return false;
+    };
+    let _in_use = module.in_use.read();
+    let applications = module.interface.applications.lock().clone();
+    let function = applications.into_iter().find_map(|application| {
+        // SAFETY: filled in by load, and kept until the module is unloaded, which waits for this application.
+        let application = unsafe { &*application.0 };
+        // SAFETY: the module's own static string.
+        let known = unsafe { text::copied(application.interface_name) };
+        (known.as_deref() == Some(name))
+            .then_some(application.application_function)
+            .flatten()
+    });
+    let Some(function) = function else {
+        return false;
+    };
+    let data = text::for_c(data);
+    // SAFETY: the module's function, with the session whose thread this is and a C string that lives until it
+    // returns.
+    unsafe { function(session, data.as_ptr()) };
+    true
+}
+
 /// See [`freeswitch_sys::switch_loadable_module_create_module_interface`].
 ///
 /// # Safety
@@ -220,6 +254,7 @@ pub unsafe extern "C" fn switch_loadable_module_create_module_interface(
     let owner = POOLS.get(pool, "switch_loadable_module_create_module_interface");
     let interface = Interface {
         apis: Mutex::default(),
+        applications: Mutex::default(),
         pool: Address::of(pool),
     };
     let handle = INTERFACES.insert(Arc::new(interface));
@@ -231,8 +266,8 @@ pub unsafe extern "C" fn switch_loadable_module_create_module_interface(
     handle
 }
 
-/// See [`freeswitch_sys::switch_loadable_module_create_interface`]. Only API commands are of
-/// use in the sandbox; a module that registers anything else would not be served.
+/// See [`freeswitch_sys::switch_loadable_module_create_interface`]. Only API commands and applications are
+/// of use in the sandbox; a module that registers anything else would not be served.
 ///
 /// # Safety
 /// As documented there.
@@ -243,6 +278,9 @@ pub unsafe extern "C" fn switch_loadable_module_create_interface(
 ) -> *mut c_void {
     const FUNCTION: &str = "switch_loadable_module_create_interface";
     let interface = INTERFACES.get(mod_, FUNCTION);
+    if iname == SWITCH_APPLICATION_INTERFACE {
+        return new_application(&interface, mod_).cast();
+    }
     if iname != SWITCH_API_INTERFACE {
         die(format_args!(
             "{FUNCTION}: the sandbox has no interfaces of kind {iname}"
@@ -268,4 +306,36 @@ pub unsafe extern "C" fn switch_loadable_module_create_interface(
             drop(unsafe { Box::from_raw(address.pointer::<switch_api_interface_t>()) });
         });
     api.cast()
+}
+
+fn new_application(
+    interface: &Interface,
+    module: *mut switch_loadable_module_interface_t,
+) -> *mut switch_application_interface_t {
+    let application = Box::into_raw(Box::new(switch_application_interface_t {
+        interface_name: std::ptr::null(),
+        application_function: None,
+        long_desc: std::ptr::null(),
+        short_desc: std::ptr::null(),
+        syntax: std::ptr::null(),
+        flags: 0,
+        rwlock: std::ptr::null_mut(),
+        refs: 0,
+        reflock: std::ptr::null_mut(),
+        parent: module,
+        next: std::ptr::null_mut(),
+    }));
+    let mut applications = interface.applications.lock();
+    applications.push(ApplicationPointer(application));
+    let address = Address::of(application);
+    let pool = POOLS.get(
+        interface.pool.pointer::<switch_memory_pool_t>(),
+        "switch_loadable_module_create_interface",
+    );
+    pool.at_end(move || {
+        let application = address.pointer::<switch_application_interface>();
+        // SAFETY: made by `Box::into_raw` above, freed only here.
+        drop(unsafe { Box::from_raw(application) });
+    });
+    application
 }

@@ -30,6 +30,16 @@ impl Pool {
 pub struct CallerProfile(Vec<(&'static str, String)>);
 
 impl CallerProfile {
+    /// Of a call that comes in.
+    pub fn of_caller(from: &str, to: &str) -> Self {
+        let fields = [
+            ("caller_id_name", from),
+            ("caller_id_number", from),
+            ("destination_number", to),
+        ];
+        CallerProfile(fields.map(|(name, value)| (name, value.to_owned())).into())
+    }
+
     /// A field, `None` when it has no such or it is empty.
     pub fn field(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(field, _)| *field == name)?;

@@ -2,6 +2,7 @@
 //! nobody holds them.
 
 pub mod far_end;
+pub mod inbound;
 mod states;
 
 use super::bug::Bug;
@@ -75,6 +76,8 @@ pub struct Session {
     /// Handlers and hooks.
     pub hooks: Hooks,
     number: String,
+    /// What the dialplan gives the application, for a call that came in.
+    dialplan: Option<String>,
     /// What the far end does, from the INVITE on.
     script: OnceLock<Script>,
     lane: LaneId,
@@ -267,6 +270,29 @@ fn make(
     let Some(destination) = profile.field("destination_number").map(str::to_owned) else {
         return Err(out_of_order);
     };
+    let (trunk, number) = dialled(&destination)?;
+    let session = list(uuid, profile, number, None, pool)?;
+    for (name, value) in [
+        ("direction", "outbound"),
+        ("sip_gateway_name", trunk),
+        ("sip_profile_name", "gateway"),
+        ("sip_destination_url", &format!("sip:{number}@{trunk}")),
+        ("sip_to_host", "127.0.0.1"),
+    ] {
+        session.variables.set(name, Some(value));
+    }
+    Ok(session)
+}
+
+/// Makes a session and lists it, where there is room for one more of that uuid.
+fn list(
+    uuid: Option<String>,
+    profile: CallerProfile,
+    number: &str,
+    dialplan: Option<String>,
+    pool: *mut switch_memory_pool_t,
+) -> Result<Arc<Session>, NotMade> {
+    let out_of_order = NotMade(SWITCH_CAUSE_DESTINATION_OUT_OF_ORDER);
     let uuid = uuid.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let mut all = BY_UUID.lock();
     if all.len() >= host().max_sessions {
@@ -280,7 +306,6 @@ fn make(
         log::write(SWITCH_LOG_CRIT, format_args!("Duplicate UUID! {uuid}"));
         return Err(out_of_order);
     }
-    let (trunk, number) = dialled(&destination)?;
     let session = Arc::new(Session {
         uuid_for_c: text::for_c(&uuid),
         variables: Default::default(),
@@ -288,6 +313,7 @@ fn make(
         hooks: Hooks::default(),
         script: OnceLock::new(),
         number: number.to_owned(),
+        dialplan,
         lane: host().network.lane(),
         pool: Address::of(pool),
         launched: AtomicBool::new(false),
@@ -308,11 +334,6 @@ fn make(
     for (name, value) in [
         ("uuid", session.uuid.as_str()),
         ("call_uuid", session.uuid.as_str()),
-        ("direction", "outbound"),
-        ("sip_gateway_name", trunk),
-        ("sip_profile_name", "gateway"),
-        ("sip_destination_url", &format!("sip:{number}@{trunk}")),
-        ("sip_to_host", "127.0.0.1"),
     ] {
         session.variables.set(name, Some(value));
     }

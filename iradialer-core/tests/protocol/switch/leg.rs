@@ -4,7 +4,7 @@ use super::SwitchStep;
 use super::journal::{emit, open_lane};
 use crate::bus::short;
 use crate::world::{Pid, What, World};
-use iradialer_core::call::EndedBy;
+use iradialer_core::call::{Direction, EndedBy};
 use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{DialCommand, EventBody, Hangup};
 use std::collections::BTreeMap;
@@ -67,6 +67,8 @@ pub fn begin(world: &mut World, n: usize, command: DialCommand) {
         to_number: String::new(),
         from_number: String::new(),
         trunk: command.trunk.clone(),
+        direction: Direction::Outbound,
+        campaign_name: None,
     };
     world.switches[n].legs.push(Leg {
         command,

@@ -3,8 +3,9 @@
 use super::stored;
 use crate::tdb::test_support::*;
 use crate::tdb::*;
-use iradialer_core::call::CallState;
-use iradialer_core::value::CallUuid;
+use iradialer_core::call::{CallState, Direction};
+use iradialer_core::value::{CallUuid, CampaignName};
+use iradialer_core::wire::EventBody;
 
 #[tokio::test]
 async fn a_call_from_request_to_final_record() {
@@ -191,4 +192,44 @@ async fn a_call_begun_at_the_switch_gets_a_row() {
     stored(&tdb, event(&begun, 2, hangup(false, Some(486)))).await;
     let call = tdb.call(&tenant(), begun.call_uuid).await.unwrap().unwrap();
     assert_eq!(call.state, CallState::Busy);
+}
+
+#[tokio::test]
+async fn a_call_that_came_in_has_its_campaign_and_its_webhook_and_teaches_nothing_of_trunks() {
+    let (tdb, _dir) = open().await;
+    let begun = assignment(CallUuid::fresh(), 1);
+    let body = EventBody::Started {
+        to_number: "+15005550150".to_owned(),
+        from_number: "+15005550199".to_owned(),
+        trunk: begun.trunk.clone(),
+        direction: Direction::Inbound,
+        campaign_name: Some(CampaignName::parse("campaign_name", "callers").unwrap()),
+    };
+    let url = "https://hooks.example/in".to_owned();
+    let trunks = trunks(&["chime"]);
+    let first = event(&begun, 1, body);
+    let applied = tdb
+        .apply_event_told(first, OutOfOrder::Hold, &trunks, Some(url.clone()), NOW)
+        .await;
+    assert!(
+        matches!(applied, Ok(Applied::Stored { webhook: true, .. })),
+        "{applied:?}"
+    );
+    let call = tdb.call(&tenant(), begun.call_uuid).await.unwrap().unwrap();
+    assert_eq!(
+        (call.origin, call.origin.direction()),
+        (Origin::Inbound, Direction::Inbound)
+    );
+    assert_eq!(call.campaign_name, "callers");
+    assert_eq!(call.event_url, Some(url));
+    let open_calls = tdb.open_switch_calls().await.unwrap();
+    assert_eq!(open_calls.len(), 1);
+    // A caller who left is no refusal of a trunk.
+    let last = event(&begun, 2, hangup(false, Some(503)));
+    let applied = tdb.apply_event(last, OutOfOrder::Hold, &trunks, NOW).await;
+    let Ok(Applied::Stored { trunk, ended, .. }) = applied else {
+        panic!("{applied:?}")
+    };
+    assert!(ended && trunk.is_none(), "{trunk:?}");
+    assert!(tdb.open_switch_calls().await.unwrap().is_empty());
 }

@@ -3,7 +3,7 @@
 use super::stored;
 use crate::tdb::test_support::*;
 use crate::tdb::*;
-use iradialer_core::call::{CallState, EndedBy};
+use iradialer_core::call::{CallState, Direction, EndedBy};
 use iradialer_core::value::{CallUuid, TrunkName};
 use iradialer_core::wire::{EventBody, Hangup};
 
@@ -90,6 +90,8 @@ async fn a_trunk_that_could_not_place_the_call_leaves_it_to_the_next() {
         to_number,
         from_number,
         trunk,
+        direction: Direction::Outbound,
+        campaign_name: None,
     };
     stored(&tdb, event(&third, 1, body)).await;
     let last = event(&third, 2, EventBody::Hangup(hangup));

@@ -1,7 +1,7 @@
 //! The SIP endpoint: sends the INVITE, plays the callee's script, delivers what comes of it,
 //! after `mod_sofia`.
 
-use super::{Session, states};
+use super::{Session, inbound, states};
 use crate::abi::{log, message};
 use crate::callee::{self, Act, KeyWay};
 use crate::host::host;
@@ -32,6 +32,9 @@ pub(super) fn endpoint_handler(session: &Arc<Session>, state: switch_channel_sta
 fn invite(session: &Arc<Session>) {
     if session.invited.swap(true, Ordering::SeqCst) {
         return;
+    }
+    if session.is_inbound() {
+        return schedule(session, 0, host().clock.now_us());
     }
     *host()
         .invites
@@ -88,7 +91,7 @@ fn deliver(session: &Arc<Session>, act: Act) {
         SWITCH_LOG_DEBUG,
         format_args!("{} far end: {act:?}", session.uuid),
     );
-    if act != Act::GiveUp {
+    if act != Act::GiveUp && !session.is_inbound() {
         let variables = &session.variables;
         variables.set("sip_reply_host", Some("127.0.0.1"));
         if variables.get("sip_call_id").is_none() {
@@ -111,22 +114,30 @@ fn deliver(session: &Arc<Session>, act: Act) {
                 send_message(session, SWITCH_MESSAGE_PROGRESS_EVENT);
             }
         }
-        Act::Answer => {
-            agree_on_codec(session);
-            if session.leg.mark_answered() == Answered::Now {
-                session
-                    .variables
-                    .set("endpoint_disposition", Some("ANSWER"));
-                send_message(session, SWITCH_MESSAGE_ANSWER_EVENT);
-            }
-        }
+        Act::Answer => drop(answer(session)),
         Act::Press(key, way) => press(session, key, way),
         Act::Speak(speaks) => session.speaks.store(speaks, Ordering::Relaxed),
+        Act::HangUp if session.is_inbound() && !session.leg.is_answered() => {
+            inbound::cancel(session)
+        }
         Act::HangUp => end(session, 200, "recv_bye"),
         Act::Refuse(status) => refuse(session, status, sip::phrase_of(status)),
         Act::TooFast => refuse(session, 503, "Trunk CPS limit exceeded"),
         Act::GiveUp => end_of_patience(session),
     }
+}
+
+/// The call is answered, by the far end or by this side.
+pub(super) fn answer(session: &Arc<Session>) -> Answered {
+    agree_on_codec(session);
+    let answered = session.leg.mark_answered();
+    if answered == Answered::Now {
+        session
+            .variables
+            .set("endpoint_disposition", Some("ANSWER"));
+        send_message(session, SWITCH_MESSAGE_ANSWER_EVENT);
+    }
+    answered
 }
 
 /// What an answer with a description of its media makes known.
@@ -187,6 +198,8 @@ fn say_goodbye(session: &Session) {
     let variables = &session.variables;
     if session.leg.is_answered() {
         variables.set("sip_hangup_disposition", Some("send_bye"));
+    } else if session.is_inbound() {
+        variables.set("sip_hangup_disposition", Some("send_refuse"));
     } else {
         variables.set("sip_hangup_disposition", Some("send_cancel"));
         variables.set("sip_invite_failure_status", Some("487"));

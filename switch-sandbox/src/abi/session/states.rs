@@ -1,6 +1,6 @@
 //! The state machine on the session's own thread, after `switch_core_state_machine.c`.
 
-use super::{Session, Table, far_end, free, unlist};
+use super::{Session, Table, far_end, free, inbound, unlist};
 use crate::abi::{bridge, bug, log};
 use crate::leg::state_name;
 use crate::sip;
@@ -93,16 +93,21 @@ fn handler_of(
     }
 }
 
-/// What the host does in a state that no handler took over. There is no dialplan here, so an
+/// What the host does in a state that no handler took over. There is a dialplan for calls that come in alone, so an
 /// outgoing call that nobody routes waits for media, and one told to execute has nothing to.
 fn standard_action(session: &Arc<Session>, state: switch_channel_state_t) {
     match state {
         CS_INIT => drop(session.leg.change(CS_ROUTING)),
+        CS_ROUTING if session.is_inbound() => drop(session.leg.change(CS_EXECUTE)),
         CS_ROUTING if session.leg.is_answered() => {
             session.hang_up(SWITCH_CAUSE_NO_ROUTE_DESTINATION)
         }
         CS_ROUTING => drop(session.leg.change(CS_CONSUME_MEDIA)),
         CS_EXCHANGE_MEDIA => bridge::exchange_media(session),
+        CS_EXECUTE if session.is_inbound() => {
+            let data = session.dialplan.as_deref().unwrap_or_default();
+            inbound::run_dialplan(session, data);
+        }
         CS_EXECUTE => session.hang_up(SWITCH_CAUSE_NORMAL_CLEARING),
         _ => {}
     }

@@ -2,7 +2,7 @@
 
 use super::{Shared, now_ms};
 use async_nats::jetstream;
-use iradialer_core::call::{CallState, EndedBy};
+use iradialer_core::call::{CallState, Direction, EndedBy};
 use iradialer_core::flow::DncScope;
 use iradialer_core::subject;
 use iradialer_core::wire::{AttemptFate, DialCommand, EventBody, Hangup, SwitchEvent, VERSION};
@@ -16,6 +16,8 @@ impl Shared {
             to_number: command.to_number.to_string(),
             from_number: command.from_number.to_string(),
             trunk: command.trunk.clone(),
+            direction: Direction::Outbound,
+            campaign_name: None,
         };
         self.report(command, 1, started).await;
     }
