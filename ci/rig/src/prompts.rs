@@ -1,6 +1,7 @@
 //! Prompts for the suite: tones of a known length, so that what a far end does falls where a scenario
 //! wants it.
 
+use crate::repository;
 use anyhow::{Context, Result, bail};
 use iradialer_core::flow::{self, CallFacts, Sound};
 use std::collections::BTreeSet;
@@ -35,6 +36,11 @@ pub fn in_temp_dir() -> Result<TempDir> {
 }
 
 fn all_in(dir: &Path) -> Result<()> {
+    // Those of the examples, under what the suite has of its own.
+    for shipped in std::fs::read_dir(repository::root()?.join("conf/prompts"))? {
+        let shipped = shipped?;
+        std::fs::copy(shipped.path(), dir.join(shipped.file_name()))?;
+    }
     let write = |name: &str, ms, notes: &[f64]| {
         let path = dir.join(name);
         std::fs::write(&path, tones(ms, notes))

@@ -50,7 +50,8 @@ pub struct Scenario {
     /// What answers it on a real switch.
     #[serde(default)]
     pub far_end: FarEnd,
-    /// The flow, a file of `tests/flows` or its JSON; without one the call is held in silence.
+    /// The flow: a file of `tests/flows`, `examples/NAME` for one of the shipped ones, or its JSON; without one the
+    /// call is held in silence.
     pub flow: Option<String>,
     /// Flows of `tests/flows` that are stored before.
     #[serde(default)]
@@ -316,16 +317,23 @@ async fn store(api: &Api, flows: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The flow `ci/rig/tests/flows/NAME.json`, or the one whose JSON this is.
+/// The flow `ci/rig/tests/flows/NAME.json`, the example `examples/NAME`, or the one whose JSON this is. The
+/// applications that it asks are on the suite's own web server.
 pub fn flow_named(name: &str) -> Result<Value> {
     if name.trim_start().starts_with('{') {
         return Ok(serde_json::from_str(name)?);
     }
-    let file = repository::root()?.join(format!("ci/rig/tests/flows/{name}.json"));
+    let path = match name.strip_prefix("examples/") {
+        Some(example) => format!("examples/flows/{example}.json"),
+        None => format!("ci/rig/tests/flows/{name}.json"),
+    };
+    let file = repository::root()?.join(path);
     let mut text =
         std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    if text.contains(web_server::STANDS_FOR_IT) {
-        text = text.replace(web_server::STANDS_FOR_IT, web_server::address());
+    for stands_for_it in web_server::STAND_FOR_IT {
+        if text.contains(stands_for_it) {
+            text = text.replace(stands_for_it, web_server::address());
+        }
     }
     Ok(serde_json::from_str(&text)?)
 }

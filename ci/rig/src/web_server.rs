@@ -6,14 +6,18 @@ use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use futures::stream;
 use serde_json::json;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// What stands for its address in the suite's flows.
-pub const STANDS_FOR_IT: &str = "http://127.0.0.1:1";
+/// What stands for its address in the suite's flows and in the examples.
+pub const STAND_FOR_IT: [&str; 3] = [
+    "http://127.0.0.1:1",
+    "https://billing.example.com",
+    "https://duty.example.com",
+];
 
 /// `http://127.0.0.1:PORT` of the server, which is started where it does not run yet.
 pub fn address() -> &'static str {
@@ -43,6 +47,9 @@ fn router() -> Router {
     Router::new()
         .route("/prompts/{name}", get(prompt))
         .route("/answers/{kind}", any(answer))
+        .route("/accounts/{account}/due", post(due))
+        .route("/accounts/{account}/payments", post(pay))
+        .route("/acknowledge", post(acknowledge))
 }
 
 /// A prompt, or what is none.
@@ -64,6 +71,31 @@ async fn prompt(Path(name): Path<String>) -> Response {
             wav().into_response()
         }
         _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// What is due of an account of the example `payment`.
+async fn due() -> String {
+    json!({"vars": {"due": 42.5}}).to_string()
+}
+
+/// Takes a payment of what is due, once it is sent with its key.
+async fn pay(body: Bytes) -> Response {
+    let asked: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    match (&asked["data"]["amount"], &asked["data"]["key"]) {
+        (amount, key) if amount == "42.5" && key.is_string() => json!({"vars": {"receipt": "77"}})
+            .to_string()
+            .into_response(),
+        _ => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+/// Knows one code of the example `oncall`.
+async fn acknowledge(body: Bytes) -> String {
+    let asked: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    match asked["data"]["code"] == "4711" {
+        true => json!({"vars": {"name": "Ann"}}).to_string(),
+        false => json!({"next": "wrong"}).to_string(),
     }
 }
 
