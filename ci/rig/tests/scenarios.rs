@@ -17,7 +17,7 @@ use std::time::Instant;
 
 const TENANT: &str = "acme";
 /// Scenarios under way at once: more of them, and what one does to its call comes too late on a busy machine.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 16;
 
 /// A gateway's configuration in which each scenario has a campaign and a trunk of its own name.
 fn config(scenarios: &[Scenario]) -> Config {
