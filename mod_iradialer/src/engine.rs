@@ -242,8 +242,12 @@ impl Engine {
         }
     }
 
-    /// Ends the live attempt on behalf of somebody: by a CANCEL while it rings.
+    /// Ends the live attempt on behalf of somebody: by a CANCEL while it rings. One that somebody has hung up
+    /// before was ended by them.
     pub fn end_attempt(&self, attempt: CallUuid, by: EndedBy) {
+        if !self.host.is_up(attempt) {
+            return;
+        }
         if let Some(call) = self.registry.attempt(attempt) {
             let cause = match call.is_answered() {
                 true => HangupCause::Request,

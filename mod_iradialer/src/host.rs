@@ -38,6 +38,11 @@ pub trait Host: Send + Sync {
     /// Says why the host does not.
     fn silence(&self, attempt: CallUuid, way: Way, on: bool) -> Result<(), String>;
 
+    /// Whether that leg has not been hung up yet, by anybody.
+    fn is_up(&self, _attempt: CallUuid) -> bool {
+        true
+    }
+
     /// The host's wall clock, µs since the Unix epoch.
     fn now_us(&self) -> u64;
 

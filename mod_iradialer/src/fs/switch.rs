@@ -38,6 +38,12 @@ impl Host for Switch {
         }
     }
 
+    /// The host finds no session whose channel is down.
+    fn is_up(&self, attempt: CallUuid) -> bool {
+        Session::locate(attempt)
+            .is_some_and(|located| located.session().channel().state() < sys::CS_HANGUP)
+    }
+
     fn laws(&self, attempt: CallUuid) -> Result<Laws, String> {
         tap::laws(attempt)
     }
