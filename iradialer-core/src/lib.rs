@@ -9,6 +9,7 @@
 //! - [`address`]: which addresses of the network others may have us talk to.
 //! - [`failpoint`]: where a test build can be made to die, for chaos.
 //! - [`strict_json`]: JSON from strangers, bounded and without duplicate keys.
+//! - [`fields`]: takes a request's members apart, noting every mistake.
 //! - [`live`]: live requests, the product's published messages to a switch.
 //! - [`flow`]: the flow language, its checker, and the interpreter over a call-leg trait.
 #![forbid(unsafe_code)]
@@ -16,6 +17,7 @@
 pub mod address;
 pub mod call;
 pub mod failpoint;
+pub mod fields;
 pub mod flow;
 pub mod ledger;
 pub mod live;

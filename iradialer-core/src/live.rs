@@ -8,7 +8,6 @@ mod answer;
 mod ask;
 mod call_request;
 mod connect;
-mod fields;
 mod make_call;
 mod values;
 
@@ -19,15 +18,17 @@ pub use connect::{Bridge, DirectBridge, TransferCall};
 pub use make_call::MakeCall;
 pub use values::{ConfUuid, DtmfDigits, EventSubject, MAX_LOOPS};
 
+use crate::fields::Fields;
 use crate::strict_json::{self, Limits};
 use crate::value::{CallUuid, FieldError};
-use fields::Fields;
 use serde_json::{Map, Value, json};
 
 /// The largest message, bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
 /// How deep its JSON may be.
 const MAX_DEPTH: usize = 20;
+/// How many names that are not known are told of.
+const MOST_NAMES: usize = 10;
 
 /// A live request.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,8 +129,8 @@ impl Request {
         let call_uuid = fields.required("call_uuid", CallUuid::parse);
         let request = CallRequest::read(event_name, &mut fields);
         let (mut mistakes, unknown) = fields.finish();
-        let refuse = |name: &String| FieldError::new(name, "a field of this request", name);
-        mistakes.extend(unknown.iter().map(refuse));
+        let refuse = |name: String| FieldError::new(&name, "a field of this request", &name);
+        mistakes.extend(names(&unknown).map(refuse));
         match (mistakes.is_empty(), call_uuid, request) {
             (true, Some(call_uuid), Some(request)) => Ok((call_uuid, request)),
             (true, ..) => Err(vec![FieldError::new("event_name", "a request", event_name)]),
@@ -138,8 +139,7 @@ impl Request {
     }
 
     fn ignoring(mut self, rest: &Map<String, Value>) -> Self {
-        self.ignored
-            .extend(rest.keys().take(10).map(|name| shown(name)));
+        self.ignored.extend(names(rest));
         self
     }
 
@@ -168,13 +168,13 @@ impl Request {
             Some(Body::Activation(_) | Body::Gateway(..)) => None,
             _ => fields.parsed("event_subject", EventSubject::parse),
         };
-        let (mistakes, ignored) = fields.finish();
+        let (mistakes, rest) = fields.finish();
         match (mistakes.into_iter().next(), body) {
             (Some(mistake), _) => Err(mistake),
             (None, Some(body)) => Ok(Request {
                 event_subject,
                 body,
-                ignored,
+                ignored: names(&rest).collect(),
             }),
             (None, None) => Err(FieldError::missing("call_uuid", "the call's UUID")),
         }
@@ -242,6 +242,8 @@ fn wrong(field: &str, expected: &str, got: Option<&Value>) -> FieldError {
     }
 }
 
-fn shown(name: &str) -> String {
-    name.chars().take(60).flat_map(char::escape_debug).collect()
+/// The names of some of the members, fit to be shown.
+fn names(members: &Map<String, Value>) -> impl Iterator<Item = String> {
+    let shown = |name: &String| name.chars().take(60).flat_map(char::escape_debug).collect();
+    members.keys().take(MOST_NAMES).map(shown)
 }

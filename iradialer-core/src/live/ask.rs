@@ -1,6 +1,6 @@
 //! Requests that ask for digits.
 
-use super::fields::Fields;
+use crate::fields::Fields;
 use crate::flow::{
     Collect, FileName, MAX_DIGITS, MAX_RETRIES, Prompt, Target, Template, Tts, Url, check_pattern,
     is_name, is_voice,

@@ -2,8 +2,8 @@
 
 use super::ask::{self, SimpleDtmf, ValidDtmf};
 use super::connect::{Bridge, DirectBridge, TransferCall};
-use super::fields::Fields;
 use super::values::{DtmfDigits, MAX_LOOPS};
+use crate::fields::Fields;
 use crate::flow::{RecordCall, Sound};
 use crate::value::{FieldError, PromptPath};
 use serde_json::{Map, Value, json};

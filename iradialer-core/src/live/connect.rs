@@ -1,8 +1,8 @@
 //! Requests that connect a call with another one.
 
-use super::fields::Fields;
 use super::make_call::{DIAL_TIMEOUTS_S, dial_timeout};
 use super::values::ConfUuid;
+use crate::fields::Fields;
 use crate::value::{CallerNumber, DialNumber, TrunkName};
 use serde_json::{Map, Value, json};
 

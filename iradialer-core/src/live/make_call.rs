@@ -1,7 +1,7 @@
 //! The request that makes a call.
 
-use super::fields::Fields;
 use super::values::{ConfUuid, EventSubject};
+use crate::fields::Fields;
 use crate::value::{CallUuid, CallerNumber, DialNumber, FieldError, TenantId, TrunkName};
 use serde_json::{Map, Value, json};
 

@@ -1,36 +1,32 @@
 //! Takes a request apart field by field. Every mistake is noted, and what was not asked for is refused
 //! by its name: a field that is silently ignored is a call that is not what its sender meant.
 
+use iradialer_core::fields;
 use iradialer_core::value::FieldError;
 use serde_json::{Map, Value};
-use std::ops::RangeInclusive;
+use std::ops::{Deref, DerefMut, RangeInclusive};
 
-/// The fields of a request that were not taken yet, and the mistakes so far.
-pub(super) struct Fields {
-    members: Map<String, Value>,
-    mistakes: Vec<FieldError>,
+/// The fields of a request that were not taken yet, and the mistakes so far. Stricter than a live request's:
+/// an empty text is one, and `5.0` is no whole number; but `null` counts as nothing.
+pub(super) struct Fields(fields::Fields);
+
+impl Deref for Fields {
+    type Target = fields::Fields;
+    fn deref(&self) -> &fields::Fields {
+        &self.0
+    }
+}
+
+impl DerefMut for Fields {
+    fn deref_mut(&mut self) -> &mut fields::Fields {
+        &mut self.0
+    }
 }
 
 impl Fields {
     /// Of the members of a JSON object.
     pub fn new(members: Map<String, Value>) -> Self {
-        Fields {
-            members,
-            mistakes: Vec::new(),
-        }
-    }
-
-    /// The field as it came; `null` counts as nothing.
-    pub fn value(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name).filter(|value| !value.is_null())
-    }
-
-    /// A text, if it is there.
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        match self.value(name)? {
-            Value::String(text) => Some(text),
-            other => self.refuse(name, "a text", &other),
-        }
+        Fields(fields::Fields::with_nulls(members))
     }
 
     /// A text that `parse` makes a checked value of.
@@ -39,8 +35,7 @@ impl Fields {
         name: &str,
         parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
     ) -> Option<T> {
-        let text = self.text(name)?;
-        self.take(parse(name, &text))
+        self.strict(name, parse)
     }
 
     /// The same for a field that must be there.
@@ -50,8 +45,8 @@ impl Fields {
         expected: &str,
         parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
     ) -> Option<T> {
-        if self.members.get(name).is_none_or(Value::is_null) {
-            self.members.remove(name);
+        if !self.has(name) {
+            self.leave(name);
             self.note(FieldError::missing(name, expected));
             return None;
         }
@@ -74,56 +69,17 @@ impl Fields {
         }
     }
 
-    /// An object of at most `max_bytes` of JSON, empty if it is not there.
-    pub fn object(&mut self, name: &str, max_bytes: usize) -> Map<String, Value> {
-        match self.value(name) {
-            None => Map::new(),
-            Some(Value::Object(members)) => {
-                let bytes = Value::from(members.clone()).to_string().len();
-                if bytes > max_bytes {
-                    let expected = format!("an object of at most {max_bytes} bytes of JSON");
-                    let got = format!("{bytes} bytes");
-                    self.note(FieldError::new(name, expected, &got));
-                }
-                members
-            }
-            Some(other) => {
-                self.refuse::<()>(name, "an object", &other);
-                Map::new()
-            }
-        }
-    }
-
-    /// The value, or `None` and a note.
-    pub fn take<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
-        result.map_err(|mistake| self.note(mistake)).ok()
-    }
-
-    /// Notes a mistake.
-    pub fn note(&mut self, mistake: FieldError) {
-        self.mistakes.push(mistake);
-    }
-
-    /// Notes that a field is not what was expected.
-    pub fn refuse<T>(&mut self, name: &str, expected: &str, got: &Value) -> Option<T> {
-        let shown = match got {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        self.note(FieldError::new(name, expected, &shown));
-        None
-    }
-
     /// Refuses what was not taken. The mistakes, if there are any.
-    pub fn finish(mut self, known: &str) -> Result<(), Vec<FieldError>> {
-        for name in self.members.keys() {
+    pub fn finish(self, known: &str) -> Result<(), Vec<FieldError>> {
+        let (mut mistakes, unknown) = self.0.finish();
+        for name in unknown.keys() {
             let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
             let expected = format!("one of the fields {known}");
-            self.mistakes.push(FieldError::new(shown, expected, name));
+            mistakes.push(FieldError::new(shown, expected, name));
         }
-        match self.mistakes.is_empty() {
+        match mistakes.is_empty() {
             true => Ok(()),
-            false => Err(self.mistakes),
+            false => Err(mistakes),
         }
     }
 }

@@ -418,7 +418,7 @@ unsafe extern "C" fn on_input(
         if input_type != sys::SWITCH_INPUT_TYPE_DTMF {
             return sys::SWITCH_STATUS_SUCCESS;
         }
-        // SAFETY: H6: `buffer` is the `Input` that `play_one` lent for as long as it plays, and for
+        // SAFETY: H6: `buffer` is the `Input` that `play_by_host` lent for as long as it plays, and for
         // this type `input` is a digit.
         let (heard, dtmf) = unsafe {
             (

@@ -1,17 +1,14 @@
 //! Takes the data of a request apart, field by field. Every mistake is noted.
 
-use super::shown;
 use crate::value::FieldError;
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
-
-/// How many names that are not known are told of.
-const MOST_IGNORED: usize = 10;
 
 /// What was not taken yet, and the mistakes so far.
 pub struct Fields {
     members: Map<String, Value>,
     mistakes: Vec<FieldError>,
+    null_is_nothing: bool,
 }
 
 impl Fields {
@@ -20,11 +17,28 @@ impl Fields {
         Fields {
             members,
             mistakes: Vec::new(),
+            null_is_nothing: false,
         }
     }
 
-    fn value(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name)
+    /// The same, where a field that is `null` counts as one that is not there.
+    pub fn with_nulls(members: Map<String, Value>) -> Self {
+        Fields {
+            null_is_nothing: true,
+            ..Self::new(members)
+        }
+    }
+
+    /// The field as it came.
+    pub fn value(&mut self, name: &str) -> Option<Value> {
+        let value = self.members.remove(name)?;
+        (!self.null_is_nothing || !value.is_null()).then_some(value)
+    }
+
+    /// Whether it is there and not taken yet.
+    pub fn has(&self, name: &str) -> bool {
+        let value = self.members.get(name);
+        value.is_some_and(|value| !self.null_is_nothing || !value.is_null())
     }
 
     /// Takes a field that nothing is done with.
@@ -37,7 +51,8 @@ impl Fields {
         self.mistakes.push(mistake);
     }
 
-    fn refuse<T>(&mut self, name: &str, expected: &str, got: &Value) -> Option<T> {
+    /// Notes that a field is not what was expected.
+    pub fn refuse<T>(&mut self, name: &str, expected: &str, got: &Value) -> Option<T> {
         let got = match got {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -80,7 +95,7 @@ impl Fields {
         name: &str,
         parse: impl FnOnce(&str, &str) -> Result<T, FieldError>,
     ) -> Option<T> {
-        if !self.members.contains_key(name) {
+        if !self.has(name) {
             // What is expected is what `parse` says of an empty one.
             let expected = parse(name, "").err().map(|mistake| mistake.expected);
             let expected = expected.unwrap_or_else(|| "a text".to_owned());
@@ -146,14 +161,14 @@ impl Fields {
         }
     }
 
-    fn take<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
+    /// The value, or `None` and a note.
+    pub fn take<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
         result.map_err(|mistake| self.note(mistake)).ok()
     }
 
-    /// The mistakes, and the names of what was not taken.
-    pub fn finish(self) -> (Vec<FieldError>, Vec<String>) {
-        let names = self.members.keys().take(MOST_IGNORED);
-        (self.mistakes, names.map(|name| shown(name)).collect())
+    /// The mistakes, and what was not taken.
+    pub fn finish(self) -> (Vec<FieldError>, Map<String, Value>) {
+        (self.mistakes, self.members)
     }
 }
 
