@@ -4,7 +4,7 @@ mod audible;
 mod session;
 
 pub use audible::Audible;
-pub use session::{Job, SessionLeg, Work};
+pub use session::{Attended, Job, SessionLeg, Work};
 
 use crate::copies::{self, Copies};
 use crate::desk::{At, Desk};
@@ -67,6 +67,8 @@ pub struct Call {
     held: AtomicBool,
     answered: AtomicBool,
     flow_begun: AtomicBool,
+    /// Its thread has left its desk to another call's, and comes back to it.
+    comes_back: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -153,6 +155,7 @@ impl Call {
             sounds: OnceLock::new(),
             answered: AtomicBool::new(false),
             flow_begun: AtomicBool::new(false),
+            comes_back: AtomicBool::new(false),
             progress,
         })
     }

@@ -15,7 +15,7 @@ use crate::dialer::Dialer;
 use crate::flows::Flows;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::http::{Guard, Http};
-use crate::live::{self, DirectCalls};
+use crate::live::{self, Conferences, DirectCalls};
 use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::preparation::Preparation;
 use crate::prompts::{self, Cache, Prompts};
@@ -72,6 +72,7 @@ pub struct Engine {
     /// Copies of events on their way out.
     pub copies: Arc<Copies>,
     pub(crate) direct: DirectCalls,
+    pub(crate) conferences: Conferences,
     pub(crate) live: Arc<Semaphore>,
     pub(crate) me: Weak<Engine>,
     /// What is recorded, where there is a folder for it.
@@ -160,6 +161,7 @@ impl Engine {
                 preparation: Preparation::new(runtime.clone()),
                 copies: Arc::default(),
                 direct: durable::direct_calls_of(&left_behind),
+                conferences: Conferences::default(),
                 live: Arc::new(Semaphore::new(live::MOST_WAITING)),
                 me: engine.clone(),
                 recordings,

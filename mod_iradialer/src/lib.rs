@@ -27,6 +27,7 @@ mod link;
 mod live;
 mod outbox;
 mod pace;
+mod pairing;
 mod preparation;
 mod prompts;
 mod recordings;

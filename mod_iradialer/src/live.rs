@@ -3,6 +3,7 @@
 mod connect;
 mod direct;
 
+pub use connect::Conferences;
 pub use direct::{Direct, DirectCalls};
 
 use crate::admission::Closed;
@@ -230,11 +231,8 @@ impl Engine {
                 hear(call, on, "deaf", |audible| &mut audible.deaf)
             }
             CallRequest::Hold(on) => hear(call, on, "on hold", |audible| &mut audible.held),
-            CallRequest::Bridge(_) => {
-                is_up(call)?;
-                let message = format!("this switch does not do {} yet", asked.event_name());
-                Err(Refused::new(name::NOT_YET, message))
-            }
+            CallRequest::Bridge(to) => self.join_conference(call, &to.conf_uuid),
+            CallRequest::BridgeCalls(second) => self.join_call(call, second),
             CallRequest::Play(_)
             | CallRequest::GetValidDtmf(_)
             | CallRequest::GetSimpleDtmf(_)

@@ -90,7 +90,7 @@ pub struct Scenario {
     pub expect: Expect,
 }
 
-/// The other side of a transfer, a call of its own. It goes through a second trunk of the campaign, because
+/// The other side of a transfer, or one that is asked for once the first is answered, a call of its own. It goes through a second trunk of the campaign, because
 /// the first one has no room for two.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,6 +99,9 @@ pub struct Other {
     pub number: String,
     /// What answers it on a real switch.
     pub far_end: FarEnd,
+    /// Whether it is asked for as the first is, and not dialled for it.
+    #[serde(default)]
+    pub is_made: bool,
     /// What must come of it.
     pub expect: Expect,
 }
@@ -235,8 +238,18 @@ impl Scenario {
             let answer = api.drop_call(&call).await?;
             ensure!(answer.status == 200, "dropcall: {answer:?}");
         }
+        let made = match &self.other {
+            Some(other) if other.is_made => {
+                Some(self.make_other(site, &call, other, within).await?)
+            }
+            _ => None,
+        };
         for request in &self.requests {
-            request.send(site, &call, within).await?;
+            let other = match &made {
+                None if request.of_other => Some(self.child_of(api, &call).await?),
+                made => made.clone(),
+            };
+            request.send(site, &call, other.as_deref(), within).await?;
         }
         let events = webhooks.wait_for_end(&call, within).await?;
         let record = api.call(&call).await?;
@@ -255,7 +268,10 @@ impl Scenario {
         faults.extend(recordings::faults(&self.expect.recordings, &events, &dir)?);
         let mut told = told(&events);
         if let Some(other) = &self.other {
-            let call = self.child_of(api, &call).await?;
+            let call = match made {
+                Some(made) => made,
+                None => self.child_of(api, &call).await?,
+            };
             let events = webhooks.wait_for_end(&call, within).await?;
             let record = api.call(&call).await?;
             let judged = Judged {
@@ -279,6 +295,28 @@ impl Scenario {
             ensure!(again.text("/error/name") == reason, "once more: {again:?}");
         }
         Ok(())
+    }
+
+    /// Asks for the other call once the first one is answered, and waits for its answer.
+    async fn make_other(
+        &self,
+        site: Site<'_>,
+        call: &str,
+        other: &Other,
+        within: Duration,
+    ) -> Result<String> {
+        let is_up = |events: &[Delivery]| events.iter().any(|event| event.name == "answered");
+        let wait = async |call| {
+            site.webhooks
+                .wait_for(call, "answered", within, is_up)
+                .await
+        };
+        wait(call).await?;
+        let mut request = self.request()?;
+        request["to_number"] = json!(other.number);
+        let made = site.api.make_call(&request).await?;
+        wait(&made).await?;
+        Ok(made)
     }
 
     /// The call that was dialled for this one.

@@ -20,6 +20,10 @@ pub mod name {
     pub const CALL_ENDED: &str = "call_ended";
     /// It runs its flow.
     pub const FLOW_RUNNING: &str = "flow_running";
+    /// Two others are in the conference.
+    pub const CONFERENCE_FULL: &str = "conference_full";
+    /// The two calls are on different switches.
+    pub const OTHER_SWITCH: &str = "other_switch";
     /// It is connected with another call.
     pub const BRIDGED: &str = "bridged";
     /// As many requests wait as may; again later.

@@ -5,7 +5,7 @@ use super::connect::{Bridge, DirectBridge, TransferCall};
 use super::values::{DtmfDigits, MAX_LOOPS};
 use crate::fields::Fields;
 use crate::flow::{RecordCall, Sound};
-use crate::value::{FieldError, PromptPath};
+use crate::value::{CallUuid, FieldError, PromptPath};
 use serde_json::{Map, Value, json};
 
 /// Something asked of a call that is up.
@@ -39,8 +39,10 @@ pub enum CallRequest {
     StopRecord,
     /// What there is to know of the call.
     Details,
-    /// To connect it with the calls of a conference.
+    /// To connect it with the other call of a conference of two.
     Bridge(Bridge),
+    /// To connect it with this call of the same switch.
+    BridgeCalls(CallUuid),
     /// To connect it with a number, by a trunk.
     DirectBridge(DirectBridge),
     /// To connect it with a number, by any trunk of its campaign.
@@ -75,7 +77,7 @@ const SIMPLE: [(&str, CallRequest); 13] = [
     ("request_stop_record", CallRequest::StopRecord),
 ];
 
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "request_play_file",
     "request_play_url",
     "request_play_tts",
@@ -84,6 +86,7 @@ const OTHERS: [&str; 10] = [
     "request_send_dtmf",
     "request_start_record",
     "request_bridge_call",
+    "request_bridge_calls",
     "request_direct_bridge",
     "request_transfer_call",
 ];
@@ -141,6 +144,10 @@ impl CallRequest {
                 },
             )),
             "request_bridge_call" => Bridge::read(fields).map(CallRequest::Bridge),
+            "request_bridge_calls" => {
+                let second = fields.required("second_uuid", CallUuid::parse);
+                second.map(CallRequest::BridgeCalls)
+            }
             "request_direct_bridge" => DirectBridge::read(fields).map(CallRequest::DirectBridge),
             "request_transfer_call" => TransferCall::read(fields).map(CallRequest::Transfer),
             _ => None,
@@ -160,6 +167,7 @@ impl CallRequest {
             CallRequest::SendDtmf(_) => "request_send_dtmf",
             CallRequest::StartRecord(_) => "request_start_record",
             CallRequest::Bridge(_) => "request_bridge_call",
+            CallRequest::BridgeCalls(_) => "request_bridge_calls",
             CallRequest::DirectBridge(_) => "request_direct_bridge",
             CallRequest::Transfer(_) => "request_transfer_call",
             simple => SIMPLE
@@ -183,6 +191,9 @@ impl CallRequest {
                 Map::from_iter([("channels".to_owned(), json!(channels))])
             }
             CallRequest::Bridge(bridge) => bridge.to_json(),
+            CallRequest::BridgeCalls(second) => {
+                Map::from_iter([("second_uuid".to_owned(), json!(second))])
+            }
             CallRequest::DirectBridge(bridge) => bridge.to_json(),
             CallRequest::Transfer(transfer) => transfer.to_json(),
             _ => Map::new(),

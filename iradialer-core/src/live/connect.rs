@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// How long the one transferred to may ring where the request does not say, s: as in a flow.
 const TRANSFER_TIMEOUT_S: u32 = 25;
 
-/// `request_bridge_call`: connects a call with what is in a conference.
+/// `request_bridge_call`: connects a call with the other one of a conference of two, or waits for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bridge {
     /// The conference.

@@ -5,7 +5,9 @@ use super::auth::Caller;
 use super::body::read_object;
 use super::calls::find;
 use super::error::ApiError;
+use super::fields::Fields;
 use crate::app::SwitchRequestError;
+use crate::tdb::Call;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
@@ -14,7 +16,7 @@ use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use iradialer_core::call::CallState;
 use iradialer_core::live::{Answer, CallRequest, Request, name};
-use iradialer_core::value::CallUuid;
+use iradialer_core::value::{CallUuid, NodeId};
 use serde_json::{Value, json};
 
 /// The paths, and the published request each is.
@@ -37,7 +39,9 @@ const PATHS: [(&str, &str); 14] = [
 
 /// The routes of live requests.
 pub(super) fn routes() -> Router<WebState> {
-    let mut routes = Router::new().route("/api/calls/{call_uuid}/details", get(details));
+    let mut routes = Router::new()
+        .route("/api/calls/{call_uuid}/details", get(details))
+        .route("/api/bridgecalls", post(bridge_calls));
     for (path, event_name) in PATHS {
         let ask = move |state, caller, headers, body| ask(state, caller, headers, body, event_name);
         routes = routes.route(path, post(ask));
@@ -67,6 +71,41 @@ async fn ask(
     })))
 }
 
+/// `POST /api/bridgecalls`: connects two live calls of one switch.
+async fn bridge_calls(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
+    let mut fields = Fields::new(members);
+    let expected = "the UUID of a call that is up";
+    let first = fields.required("first_uuid", expected, CallUuid::parse);
+    let second = fields.required("second_uuid", expected, CallUuid::parse);
+    fields
+        .finish("first_uuid, second_uuid")
+        .map_err(ApiError::BadFields)?;
+    let (Some(first), Some(second)) = (first, second) else {
+        return Err(ApiError::BadFields(Vec::new()));
+    };
+    let of_first = node_of(&find(&state, &caller, &first.to_string()).await?)?;
+    let of_second = node_of(&find(&state, &caller, &second.to_string()).await?)?;
+    if of_first != of_second {
+        let message = format!("The calls are on two switches, {of_first} and {of_second}");
+        return Err(refuse(name::OTHER_SWITCH, message, false));
+    }
+    let answer = ask_switch(&state, &caller, first, CallRequest::BridgeCalls(second)).await?;
+    Ok(Json(json!({
+        "status": "OK",
+        "status_code": 0,
+        "message": answer.message,
+        "first_uuid": first,
+        "second_uuid": second,
+        "cluster": state.app.config.cluster,
+    })))
+}
+
 /// `GET /api/calls/{call_uuid}/details`: what its switch knows of it now.
 async fn details(
     State(state): State<WebState>,
@@ -84,6 +123,31 @@ async fn details(
     })))
 }
 
+fn refuse(name: &str, message: String, retryable: bool) -> ApiError {
+    ApiError::LiveRefused {
+        name: name.to_owned(),
+        message,
+        field: None,
+        retryable,
+    }
+}
+
+/// The switch that has the call.
+fn node_of(call: &Call) -> Result<NodeId, ApiError> {
+    // The events of a call come after what happens: between these two states its switch knows best.
+    match (call.state, &call.node_id) {
+        (state, _) if state.is_final() => {
+            let message = format!("Call {} has ended: {}", call.call_uuid, state.as_str());
+            Err(refuse(name::CALL_ENDED, message, false))
+        }
+        (CallState::Queued, _) | (_, None) => {
+            let message = format!("Call {} is not dialled yet", call.call_uuid);
+            Err(refuse(name::NOT_ANSWERED, message, true))
+        }
+        (_, Some(node)) => Ok(node.clone()),
+    }
+}
+
 /// Asks the switch that has the call. A call of another tenant is not there.
 async fn ask_switch(
     state: &WebState,
@@ -92,24 +156,7 @@ async fn ask_switch(
     request: CallRequest,
 ) -> Result<Answer, ApiError> {
     let call = find(state, caller, &call_uuid.to_string()).await?;
-    let refuse = |name: &str, message: String, retryable| ApiError::LiveRefused {
-        name: name.to_owned(),
-        message,
-        field: None,
-        retryable,
-    };
-    // The events of a call come after what happens: between these two states its switch knows best.
-    let node = match (call.state, call.node_id) {
-        (state, _) if state.is_final() => {
-            let message = format!("The call has ended: {}", state.as_str());
-            return Err(refuse(name::CALL_ENDED, message, false));
-        }
-        (CallState::Queued, _) | (_, None) => {
-            let message = "The call is not dialled yet".to_owned();
-            return Err(refuse(name::NOT_ANSWERED, message, true));
-        }
-        (_, Some(node)) => node,
-    };
+    let node = node_of(&call)?;
     let answer = match state.app.switches.ask(node, call_uuid, request).await {
         Ok(answer) => answer,
         Err(SwitchRequestError::Unreachable(why)) => return Err(ApiError::SwitchUnreachable(why)),

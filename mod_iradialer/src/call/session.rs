@@ -3,14 +3,17 @@
 use super::{Call, facts, transferred};
 use crate::desk::At;
 use crate::host::HangupCause;
+use crate::pairing::{Seat, Turn};
 use crate::prompts::Sounds;
 use crate::transfer::Manner;
 use iradialer_core::flow::{
     self, Flow, FlowEndWhy, Leg, LegEnd, Report, Reporter, Sound, Transferred,
 };
 use iradialer_core::live::EventSubject;
+use iradialer_core::value::CallUuid;
 use iradialer_core::wire::{EventBody, TransferResult};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A leg that live requests can be done on.
 pub trait SessionLeg: Leg {
@@ -24,6 +27,20 @@ pub trait SessionLeg: Leg {
     /// Has somebody dialled, or the carrier asked to, and is connected with them. Says what came of it, where
     /// that is known, also of a leg that has ended.
     fn hand_over(&mut self, manner: Manner) -> (Option<Transferred>, Result<(), LegEnd>);
+
+    /// Is connected with a channel that waits for it, until one of the two is hung up.
+    fn bridge_with(&mut self, attempt: CallUuid) -> Result<(), LegEnd>;
+
+    /// Sends a channel that has stepped aside back to its desk.
+    fn send_back(&mut self, attempt: CallUuid);
+}
+
+/// What becomes of a call's channel when its thread has no more to do at its desk.
+pub enum Attended {
+    /// It is hung up, for this reason, or is already.
+    Over(Option<HangupCause>),
+    /// Another call's thread is to take it. It comes back to its desk.
+    StepAside(Seat),
 }
 
 /// Something a live request asks of a call's session.
@@ -51,15 +68,16 @@ pub enum Work {
     Ask(Box<Flow>),
     /// To have it connected with somebody.
     Transfer(Manner),
+    /// To have it connected with another live call.
+    Join(Seat),
 }
 
 impl Call {
-    /// Does on the answered leg what there is to do, and says why to hang up, or `None` if it is hung up
-    /// already.
-    pub fn attend(&self, leg: &mut dyn SessionLeg) -> Option<HangupCause> {
+    /// Does on the answered leg what there is to do.
+    pub fn attend(&self, leg: &mut dyn SessionLeg) -> Attended {
         if let Some(flow) = self.flow() {
             self.desk.be_at(At::Flow);
-            return self.run(flow, leg);
+            return Attended::Over(self.run(flow, leg));
         }
         self.desk.be_at(At::Desk);
         loop {
@@ -67,17 +85,56 @@ impl Call {
                 Some(job) => self.work_off(job, leg),
                 // Someone may type ahead into what was asked for together with what is playing, but what was
                 // pressed while nothing was asked is no answer to what is asked much later.
-                None => leg.idle(self.desk.load().waiting > 0),
+                None => leg.idle(self.desk.load().waiting > 0).map(|()| None),
             };
             match done {
-                Ok(()) | Err(LegEnd::Stopped) => {}
-                Err(LegEnd::HungUp) => return None,
-                Err(LegEnd::Fault(what)) => return self.fail(what),
+                Ok(Some(seat)) => return Attended::StepAside(seat),
+                Ok(None) | Err(LegEnd::Stopped) => {}
+                Err(LegEnd::HungUp) => return Attended::Over(None),
+                Err(LegEnd::Fault(what)) => return Attended::Over(self.fail(what)),
             }
         }
     }
 
-    fn work_off(&self, job: Job, leg: &mut dyn SessionLeg) -> Result<(), LegEnd> {
+    /// Waits for the other call of a pair, and is connected with it. Returns the seat where it is this one
+    /// that steps aside.
+    fn join(&self, seat: Seat, leg: &mut dyn SessionLeg) -> Result<Option<Seat>, LegEnd> {
+        let joined = loop {
+            match seat.poll() {
+                Turn::Wait => {}
+                Turn::Over => break Ok(()),
+                Turn::Bridge(other) => break leg.bridge_with(other),
+                Turn::StepAside => {
+                    self.comes_back.store(true, Ordering::SeqCst);
+                    self.desk.done();
+                    return Ok(Some(seat));
+                }
+            }
+            if let Err(end) = leg.idle(false) {
+                break Err(end);
+            }
+        };
+        if let Some(other) = seat.leave() {
+            leg.send_back(other);
+        }
+        self.desk.done();
+        joined.map(|()| None)
+    }
+
+    /// Whether its thread is expected at its desk.
+    pub fn is_expected(&self) -> bool {
+        self.comes_back.load(Ordering::SeqCst)
+    }
+
+    /// Its thread is there again, whether the two were connected or not; false where it was not expected.
+    pub fn come_back(&self) -> bool {
+        // The host may tell the other one first.
+        self.bridge_over();
+        self.comes_back.swap(false, Ordering::SeqCst)
+    }
+
+    /// Does what was asked for. Returns the seat of a call that is to step aside.
+    fn work_off(&self, job: Job, leg: &mut dyn SessionLeg) -> Result<Option<Seat>, LegEnd> {
         leg.give_sounds(job.sounds);
         let (outcome, end) = match job.work {
             Work::Play {
@@ -87,12 +144,13 @@ impl Call {
             } => self.play(&sound, times, stop_on_key, leg),
             Work::Ask(flow) => self.ask(&flow, leg),
             Work::Transfer(manner) => hand_over(manner, leg),
+            Work::Join(seat) => return self.join(seat, leg),
         };
         // Asked of the desk: who was told that it would be stopped must not hear that it was done.
         let stopped = self.desk.done();
         let is_over = matches!(end, Err(LegEnd::HungUp | LegEnd::Fault(_)));
         if is_over && !outcome.has_come_about() {
-            return end;
+            return end.map(|()| None);
         }
         let body = match (stopped, outcome) {
             (Some(dropped), outcome) => outcome.stopped(dropped),
@@ -100,8 +158,8 @@ impl Call {
         };
         self.emit_to(&mut self.progress.lock(), body, job.event_subject.as_ref());
         match is_over {
-            true => end,
-            false => Ok(()),
+            true => end.map(|()| None),
+            false => Ok(None),
         }
     }
 

@@ -7,7 +7,7 @@ use super::names;
 use super::session::{Channel, Session};
 use super::text::from_c;
 use super::transfer;
-use crate::call::{Call, LegFacts};
+use crate::call::{Attended, Call, LegFacts};
 use crate::engine::Engine;
 use crate::host::HangupCause;
 use freeswitch_sys as sys;
@@ -24,6 +24,7 @@ use std::time::Duration;
 static HANDLERS: sys::switch_state_handler_table = sys::switch_state_handler_table {
     on_routing: Some(on_routing),
     on_execute: Some(on_execute),
+    on_park: Some(on_park),
     on_reporting: Some(on_reporting),
     on_destroy: Some(on_destroy),
     flags: sys::SSH_FLAG_STICKY as c_int,
@@ -113,7 +114,10 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
             return let_go(session);
         };
         if !call.begin_flow() {
-            return sys::SWITCH_STATUS_SUCCESS;
+            return match call.come_back() {
+                true => attend(session, engine, &call),
+                false => sys::SWITCH_STATUS_SUCCESS,
+            };
         }
         if call.command.dtmf == DtmfWay::Inband {
             listen_for_tones(session, &call);
@@ -122,12 +126,33 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
             return transfer::meet(session, &engine, &call);
         }
         engine.record_as_asked(&call);
-        let recordings = engine.recordings.clone();
-        // Not held for as long as the call lasts.
-        drop(engine);
-        if let Some(cause) = call.attend(&mut ChannelLeg::new(session, &call, recordings)) {
-            session.channel().hang_up(cause);
+        attend(session, engine, &call)
+    })
+}
+
+fn attend(session: Session<'_>, engine: Arc<Engine>, call: &Arc<Call>) -> sys::switch_status_t {
+    let recordings = engine.recordings.clone();
+    // Not held for as long as the call lasts.
+    drop(engine);
+    match call.attend(&mut ChannelLeg::new(session, call, recordings)) {
+        Attended::Over(Some(cause)) => session.channel().hang_up(cause),
+        Attended::Over(None) => {}
+        Attended::StepAside(seat) => transfer::step_aside(session, seat),
+    }
+    sys::SWITCH_STATUS_FALSE
+}
+
+/// A channel that another call's thread was connected with goes back to its desk. One that is parked by
+/// somebody else is the host's.
+unsafe extern "C" fn on_park(session: *mut sys::switch_core_session_t) -> sys::switch_status_t {
+    handle("on_park", session, |session| {
+        let Some((_, call)) = call_of(session) else {
+            return let_go(session);
+        };
+        if !call.is_expected() {
+            return sys::SWITCH_STATUS_SUCCESS;
         }
+        session.channel().set_state(sys::CS_EXECUTE);
         sys::SWITCH_STATUS_FALSE
     })
 }

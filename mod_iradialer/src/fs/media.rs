@@ -6,6 +6,7 @@ use super::playback::{MadeFile, Output};
 use super::session::Session;
 use super::switch::{now_us, steady_us};
 use super::text::c_string;
+use super::transfer;
 use crate::audio::RATE;
 use crate::call::{Call, SessionLeg};
 use crate::prompts::{self, Sounds};
@@ -16,6 +17,7 @@ use iradialer_core::flow::{
     Answer, Heard, Leg, LegEnd, Listen, Played, Recorded, Recording, Request, Sound, Tone,
     Transfer, Transferred,
 };
+use iradialer_core::value::CallUuid;
 use std::collections::VecDeque;
 use std::ffi::{c_uint, c_void};
 use std::sync::Arc;
@@ -360,6 +362,19 @@ impl SessionLeg for ChannelLeg<'_> {
         match manner {
             Manner::Dial(wanted) => self.connect(wanted),
             Manner::Refer(number) => self.deflect(&number),
+        }
+    }
+
+    fn bridge_with(&mut self, attempt: CallUuid) -> Result<(), LegEnd> {
+        self.quiet = None;
+        self.bridge(attempt);
+        self.drop_keys();
+        self.alive()
+    }
+
+    fn send_back(&mut self, attempt: CallUuid) {
+        if let Some(other) = Session::locate(attempt) {
+            transfer::send_back(other.session());
         }
     }
 

@@ -12,6 +12,7 @@ use crate::call::{Call, SessionLeg};
 use crate::desk::At;
 use crate::engine::Engine;
 use crate::host::HangupCause;
+use crate::pairing::Seat;
 use crate::transfer::Manner;
 use crate::transfer::course::{Next, Wanted};
 use freeswitch_sys as sys;
@@ -27,6 +28,27 @@ const DEFLECTED_WITHIN_US: u64 = 10_000_000;
 /// What the SIP stack notes of a REFER: the status it was answered with, and the last one of its NOTIFYs.
 const REFER_STATUS: &str = "sip_refer_status_code";
 const TARGET_STATUS: &str = "sip_refer_target_status_code";
+
+/// Has the host park a channel when its bridge is over, and not hang it up.
+const PARK_AFTER_BRIDGE: &str = "park_after_bridge";
+
+/// On the thread of a call that is to be connected by another one's thread: it goes where that one finds it, and
+/// comes back to its desk when that is over, by way of `CS_PARK`.
+pub fn step_aside(session: Session<'_>, seat: Seat) {
+    let channel = session.channel();
+    channel.set_variable(PARK_AFTER_BRIDGE, "true");
+    // In this order: once it is said to be aside the other thread moves it on from there.
+    channel.set_state(sys::CS_CONSUME_MEDIA);
+    if !seat.stepped_aside() {
+        send_back(session);
+    }
+}
+
+/// Sends a channel that has stepped aside back. Not to the state it may still be running in, which the host would
+/// take for no change.
+pub fn send_back(session: Session<'_>) {
+    session.channel().set_state(sys::CS_PARK);
+}
 
 /// On the thread of a call that another one waits for, once it is answered: it hears what it is to hear, and
 /// goes where the other one finds it.
@@ -124,6 +146,8 @@ impl ChannelLeg<'_> {
         // An operator's default for every channel would end the call with the other side's.
         let channel = self.session.channel();
         channel.set_variable("hangup_after_bridge", "false");
+        // Left from when it was the other side of one.
+        channel.set_variable(PARK_AFTER_BRIDGE, "false");
         let call = self.call;
         // SAFETY: H2, H3, H6, H9: on the session's own thread, the other session is kept, and nothing of ours
         // is called back.

@@ -108,7 +108,8 @@ pub fn exchange_media(session: &Arc<Session>) {
     if session.leg.state() != CS_EXCHANGE_MEDIA {
         return;
     }
-    match bridge.sides[SECOND].clean_exit.load(Ordering::SeqCst) {
+    let is_parked = text::is_true(session.variables.get("park_after_bridge").as_deref());
+    match is_parked || bridge.sides[SECOND].clean_exit.load(Ordering::SeqCst) {
         true => drop(session.leg.change(CS_PARK)),
         false => session.hang_up(SWITCH_CAUSE_NORMAL_CLEARING),
     }

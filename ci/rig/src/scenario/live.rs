@@ -36,9 +36,12 @@ pub struct LiveRequest {
     /// The request: a path of the API such as `playfile`, or a message to the switch such as
     /// `request_play_file`; `details` for what the switch knows of the call.
     pub ask: String,
-    /// Its fields, but for the call's UUID.
+    /// Its fields, but for the UUIDs of calls. `CONF-other` is the conference named after the other call.
     #[serde(default)]
     pub data: toml::Table,
+    /// Whether it is asked of the other call, and `after` is an event of that one.
+    #[serde(default)]
+    pub of_other: bool,
     /// How many times it is sent, one after the other; the last answer counts.
     #[serde(default = "once")]
     pub times: u32,
@@ -59,12 +62,23 @@ fn ok() -> String {
 }
 
 impl LiveRequest {
-    pub(super) async fn send(&self, site: Site<'_>, call: &str, within: Duration) -> Result<()> {
+    pub(super) async fn send(
+        &self,
+        site: Site<'_>,
+        call: &str,
+        other: Option<&str>,
+        within: Duration,
+    ) -> Result<()> {
+        let (call, other) = match (self.of_other, other) {
+            (false, other) => (call, other),
+            (true, Some(other)) => (other, Some(call)),
+            (true, None) => bail!("{}: there is no other call", self.ask),
+        };
         let at = self.wait(site, call, within).await? + Duration::from_millis(self.ms);
         tokio::time::sleep(at.saturating_duration_since(Instant::now())).await;
         let mut body = Value::Null;
         for _ in 0..self.times {
-            body = self.ask(site, call).await?;
+            body = self.ask(site, call, other).await?;
         }
         let got = match body["status"].as_str() {
             Some("OK") => "OK",
@@ -86,9 +100,18 @@ impl LiveRequest {
         Ok(())
     }
 
-    async fn ask(&self, site: Site<'_>, call: &str) -> Result<Value> {
+    async fn ask(&self, site: Site<'_>, call: &str, other: Option<&str>) -> Result<Value> {
         let mut data = serde_json::to_value(&self.data)?;
-        data["call_uuid"] = json!(call);
+        match self.ask.as_str() {
+            "bridgecalls" => {
+                data["first_uuid"] = json!(call);
+                data["second_uuid"] = json!(other);
+            }
+            _ => data["call_uuid"] = json!(call),
+        }
+        if data["conf_uuid"] == "CONF-other" {
+            data["conf_uuid"] = json!(format!("CONF-{}", other.context("the other call")?));
+        }
         match self.ask.as_str() {
             "details" => {
                 let path = format!("/api/calls/{call}/details");

@@ -44,6 +44,11 @@ fn requests() -> Vec<(&'static str, Value, &'static str)> {
             "request_start_record",
         ),
         ("stoprecord", json!({}), "request_stop_record"),
+        (
+            "transfercall",
+            json!({"destination": "+15005550032", "deflect": true}),
+            "request_transfer_call",
+        ),
     ]
 }
 
@@ -168,4 +173,48 @@ async fn a_refusal_is_told_by_name_and_status() {
         refusal(&queued).await,
         (409, json!("call_ended"), json!(false))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_calls_are_connected_on_their_switch_and_not_on_two() {
+    let bench = Bench::start("").await;
+    let bus = bench.bus().await;
+    let one = FakeSwitch::start(&bus, "sw1", 2, &[Reaction::Hold, Reaction::Hold]).await;
+    let mut calls = Vec::new();
+    for n in 0..2 {
+        calls.push(bench.make_call("reminders", json!({})).await);
+        bench.wait_for_state(&calls[n], CallState::Dialing).await;
+        one.answer(&one.dialled()[n].command).await;
+        bench.wait_for_state(&calls[n], CallState::Answered).await;
+    }
+    // It has as many as it takes.
+    let two = FakeSwitch::start(&bus, "sw2", 2, &[Reaction::Hold]).await;
+    let elsewhere = bench.make_call("reminders", json!({})).await;
+    bench.wait_for_state(&elsewhere, CallState::Dialing).await;
+    two.answer(&two.dialled()[0].command).await;
+    bench.wait_for_state(&elsewhere, CallState::Answered).await;
+
+    let bridge = async |first: &str, second: &str| {
+        let body = json!({"first_uuid": first, "second_uuid": second});
+        let told = bench
+            .gateway()
+            .post(&bench.token, "/api/bridgecalls", &body)
+            .await;
+        (told.status.as_u16(), told.body["error"]["name"].clone())
+    };
+    assert_eq!(bridge(&calls[0], &calls[1]).await, (200, json!(null)));
+    let asked = one.asked().pop().unwrap();
+    assert_eq!(asked["event_name"], "request_bridge_calls");
+    let named = json!({"call_uuid": calls[0], "second_uuid": calls[1]});
+    assert_eq!(asked["event_data"], named);
+    Request::parse(asked.to_string().as_bytes()).unwrap();
+
+    let other_switch = (409, json!("other_switch"));
+    assert_eq!(bridge(&calls[0], &elsewhere).await, other_switch);
+    assert_eq!(bridge(&elsewhere, &calls[0]).await, other_switch);
+    let unknown = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let nobody = (404, json!("unknown_call"));
+    assert_eq!(bridge(&calls[0], unknown).await, nobody);
+    assert_eq!(bridge("me", &calls[0]).await.0, 422);
+    assert_eq!((one.asked().len(), two.asked().len()), (1, 0));
 }

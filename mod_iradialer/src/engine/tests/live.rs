@@ -5,7 +5,7 @@ mod connect;
 mod make_call;
 
 use super::*;
-use crate::call::SessionLeg;
+use crate::call::{Attended, SessionLeg};
 use crate::prompts::Sounds;
 use crate::transfer::Manner;
 use iradialer_core::flow::{Heard, Leg, LegEnd, Listen, Played, Sound, Transferred};
@@ -28,6 +28,7 @@ struct Scene {
     acts: Mutex<Vec<(u64, Act)>>,
     answers: Mutex<Vec<(u64, Answer)>>,
     handed_over: Mutex<Vec<Manner>>,
+    sent_back: Mutex<Vec<CallUuid>>,
     copies: Mutex<tokio::sync::mpsc::Receiver<(iradialer_core::live::EventSubject, bytes::Bytes)>>,
 }
 
@@ -47,6 +48,7 @@ impl Scene {
             acts: Mutex::default(),
             answers: Mutex::default(),
             handed_over: Mutex::default(),
+            sent_back: Mutex::default(),
             copies,
         }
     }
@@ -102,10 +104,12 @@ impl Scene {
             to_press: keys.iter().copied().collect(),
             keys: VecDeque::new(),
         };
-        assert_eq!(leg.scene.call.attend(&mut leg), None);
+        let attended = leg.scene.call.attend(&mut leg);
+        assert!(matches!(attended, Attended::Over(None)));
         self.bench.end(&self.call, LegFacts::default());
         let answered_ms = NOW_US / 1000;
-        let events = self.bench.events().into_iter().skip(2);
+        let own = |event: &SwitchEvent| event.call_uuid == self.call.command.call_uuid;
+        let events = self.bench.events().into_iter().filter(own).skip(2);
         let at = |event: SwitchEvent| (event.at_ms - answered_ms, event.body);
         let mut events: Vec<_> = events.map(at).collect();
         assert!(matches!(events.pop(), Some((_, EventBody::Hangup(_)))));
@@ -213,6 +217,18 @@ impl SessionLeg for Channel<'_> {
             ms: self.scene.call.bridge_over().unwrap(),
         };
         (Some(outcome), end)
+    }
+
+    fn bridge_with(&mut self, attempt: CallUuid) -> Result<(), LegEnd> {
+        let other = self.scene.bench.engine.registry.attempt(attempt).unwrap();
+        self.scene.call.bridged(other.command.call_uuid);
+        let end = self.frames(1_000);
+        self.scene.call.bridge_over().unwrap();
+        end
+    }
+
+    fn send_back(&mut self, attempt: CallUuid) {
+        self.scene.sent_back.lock().push(attempt);
     }
 }
 
@@ -444,12 +460,6 @@ fn keys_are_sent_and_a_call_is_dropped_at_any_time() {
 fn what_can_not_be_done_is_refused_by_name() {
     let uuid = "00000000-0000-4000-8000-000000000000";
     let mut scene = Scene::new()
-        .refuses(
-            0,
-            "request_bridge_call",
-            json!({"conf_uuid": format!("CONF-{uuid}")}),
-            name::NOT_YET,
-        )
         .refuses(
             0,
             "request_play_file",

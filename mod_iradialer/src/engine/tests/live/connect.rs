@@ -96,3 +96,115 @@ fn transferred(result: TransferResult, ms: u64, error: Option<&str>) -> EventBod
         error: error.map(str::to_owned),
     }
 }
+
+/// A second call that is answered, at its desk.
+fn another(scene: &Scene) -> Arc<Call> {
+    let other = scene.bench.live();
+    scene.bench.engine.leg_answered(&other, BTreeMap::new());
+    other.desk.be_at(crate::desk::At::Desk);
+    other
+}
+
+/// What is on top of a call's desk: its seat.
+fn seat(call: &Call) -> crate::pairing::Seat {
+    match call.desk.take().map(|job| job.work) {
+        Some(crate::call::Work::Join(seat)) => seat,
+        _ => panic!("it has no seat"),
+    }
+}
+
+fn of(scene: &Scene, call: &Call, event_name: &str, mut data: Value) -> Answer {
+    data["call_uuid"] = json!(call.command.call_uuid);
+    scene.send(&json!({"event_name": event_name, "event_data": data}))
+}
+
+#[test]
+fn two_calls_are_connected_when_both_have_their_turn() {
+    let other = Arc::new(Mutex::new(None));
+    let (made, comes) = (other.clone(), other.clone());
+    let mut scene = Scene::new()
+        .at(0, move |scene| {
+            let other = another(scene);
+            let second_uuid = json!({"second_uuid": other.command.call_uuid});
+            let answer = scene.ask("request_bridge_calls", second_uuid);
+            assert!(answer.is_ok(), "{answer:?}");
+            *made.lock() = Some(other);
+        })
+        .at(500, move |_| {
+            let other = comes.lock().clone().unwrap();
+            std::thread::spawn(move || {
+                let seat = seat(&other);
+                while seat.poll() != crate::pairing::Turn::StepAside {}
+                assert!(seat.stepped_aside());
+            })
+            .join()
+            .unwrap();
+        });
+    let events = scene.run(3_000, &[]);
+    let peer_call_uuid = other.lock().as_ref().unwrap().command.call_uuid;
+    let [(_, bridged), (_, parted)] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(*bridged, EventBody::Bridged { peer_call_uuid });
+    let ms = 1_000;
+    assert_eq!(*parted, EventBody::Unbridged { peer_call_uuid, ms });
+}
+
+#[test]
+fn one_who_is_hung_up_while_the_other_is_waited_for_lets_it_go_on() {
+    let other = Arc::new(Mutex::new(None));
+    let made = other.clone();
+    let mut scene = Scene::new().at(0, move |scene| {
+        let other = another(scene);
+        let conf = json!({"conf_uuid": format!("CONF-{}", other.command.call_uuid)});
+        assert!(scene.ask("request_bridge_call", conf).is_ok());
+        *made.lock() = Some(seat(&other));
+    });
+    assert_eq!(scene.run(500, &[]), []);
+    let seat = other.lock().take().unwrap();
+    assert_eq!(seat.poll(), crate::pairing::Turn::Over);
+    assert_eq!(*scene.sent_back.lock(), []);
+}
+
+#[test]
+fn a_conference_holds_two() {
+    let scene = Scene::new();
+    scene.call.desk.be_at(crate::desk::At::Desk);
+    let (second, third) = (another(&scene), another(&scene));
+    let conf = json!({"conf_uuid": "CONF-7d444840-9dc0-41d1-b245-5ffdce74fad2"});
+    let join = |call: &Call| {
+        let answer = of(&scene, call, "request_bridge_call", conf.clone());
+        answer.error.map(|error| error.name)
+    };
+    assert_eq!(join(&scene.call), None);
+    assert_eq!(join(&scene.call), None, "it waits still");
+    assert_eq!(scene.call.desk.load().waiting, 0);
+    assert_eq!(join(&second), None);
+    assert_eq!(scene.call.desk.load().waiting, 1);
+    assert_eq!(join(&third).as_deref(), Some(name::CONFERENCE_FULL));
+    drop((seat(&scene.call), seat(&second)));
+    assert_eq!(join(&third), None, "the two were parted");
+    assert_eq!(third.desk.load().waiting, 0, "it waits for another");
+    assert_eq!(scene.bench.engine.registry.len(), 3);
+}
+
+#[test]
+fn a_call_that_can_not_be_connected_is_refused_and_leaves_nothing_on_the_other_desk() {
+    let scene = Scene::new();
+    scene.call.desk.be_at(crate::desk::At::Desk);
+    let busy = another(&scene);
+    let ask = |second: CallUuid| {
+        let data = json!({ "second_uuid": second });
+        let answer = of(&scene, &scene.call, "request_bridge_calls", data);
+        let left = scene.call.desk.load().waiting;
+        (answer.error.map(|error| error.name), left)
+    };
+    let refused = |name: &str| (Some(name.to_owned()), 0);
+    assert_eq!(ask(CallUuid::fresh()), refused(name::UNKNOWN_CALL));
+    let own = scene.call.command.call_uuid;
+    assert_eq!(ask(own), refused(name::INVALID_FIELD));
+    busy.bridged(CallUuid::parse("peer", PEER).unwrap());
+    assert_eq!(ask(busy.command.call_uuid), refused(name::BRIDGED));
+    busy.unbridged();
+    assert_eq!(ask(busy.command.call_uuid), (None, 1));
+}
