@@ -1,26 +1,29 @@
 //! One attempt at a call, from the dial command to its last event.
 
 mod audible;
+mod bridge;
+mod running;
 mod session;
 
 pub use audible::Audible;
+pub use running::facts;
 pub use session::{Attended, Job, SessionLeg, Work};
 
 use crate::copies::{self, Copies};
 use crate::desk::{At, Desk};
 use crate::flows::CallFlows;
-use crate::host::{HangupCause, Host};
+use crate::host::Host;
 use crate::keys::Twins;
 use crate::live::Direct;
 use crate::outbox::Outbox;
 use crate::prompts::Sounds;
 use crate::taping::Taping;
 use iradialer_core::call::{Direction, EndedBy, Ending};
-use iradialer_core::flow::{self, CallFacts, Flow, FlowEndWhy, Leg, Report, Reporter, Transferred};
+use iradialer_core::flow::Flow;
 use iradialer_core::live::EventSubject;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId};
 use iradialer_core::wire::{
-    self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent, TransferResult,
+    self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -291,44 +294,6 @@ impl Call {
         self.progress.lock().fault.get_or_insert(what);
     }
 
-    /// It hears the call `peer` from now on, and is heard by it.
-    pub fn bridged(&self, peer: CallUuid) {
-        let mut progress = self.progress.lock();
-        self.part(&mut progress);
-        self.desk.be_at(At::Bridge);
-        progress.bridged = Some((peer, self.host.steady_us()));
-        progress.bridged_ms = None;
-        let peer_call_uuid = peer;
-        self.emit(&mut progress, EventBody::Bridged { peer_call_uuid });
-    }
-
-    /// It does not any more.
-    pub fn unbridged(&self) {
-        self.part(&mut self.progress.lock());
-    }
-
-    /// The host is done connecting it with another call. Returns for how many ms they were connected; `None`
-    /// where they never were.
-    pub fn bridge_over(&self) -> Option<u64> {
-        let mut progress = self.progress.lock();
-        self.part(&mut progress);
-        progress.bridged_ms
-    }
-
-    fn part(&self, progress: &mut Progress) {
-        if let Some((peer_call_uuid, since_us)) = progress.bridged.take() {
-            let ms = self.host.steady_us().saturating_sub(since_us) / 1000;
-            progress.bridged_ms = Some(ms);
-            self.desk.be_back();
-            self.emit(progress, EventBody::Unbridged { peer_call_uuid, ms });
-        }
-    }
-
-    /// A transfer of a flow's is over.
-    pub fn transferred(&self, node: String, destination: String, outcome: Transferred) {
-        self.tell(transferred(Some(node), destination, outcome));
-    }
-
     /// The leg is gone: the last event, once. Says how it ended, the first time.
     pub fn finish(&self, facts: LegFacts) -> Option<Ending> {
         let mut progress = self.progress.lock();
@@ -387,36 +352,6 @@ impl Call {
     /// Whether the flow has begun, or ended.
     pub fn flow_has_begun(&self) -> bool {
         self.flow_begun.load(Ordering::SeqCst)
-    }
-
-    /// Runs the flow on the answered leg and says why to hang up, or `None` if it is hung up already.
-    fn run(&self, flow: &Flow, leg: &mut dyn Leg) -> Option<HangupCause> {
-        let end = flow::run(
-            flow,
-            &facts(&self.command),
-            self.other_flows(),
-            leg,
-            &mut Told(self),
-        );
-        {
-            let mut progress = self.progress.lock();
-            progress.node = Some(end.node);
-            progress.variables.extend(end.variables);
-        }
-        match end.why {
-            FlowEndWhy::Done => {
-                self.end_by(EndedBy::Flow);
-                Some(HangupCause::Flow(end.cause))
-            }
-            FlowEndWhy::HungUp | FlowEndWhy::Stopped => None,
-            FlowEndWhy::Fault(what) => self.fail(what),
-        }
-    }
-
-    fn fail(&self, what: String) -> Option<HangupCause> {
-        self.end_by(EndedBy::Switch);
-        self.fault(what);
-        Some(HangupCause::Fault)
     }
 
     /// Where it is now.
@@ -483,116 +418,5 @@ impl Call {
         for subject in subjects {
             self.copies.send(subject.clone(), payload.clone());
         }
-    }
-}
-
-/// The event that tells what came of a transfer.
-fn transferred(node: Option<String>, destination: String, outcome: Transferred) -> EventBody {
-    let (result, ms, error) = match outcome {
-        Transferred::Done { ms } => (TransferResult::Done, ms, None),
-        Transferred::Busy => (TransferResult::Busy, 0, None),
-        Transferred::NoAnswer => (TransferResult::NoAnswer, 0, None),
-        Transferred::Failed(why) => (TransferResult::Failed, 0, Some(why)),
-    };
-    EventBody::Transferred {
-        node,
-        destination,
-        result,
-        ms,
-        error,
-    }
-}
-
-/// What the flow is told of the call.
-pub fn facts(command: &DialCommand) -> CallFacts {
-    CallFacts {
-        to_number: command.to_number.as_str().to_owned(),
-        from_number: command.from_number.as_str().to_owned(),
-        call_uuid: command.call_uuid.to_string(),
-        campaign_name: command.campaign_name.as_str().to_owned(),
-        timezone: command.given.timezone.clone(),
-        metadata: command.given.metadata.clone(),
-        vars: command.given.vars.clone(),
-    }
-}
-
-/// Turns what the flow does into the call's events.
-struct Told<'a>(&'a Call);
-
-impl Reporter for Told<'_> {
-    fn report(&mut self, report: Report) {
-        if let Report::Transferred {
-            node,
-            destination,
-            outcome,
-        } = report
-        {
-            return self.0.transferred(node, destination, outcome);
-        }
-        let mut progress = self.0.progress.lock();
-        let body = match report {
-            Report::PlayDone {
-                node,
-                prompt,
-                played_ms,
-                interrupted_by,
-            } => EventBody::PlayDone {
-                node: Some(node),
-                prompt,
-                played_ms,
-                interrupted_by,
-            },
-            Report::DtmfCollected {
-                node,
-                var_name,
-                digits,
-                valid,
-                tries,
-            } => EventBody::DtmfCollected {
-                node: Some(node),
-                var_name,
-                digits,
-                valid,
-                tries,
-            },
-            Report::OptedOut { node, scope } => EventBody::OptedOut {
-                node,
-                scope,
-                number: self.0.persons_number().to_owned(),
-            },
-            Report::WentTo { node, flow } => EventBody::WentTo { node, flow },
-            Report::Requested {
-                node,
-                status,
-                ms,
-                error,
-                ..
-            } => EventBody::Requested {
-                node,
-                status,
-                ms,
-                error,
-            },
-            // A prompt that could not be made out of its template, a value that could not be said: the
-            // first is told in the last event.
-            Report::Failed { node, what } => {
-                progress.fault.get_or_insert(format!("node {node}: {what}"));
-                return;
-            }
-            // Told of when it is on the disk.
-            Report::Recorded { .. } => return,
-            // A flow that needs these is refused before it is dialled.
-            Report::Transferred { .. } => return,
-        };
-        self.0.emit(&mut progress, body);
-    }
-
-    fn at_node(&mut self, node: &str) {
-        self.0.progress.lock().node = Some(node.to_owned());
-    }
-
-    fn set(&mut self, name: &str, value: &str) {
-        let variables = &mut self.0.progress.lock().variables;
-        variables.insert(name.to_owned(), value.to_owned());
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod bench;
+mod cargo;
 pub mod chaos;
 pub mod digits;
 pub mod engine_config;

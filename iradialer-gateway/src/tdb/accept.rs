@@ -84,18 +84,7 @@ impl Tdb {
     /// oldest first and at most `limit`, so that other writes need not wait long. The calls stay, and so
     /// does the use of their UUIDs. Returns how many it forgot.
     pub async fn forget_keys(&self, before_ms: u64, limit: u32) -> Result<u64, TdbError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let forgotten = sqlx::query(FORGET_KEYS)
-                        .bind(sql_ms(before_ms))
-                        .bind(i64::from(limit))
-                        .execute(connection)
-                        .await?;
-                    Ok(forgotten.rows_affected())
-                })
-            })
-            .await
+        self.forget(FORGET_KEYS, before_ms, limit).await
     }
 }
 

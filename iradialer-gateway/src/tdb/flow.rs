@@ -165,18 +165,7 @@ impl Tdb {
     /// Forgets documents that are of no version and that no call has named since `before_ms` (ms since the Unix
     /// epoch), the oldest first and at most `limit`. Returns how many it forgot.
     pub async fn forget_documents(&self, before_ms: u64, limit: u32) -> Result<u64, TdbError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    let forgotten = sqlx::query(FORGET_DOCUMENTS)
-                        .bind(sql_ms(before_ms))
-                        .bind(i64::from(limit))
-                        .execute(connection)
-                        .await?;
-                    Ok(forgotten.rows_affected())
-                })
-            })
-            .await
+        self.forget(FORGET_DOCUMENTS, before_ms, limit).await
     }
 }
 

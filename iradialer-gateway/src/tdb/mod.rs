@@ -172,6 +172,23 @@ impl Tdb {
             })
             .await
     }
+
+    /// Runs what forgets things of before $1 (ms since the Unix epoch), at most $2 of them. Returns how many
+    /// it forgot.
+    async fn forget(&self, sql: &'static str, before_ms: u64, limit: u32) -> Result<u64, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let forgotten = sqlx::query(sql)
+                        .bind(row::sql_ms(before_ms))
+                        .bind(i64::from(limit))
+                        .execute(connection)
+                        .await?;
+                    Ok(forgotten.rows_affected())
+                })
+            })
+            .await
+    }
 }
 
 fn migrator() -> Migrator {

@@ -1,6 +1,7 @@
 //! What an answered call's own thread does: runs its flow, or works off what live requests ask for.
 
-use super::{Call, facts, transferred};
+use super::Call;
+use super::running::{facts, transferred};
 use crate::desk::At;
 use crate::host::HangupCause;
 use crate::pairing::{Seat, Turn};

@@ -123,7 +123,8 @@ unsafe extern "C" fn on_execute(session: *mut sys::switch_core_session_t) -> sys
             listen_for_tones(session, &call);
         }
         if call.command.bridge_to.is_some() {
-            return transfer::meet(session, &engine, &call);
+            drop(engine);
+            return transfer::meet(session, &call);
         }
         engine.record_as_asked(&call);
         attend(session, engine, &call)

@@ -10,7 +10,6 @@ use super::text::{FILE, FUNC, c_string};
 use crate::audio::ringback::Ringback;
 use crate::call::{Call, SessionLeg};
 use crate::desk::At;
-use crate::engine::Engine;
 use crate::host::HangupCause;
 use crate::pairing::Seat;
 use crate::transfer::Manner;
@@ -52,7 +51,7 @@ pub fn send_back(session: Session<'_>) {
 
 /// On the thread of a call that another one waits for, once it is answered: it hears what it is to hear, and
 /// goes where the other one finds it.
-pub fn meet(session: Session<'_>, engine: &Engine, call: &Arc<Call>) -> sys::switch_status_t {
+pub fn meet(session: Session<'_>, call: &Arc<Call>) -> sys::switch_status_t {
     let channel = session.channel();
     call.desk.be_at(At::Bridge);
     match ChannelLeg::new(session, call, None).play(&call.command.whisper, false) {
@@ -67,7 +66,7 @@ pub fn meet(session: Session<'_>, engine: &Engine, call: &Arc<Call>) -> sys::swi
     }
     // In this order: once it is said to be ready the other thread moves it on from there.
     channel.set_state(sys::CS_CONSUME_MEDIA);
-    if !engine.transfers.ready(call) {
+    if !entry::engine().is_some_and(|engine| engine.transfers.ready(call)) {
         call.end_by(EndedBy::Peer);
         channel.hang_up(HangupCause::Request);
     }
@@ -112,6 +111,8 @@ impl ChannelLeg<'_> {
             Ok(course) => course,
             Err(why) => return failed(why),
         };
+        // Not held for as long as somebody waits, or is connected.
+        drop(engine);
         let output = Output::of(self.session);
         let mut ringback = Ringback::default();
         loop {

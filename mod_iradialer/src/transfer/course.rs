@@ -8,7 +8,7 @@ use iradialer_core::call::EndedBy;
 use iradialer_core::flow::{Sound, Transferred};
 use iradialer_core::value::{CallUuid, CallerNumber, DialNumber, TrunkName};
 use iradialer_core::wire::{TransferAsk, TransferOrder};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// The routers are asked so often, µs, for as long as the new call is not on this switch.
 const ASK_EVERY_US: u64 = 500_000;
@@ -45,9 +45,9 @@ pub enum Next {
 }
 
 /// A transfer under way. Dropped, nobody waits for the other side any more: it is not dialled, or cancelled
-/// where it rings, or hung up.
+/// where it rings, or hung up. It does not keep the engine: the module may be unloaded meanwhile.
 pub struct Course {
-    engine: Arc<Engine>,
+    engine: Weak<Engine>,
     parent: CallUuid,
     order: TransferOrder,
     meeting: Arc<Meeting>,
@@ -69,7 +69,7 @@ impl Engine {
         }
         let now_us = self.host.steady_us();
         Ok(Course {
-            engine: self.clone(),
+            engine: Arc::downgrade(self),
             parent: call.command.call_uuid,
             order: TransferOrder {
                 to_number: wanted.destination,
@@ -89,8 +89,12 @@ impl Engine {
 impl Course {
     /// What to do now. To be asked again with every frame; never waits.
     pub fn poll(&mut self) -> Next {
-        let now_us = self.engine.host.steady_us();
         let failed = |why: &str| Next::Over(Transferred::Failed(why.to_owned()));
+        let engine = self.engine.upgrade();
+        let Some(engine) = engine.filter(|it| it.admission.load().closed != Closed::Leaving) else {
+            return failed("the module is being unloaded");
+        };
+        let now_us = engine.host.steady_us();
         match self.meeting.stage() {
             Stage::Over(outcome) => Next::Over(outcome),
             Stage::Ready(attempt) => Next::Bridge(attempt),
@@ -109,7 +113,7 @@ impl Course {
                 }
                 if now_us >= self.ask_us && self.meeting.may_ask() {
                     self.ask_us = now_us + ASK_EVERY_US;
-                    self.put(TransferAsk::Dial(self.order.clone()));
+                    self.put(&engine, TransferAsk::Dial(self.order.clone()));
                 }
                 Next::Wait
             }
@@ -124,8 +128,8 @@ impl Course {
             .unwrap_or_else(|| Transferred::Failed(why.to_owned()))
     }
 
-    fn put(&self, ask: TransferAsk) {
-        self.engine.transfers.put(Question {
+    fn put(&self, engine: &Engine, ask: TransferAsk) {
+        engine.transfers.put(Question {
             parent: self.parent,
             ask,
             meeting: self.meeting.clone(),
@@ -135,11 +139,15 @@ impl Course {
 
 impl Drop for Course {
     fn drop(&mut self) {
+        // Without the engine nobody is left to be told: it has ended every call that it had.
+        let Some(engine) = self.engine.upgrade() else {
+            return;
+        };
         match self.meeting.leave() {
             Left::Nothing => {}
-            Left::Elsewhere => self.put(TransferAsk::Cancel),
-            Left::Live(attempt) => self.engine.end_attempt(attempt, EndedBy::Peer),
+            Left::Elsewhere => self.put(&engine, TransferAsk::Cancel),
+            Left::Live(attempt) => engine.end_attempt(attempt, EndedBy::Peer),
         }
-        self.engine.transfers.close(&self.meeting);
+        engine.transfers.close(&self.meeting);
     }
 }

@@ -1,9 +1,8 @@
 //! Durable accepts: the gateway's own benchmark, run as it is, and its figures read.
 
 use super::Table;
-use crate::repository;
-use anyhow::{Context, Result, ensure};
-use std::process::Command;
+use crate::cargo;
+use anyhow::{Result, ensure};
 
 /// What one database did.
 #[derive(Debug, PartialEq)]
@@ -17,22 +16,7 @@ struct Figures {
 
 /// Runs `cargo bench --bench accept` of the gateway and enters what it prints.
 pub fn accepts(table: &mut Table) -> Result<()> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "bench",
-            "-q",
-            "-p",
-            "iradialer-gateway",
-            "--bench",
-            "accept",
-        ])
-        .current_dir(repository::root()?)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("running cargo bench")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    ensure!(output.status.success(), "cargo bench failed");
+    let text = cargo::bench("iradialer-gateway", "accept")?;
     let figures = read(&text);
     ensure!(!figures.is_empty(), "cargo bench printed no figure");
     let peer = figures.iter().find(|found| found.database != "SQLite");

@@ -1,28 +1,12 @@
 //! Reading and checking a flow: the core's own benchmark, run as it is, and its figures read.
 
 use super::Table;
-use crate::repository;
-use anyhow::{Context, Result, ensure};
-use std::process::Command;
+use crate::cargo;
+use anyhow::{Context, Result};
 
 /// Runs `cargo bench --bench flow_check` of the core and enters what it prints of the longest flow.
 pub fn flow_check(table: &mut Table) -> Result<()> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "bench",
-            "-q",
-            "-p",
-            "iradialer-core",
-            "--bench",
-            "flow_check",
-        ])
-        .current_dir(repository::root()?)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("running cargo bench")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    ensure!(output.status.success(), "cargo bench failed");
+    let text = cargo::bench("iradialer-core", "flow_check")?;
     let (nodes, median, p99) = longest(&text).context("cargo bench printed no figure")?;
     let what = format!("reading and checking a flow of {nodes} nodes, median, ms");
     table.alone(&what, median, "< 10", median < 10.0);

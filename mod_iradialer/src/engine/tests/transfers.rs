@@ -28,7 +28,15 @@ impl Site {
         }
     }
 
-    fn begin(&self) -> Course {
+    /// One with a transfer under way, which has been asked for.
+    fn waiting() -> (Self, Course) {
+        let site = Site::new();
+        let mut course = site.begin().unwrap();
+        assert_eq!(course.poll(), Next::Wait);
+        (site, course)
+    }
+
+    fn begin(&self) -> Result<Course, String> {
         let wanted = Wanted {
             destination: DialNumber::parse("to", "+15005550032").unwrap(),
             from_number: None,
@@ -36,7 +44,7 @@ impl Site {
             timeout_s: 25,
             whisper: Vec::new(),
         };
-        self.bench.engine.transfer(&self.parent, wanted).unwrap()
+        self.bench.engine.transfer(&self.parent, wanted)
     }
 
     /// What was asked, answered with where the call is.
@@ -46,13 +54,18 @@ impl Site {
         question
     }
 
-    /// Has the call dialled here.
-    fn dialled(&self, question: &Question) -> Arc<Call> {
-        let command = DialCommand {
+    /// The command for the call that was asked for.
+    fn command(&self, question: &Question) -> DialCommand {
+        DialCommand {
             call_uuid: question.meeting.call_uuid,
             bridge_to: Some(self.parent.command.call_uuid),
             ..self.bench.command()
-        };
+        }
+    }
+
+    /// Has the call dialled here.
+    fn dialled(&self, question: &Question) -> Arc<Call> {
+        let command = self.command(question);
         assert_eq!(self.bench.dial(&command), DialReply::Accepted);
         let attempt = command.attempt_id;
         self.bench
@@ -76,9 +89,7 @@ fn taken(state: CallState) -> Told {
 
 #[test]
 fn the_one_who_answers_is_connected() {
-    let mut site = Site::new();
-    let mut course = site.begin();
-    assert_eq!(course.poll(), Next::Wait);
+    let (mut site, mut course) = Site::waiting();
     let question = site.asked(taken(CallState::Queued));
     assert_eq!(question.parent, site.parent.command.call_uuid);
     let child = site.dialled(&question);
@@ -91,9 +102,7 @@ fn the_one_who_answers_is_connected() {
 
 #[test]
 fn it_asks_again_until_it_is_dialled_and_not_too_often() {
-    let mut site = Site::new();
-    let mut course = site.begin();
-    course.poll();
+    let (mut site, mut course) = Site::waiting();
     course.poll();
     let first = site.asked(taken(CallState::Queued));
     course.poll();
@@ -111,9 +120,7 @@ fn it_asks_again_until_it_is_dialled_and_not_too_often() {
 #[test]
 fn what_the_other_side_says_is_what_comes_of_it() {
     for (status, expected) in [(486, Transferred::Busy), (480, Transferred::NoAnswer)] {
-        let mut site = Site::new();
-        let mut course = site.begin();
-        course.poll();
+        let (mut site, mut course) = Site::waiting();
         let question = site.asked(taken(CallState::Queued));
         let child = site.dialled(&question);
         site.end(&child, status);
@@ -123,9 +130,7 @@ fn what_the_other_side_says_is_what_comes_of_it() {
 
 #[test]
 fn after_a_carriers_refusal_the_router_may_try_another_trunk() {
-    let mut site = Site::new();
-    let mut course = site.begin();
-    course.poll();
+    let (mut site, mut course) = Site::waiting();
     let question = site.asked(taken(CallState::Queued));
     let child = site.dialled(&question);
     site.end(&child, 503);
@@ -145,22 +150,18 @@ fn after_a_carriers_refusal_the_router_may_try_another_trunk() {
 
 #[test]
 fn the_waiting_never_hangs() {
-    let mut refused = Site::new();
-    let mut course = refused.begin();
-    course.poll();
+    let (mut refused, mut course) = Site::waiting();
     let detail = "no trunks".to_owned();
     refused.asked(Told::Reply(TransferReply::Refused { detail }));
     let failed = |why: &str| Next::Over(Transferred::Failed(why.to_owned()));
     assert_eq!(course.poll(), failed("no trunks"));
 
-    let mut away = Site::new();
-    let mut course = away.begin();
-    course.poll();
+    let (mut away, mut course) = Site::waiting();
     away.asked(Told::NotAsked("no router is there".to_owned()));
     assert_eq!(course.poll(), failed("no router is there"));
 
     let mut silent = Site::new();
-    let mut course = silent.begin();
+    let mut course = silent.begin().unwrap();
     for _ in 0..3 {
         assert_eq!(course.poll(), Next::Wait);
         silent.asked(Told::Nothing);
@@ -169,9 +170,7 @@ fn the_waiting_never_hangs() {
     assert_eq!(course.poll(), failed("no router has answered"));
 
     // A question whose answer is lost for good.
-    let lost = Site::new();
-    let mut course = lost.begin();
-    assert_eq!(course.poll(), Next::Wait);
+    let (lost, mut course) = Site::waiting();
     lost.bench.pass(16);
     assert_eq!(
         course.poll(),
@@ -181,9 +180,7 @@ fn the_waiting_never_hangs() {
 
 #[test]
 fn who_waits_no_more_has_the_other_phone_stop_ringing() {
-    let mut site = Site::new();
-    let mut course = site.begin();
-    course.poll();
+    let (mut site, course) = Site::waiting();
     let question = site.asked(taken(CallState::Queued));
     let child = site.dialled(&question);
     site.bench.engine.leg_ringing(&child, false);
@@ -196,40 +193,43 @@ fn who_waits_no_more_has_the_other_phone_stop_ringing() {
 
 #[test]
 fn what_is_not_dialled_yet_is_canceled_and_refused_when_it_comes() {
-    let mut site = Site::new();
-    let mut course = site.begin();
-    course.poll();
+    let (mut site, course) = Site::waiting();
     let question = site.asked(taken(CallState::Queued));
     drop(course);
     let cancel = site.asked(taken(CallState::Canceled));
     assert_eq!(cancel.ask, TransferAsk::Cancel);
-    let command = DialCommand {
-        call_uuid: question.meeting.call_uuid,
-        bridge_to: Some(site.parent.command.call_uuid),
-        ..site.bench.command()
-    };
+    let command = site.command(&question);
     assert_eq!(site.bench.refusal(&command), RefusalReason::NobodyWaits);
     assert!(site.bench.host.launched.lock().len() == 1, "the parent's");
 }
 
 #[test]
 fn a_drain_lets_a_transfer_finish_and_begins_none() {
-    let mut site = Site::new();
-    let mut course = site.begin();
-    course.poll();
+    let (mut site, mut course) = Site::waiting();
     let question = site.asked(taken(CallState::Queued));
     assert!(site.bench.engine.admission.close(Closed::Draining));
     site.dialled(&question);
     assert_eq!(course.poll(), Next::Wait);
-    let wanted = Wanted {
-        destination: DialNumber::parse("to", "+15005550032").unwrap(),
-        from_number: None,
-        trunk: None,
-        timeout_s: 25,
-        whisper: Vec::new(),
-    };
-    let refused = site.bench.engine.transfer(&site.parent, wanted);
+    let refused = site.begin();
     assert!(refused.is_err_and(|why| why.contains("drained")));
+}
+
+#[test]
+fn an_unload_ends_the_waiting_and_leaves_nothing_of_the_engine() {
+    let (mut site, mut course) = Site::waiting();
+    let question = site.asked(taken(CallState::Queued));
+    let child = site.dialled(&question);
+    site.bench.engine.leg_answered(&child, BTreeMap::new());
+    // Neither channel ends by itself.
+    site.bench.engine.config.write().unload_wait = Duration::from_millis(100);
+    assert_eq!(site.bench.engine.stop(), 2);
+    let unloaded = Transferred::Failed("the module is being unloaded".to_owned());
+    assert_eq!(course.poll(), Next::Over(unloaded.clone()));
+    let engine = Arc::downgrade(&site.bench.engine);
+    drop(site);
+    assert_eq!(engine.strong_count(), 0, "the waiting thread keeps it");
+    assert_eq!(course.poll(), Next::Over(unloaded));
+    drop(course);
 }
 
 #[test]
