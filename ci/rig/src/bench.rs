@@ -38,6 +38,7 @@ pub use table::Table;
 pub use takeover::takeover;
 pub use usage::Usage;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What callees type when they are asked for a code.
@@ -86,6 +87,8 @@ pub struct Outcome {
     pub cpu: Duration,
     /// The most threads the switch had.
     pub most_threads: u32,
+    /// Why they were refused, and how many for each reason.
+    pub refused_for: BTreeMap<String, u32>,
     /// How long the slowest refusal took.
     pub slowest_refusal: Duration,
     /// Whose last event tells of a fault.
@@ -105,6 +108,9 @@ impl Outcome {
         self.took += other.took;
         self.cpu += other.cpu;
         self.most_threads = self.most_threads.max(other.most_threads);
+        for (reason, calls) in &other.refused_for {
+            *self.refused_for.entry(reason.clone()).or_default() += calls;
+        }
         self.slowest_refusal = self.slowest_refusal.max(other.slowest_refusal);
         self.faulted += other.faulted;
         self.played_ms.extend(&other.played_ms);

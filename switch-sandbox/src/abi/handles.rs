@@ -5,18 +5,24 @@ use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
+/// How many tables the handles of one kind are spread over: each frame of each of thousands of sessions asks for
+/// a few, from every processor.
+const SHARDS: usize = 64;
+
 /// All living handles of one kind.
 pub struct Handles<T> {
     what: &'static str,
-    alive: LazyLock<RwLock<HashMap<usize, Arc<T>>>>,
+    alive: LazyLock<[Shard<T>; SHARDS]>,
 }
+
+type Shard<T> = RwLock<HashMap<usize, Arc<T>>>;
 
 impl<T> Handles<T> {
     /// An empty table; `what` names one handle in a complaint.
     pub const fn of(what: &'static str) -> Self {
         Self {
             what,
-            alive: LazyLock::new(RwLock::default),
+            alive: LazyLock::new(|| std::array::from_fn(|_| RwLock::default())),
         }
     }
 
@@ -29,12 +35,14 @@ impl<T> Handles<T> {
 
     /// Takes `value` in under `address`.
     pub fn insert_at<H>(&self, address: *mut H, value: Arc<T>) {
-        self.alive.write().insert(address.addr(), value);
+        self.shard(address.addr())
+            .write()
+            .insert(address.addr(), value);
     }
 
     /// What lives under `address`. The process dies if nothing does.
     pub fn get<H>(&self, address: *mut H, function: &str) -> Arc<T> {
-        match self.alive.read().get(&address.addr()) {
+        match self.shard(address.addr()).read().get(&address.addr()) {
             Some(value) => value.clone(),
             None => self.complain(address.addr(), function),
         }
@@ -42,7 +50,7 @@ impl<T> Handles<T> {
 
     /// Takes out what lives under `address`. The process dies if nothing does.
     pub fn remove<H>(&self, address: *mut H, function: &str) -> Arc<T> {
-        match self.alive.write().remove(&address.addr()) {
+        match self.shard(address.addr()).write().remove(&address.addr()) {
             Some(value) => value,
             None => self.complain(address.addr(), function),
         }
@@ -50,12 +58,19 @@ impl<T> Handles<T> {
 
     /// All that live.
     pub fn all(&self) -> Vec<Arc<T>> {
-        self.alive.read().values().cloned().collect()
+        let values = |shard: &Shard<T>| shard.read().values().cloned().collect::<Vec<_>>();
+        self.alive.iter().flat_map(values).collect()
     }
 
     /// How many live.
     pub fn len(&self) -> usize {
-        self.alive.read().len()
+        self.alive.iter().map(|shard| shard.read().len()).sum()
+    }
+
+    /// Where an address is looked for. Addresses are multiples of their kind's size, so their bits are mixed.
+    fn shard(&self, address: usize) -> &Shard<T> {
+        let mixed = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        &self.alive[(mixed >> 58) as usize]
     }
 
     fn complain(&self, address: usize, function: &str) -> ! {

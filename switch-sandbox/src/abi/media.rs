@@ -97,7 +97,8 @@ fn next_frame(session: &Session) -> i64 {
     let now_us = host().clock.now_us();
     let due_us = session.next_frame_us.load(Ordering::Relaxed);
     if due_us < now_us - LATE_US {
-        now_us + FRAME_US
+        // On whole milliseconds, as the real one's timer is: sessions wake together, not one by one.
+        (now_us + FRAME_US) / 1_000 * 1_000
     } else {
         due_us
     }

@@ -58,10 +58,11 @@ pub async fn five_thousand(table: &mut Table, built: &Built) -> Result<()> {
         .collect();
     late.sort_by(f64::total_cmp);
     println!(
-        "5000 calls on the sandbox: {} completed, {} typed, {} refused, {} failed, {} lost, {} long prompts heard out",
+        "5000 calls on the sandbox: {} completed, {} typed, {} refused {:?}, {} failed, {} lost, {} long prompts heard out",
         outcome.completed,
         outcome.typed,
         outcome.refused,
+        outcome.refused_for,
         outcome.failed,
         outcome.lost,
         late.len()

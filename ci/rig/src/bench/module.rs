@@ -132,10 +132,11 @@ impl Module {
                 }
                 Some(reply) = replies.next() => {
                     let call = CallUuid::parse("call", reply.subject.rsplit('.').next().unwrap_or_default())?;
-                    if let DialReply::Refused { .. } = serde_json::from_slice(&reply.payload)?
+                    if let DialReply::Refused { reason, .. } = serde_json::from_slice(&reply.payload)?
                         && let Some(offered) = calls.remove(&call)
                     {
                         outcome.refused += 1;
+                        *outcome.refused_for.entry(format!("{reason:?}")).or_default() += 1;
                         outcome.slowest_refusal = outcome.slowest_refusal.max(offered.at.elapsed());
                     }
                 }
