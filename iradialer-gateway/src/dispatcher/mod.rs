@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How many deliveries a receiver may be sent at once, each of another call.
@@ -33,6 +33,8 @@ const PER_ORIGIN: usize = 16;
 const IN_ALL: usize = 1_024;
 /// The loop looks this often even if nothing wakes it.
 const TICK_MS: u64 = 5_000;
+/// How often it looks for deliveries that a clock which was ahead has put off.
+const MEND_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait after a fault of the database.
 const FAULT_DELAY_MS: u64 = 1_000;
 /// How long deliveries that are under way at the end are waited for.
@@ -45,6 +47,8 @@ pub struct Dispatcher {
     under_way: HashMap<CallUuid, String>,
     /// When to look next, ms since the Unix epoch.
     next_look_ms: u64,
+    /// When it last looked for what to mend.
+    mended: Option<Instant>,
     done: mpsc::UnboundedSender<Done>,
     finished: mpsc::UnboundedReceiver<Done>,
 }
@@ -73,6 +77,7 @@ impl Dispatcher {
             }),
             under_way: HashMap::new(),
             next_look_ms: 0,
+            mended: None,
             done,
             finished,
         })
@@ -105,6 +110,7 @@ impl Dispatcher {
     async fn look_at_all(&mut self) -> Result<(), TdbError> {
         let now_ms = self.courier.app.clock.now_ms();
         self.next_look_ms = now_ms + TICK_MS;
+        self.mend(now_ms).await?;
         for due in self.courier.app.tdb.due_origins().await? {
             if due.next_ms <= now_ms {
                 self.look_at(&due.origin).await?;
@@ -115,6 +121,21 @@ impl Dispatcher {
                 self.next_look_ms = self.next_look_ms.min(next_ms);
             }
         }
+        Ok(())
+    }
+
+    async fn mend(&mut self, now_ms: u64) -> Result<(), TdbError> {
+        if self.mended.is_some_and(|at| at.elapsed() < MEND_EVERY) {
+            return Ok(());
+        }
+        let deliveries = self.courier.app.tdb.mend_deliveries(now_ms).await?;
+        if deliveries > 0 {
+            tracing::warn!(
+                deliveries,
+                "webhooks were to wait for a clock that was ahead: they are due now"
+            );
+        }
+        self.mended = Some(Instant::now());
         Ok(())
     }
 

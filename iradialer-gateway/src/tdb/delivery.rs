@@ -3,6 +3,7 @@
 use super::row::{get, number, optional_number, sql_ms};
 use super::{Call, CallEvent, Connection, Tdb, TdbError};
 use iradialer_core::value::{CallUuid, TenantId};
+use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
 /// An event that its webhook is to get now.
@@ -61,6 +62,12 @@ pub(super) const DUE: &str = "
         WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
           AND earlier.seq < webhooks.seq)
     ORDER BY next_ms, call_uuid LIMIT $3";
+
+/// Deliveries that nobody has tried and that were made by a clock that was ahead. Those of a receiver that is
+/// tried again were made before.
+const AHEAD: &str = "state = 'due' AND tries = 0 AND created_ms > $1 AND next_ms > $1";
+/// How much two clocks may differ without a word, ms: so long a delivery just waits.
+const CLOCKS_DIFFER_MS: u64 = 2_000;
 
 impl Tdb {
     /// The receivers that have a delivery to get, each with the time of its next.
@@ -132,6 +139,31 @@ impl Tdb {
             });
         }
         Ok(deliveries)
+    }
+
+    /// Makes deliveries due that wait, and with them all that follows in their calls, only because a gateway's
+    /// clock was ahead when it stored their event. Returns how many it were.
+    pub async fn mend_deliveries(&self, now_ms: u64) -> Result<u64, TdbError> {
+        let ahead_ms = sql_ms(now_ms.saturating_add(CLOCKS_DIFFER_MS));
+        // Looked for where nobody waits: there is hardly ever one.
+        let any = format!("SELECT call_uuid FROM webhooks WHERE {AHEAD} LIMIT 1");
+        let any = sqlx::query(AssertSqlSafe(any)).bind(ahead_ms);
+        if any.fetch_optional(&self.readers).await?.is_none() {
+            return Ok(0);
+        }
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mend = format!("UPDATE webhooks SET next_ms = $2 WHERE {AHEAD}");
+                    let mended = sqlx::query(AssertSqlSafe(mend))
+                        .bind(ahead_ms)
+                        .bind(sql_ms(now_ms))
+                        .execute(connection)
+                        .await?;
+                    Ok(mended.rows_affected())
+                })
+            })
+            .await
     }
 
     /// Notes how a try went. Returns when the call's next event is due, if it has one waiting.

@@ -4,11 +4,12 @@ mod bounds;
 mod calls;
 mod dialling;
 mod findings;
+mod transfers;
 
 pub use findings::{Findings, Verdict};
 
 use super::chronicle::{Entry, What};
-use super::facts::Facts;
+use super::facts::{Call, Facts};
 use super::load::Asked;
 use super::plan::UNKNOWN_AFTER;
 use crate::webhook::Delivery;
@@ -46,7 +47,12 @@ impl Evidence {
         let mut invites = std::mem::take(&mut self.facts.invites);
         for invite in invites.iter_mut().filter(|i| i.attempt_id.is_empty()) {
             let mut calls = self.facts.calls.iter();
-            if let Some(call) = calls.find(|call| call.key == invite.call) {
+            // The other side of a transfer has no key, but a number of its own.
+            let is_its = |call: &&Call| match invite.call.is_empty() {
+                true => call.parent.is_some() && call.number == invite.number,
+                false => call.key == invite.call,
+            };
+            if let Some(call) = calls.find(is_its) {
                 invite.call = call.call.clone();
             }
             let attempts = self.facts.attempts.iter().flatten();
@@ -155,6 +161,7 @@ pub fn check(evidence: &Evidence) -> Findings {
     calls::check(evidence, &mut findings);
     dialling::check(evidence, &mut findings);
     bounds::check(evidence, &mut findings);
+    transfers::check(evidence, &mut findings);
     findings.rule(
         "a long run has every kind of fault and every failpoint",
         evidence.not_struck.len(),

@@ -13,6 +13,8 @@ pub struct Call {
     pub call: String,
     pub key: String,
     pub number: String,
+    /// The call that it was dialled for, where it is the other side of a transfer.
+    pub parent: Option<String>,
     pub state: String,
     pub attempt: i64,
     pub node: Option<String>,
@@ -116,8 +118,8 @@ impl Reader {
     pub async fn facts(mut self, invites: Vec<Invite>) -> Result<Facts> {
         let connection = &mut self.0;
         let calls = sqlx::query(
-            "SELECT call_uuid, idempotency_key, to_number, state, attempt, node_id, last_seq,
-                    created_ms, assigned_ms, ended_ms, fault
+            "SELECT call_uuid, idempotency_key, to_number, parent_uuid, state, attempt, node_id,
+                    last_seq, created_ms, assigned_ms, ended_ms, fault
              FROM calls ORDER BY created_ms, call_uuid",
         );
         let calls = calls.fetch_all(&mut *connection).await?;
@@ -184,6 +186,7 @@ fn call(row: &AnyRow) -> Result<Call> {
             .try_get::<Option<String>, _>("idempotency_key")?
             .unwrap_or_default(),
         number: row.try_get("to_number")?,
+        parent: row.try_get("parent_uuid")?,
         state: row.try_get("state")?,
         attempt: row.try_get("attempt")?,
         node: row.try_get("node_id")?,

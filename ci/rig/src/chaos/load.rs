@@ -31,6 +31,26 @@ const CALLEES: [(&str, u32); 8] = [
     ("+15005557404", 5),
 ];
 
+/// How many of a hundred calls are of somebody who stays and is transferred by the call's flow, and how many
+/// by a live request.
+const IN_FLOW: u32 = 12;
+const LIVE: u32 = 8;
+/// The callee who is transferred.
+const STAYS: &str = "+15005550002";
+/// Whom to, and how many of a hundred transfers go there.
+const OTHERS: [(&str, u32); 6] = [
+    ("+15005550033", 40),
+    ("+15005550007", 20),
+    ("+15005550002", 10),
+    ("+15005550003", 10),
+    ("+15005550004", 10),
+    ("+15005557503", 10),
+];
+/// How long a call may last, s: one that is not transferred, and one that is.
+const LASTS_S: (u32, u32) = (2, 6);
+/// How long a live request waits for its call to be answered.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
+
 /// How the load asks for calls.
 #[derive(Debug, Clone, Copy)]
 pub struct Manner {
@@ -60,6 +80,8 @@ pub struct Asked {
     pub key: String,
     /// The number.
     pub number: &'static str,
+    /// Whom its call is to be transferred to, if to anybody; once at the most.
+    pub transfer: Option<String>,
     /// The call, once accepted.
     pub call: Option<String>,
     /// What is wrong with the answers, if anything.
@@ -101,32 +123,46 @@ impl Load {
                     _ = every.tick() => {}
                     () = enough.cancelled() => return,
                 }
+                let transfer = Transfer::drawn(&mut rng, index, on_the_wire);
                 let client = Client {
                     api: api.clone(),
                     asked: asked.clone(),
                     index,
                     dropped: rng.random_range(0..100) < DROPPED,
                     repeated: rng.random_range(0..100) < REPEATED,
+                    live: transfer
+                        .as_ref()
+                        .filter(|transfer| transfer.is_live)
+                        .cloned(),
                 };
                 let callee = CALLEES.choose_weighted(&mut rng, |(_, weight)| *weight);
-                let number = match (callee, on_the_wire) {
-                    (Ok((number, _)), false) => *number,
+                let number = match (callee, on_the_wire, &transfer) {
+                    (_, false, Some(_)) => STAYS,
+                    (Ok((number, _)), false, None) => *number,
                     _ => CALLEES[0].0,
                 };
                 let key = format!("chaos-{index}");
+                let campaign = campaigns[index % campaigns.len()];
+                let lasts_s = match &transfer {
+                    Some(_) => LASTS_S.1,
+                    None => LASTS_S.0,
+                };
+                let mut request = json!({"campaign_name": campaign, "to_number": number,
+                    "idempotency_key": key, "dial_timeout": 5, "max_duration": lasts_s});
+                if on_the_wire {
+                    let header = format!("sip_h_{KEY_HEADER}");
+                    request["channel_vars"] = json!({ header: key });
+                }
+                if let Some(transfer) = transfer.as_ref().filter(|transfer| !transfer.is_live) {
+                    request["ivr"] = transfer.flow();
+                }
                 lock(&asked).push(Asked {
-                    key: key.clone(),
+                    key,
                     number,
+                    transfer: transfer.map(|transfer| transfer.to),
                     call: None,
                     wrong: None,
                 });
-                let campaign = campaigns[index % campaigns.len()];
-                let mut request = json!({"campaign_name": campaign, "to_number": number,
-                    "idempotency_key": key, "dial_timeout": 5, "max_duration": 2});
-                if on_the_wire {
-                    let header = format!("sip_h_{KEY_HEADER}");
-                    request["channel_vars"] = json!({ header: lock(&asked)[index].key });
-                }
                 let give_up = give_up.clone();
                 tasks.spawn(async move {
                     tokio::select! {
@@ -167,12 +203,43 @@ impl Drop for Load {
     }
 }
 
+/// Whom a call is transferred to, and how.
+#[derive(Clone)]
+struct Transfer {
+    to: String,
+    is_live: bool,
+}
+
+impl Transfer {
+    fn drawn(rng: &mut StdRng, index: usize, on_the_wire: bool) -> Option<Self> {
+        let drawn = rng.random_range(0..100);
+        let other = OTHERS.choose_weighted(rng, |(_, weight)| *weight);
+        if drawn >= IN_FLOW + LIVE {
+            return None;
+        }
+        let to = match (other, on_the_wire) {
+            (Ok((number, _)), false) => (*number).to_owned(),
+            // The new call's INVITE has no key: the number says which request it comes from.
+            _ => format!("+1500777{index:04}"),
+        };
+        let is_live = drawn >= IN_FLOW;
+        Some(Transfer { to, is_live })
+    }
+
+    fn flow(&self) -> Value {
+        json!({"version": 1, "name": "chaos", "start": "other", "nodes": {
+            "other": {"transfer": {"destination": self.to, "timeout_s": 5},
+                "next": "@hangup", "busy": "@hangup", "no_answer": "@hangup", "failed": "@hangup"}}})
+    }
+}
+
 struct Client {
     api: Api,
     asked: Arc<Mutex<Vec<Asked>>>,
     index: usize,
     dropped: bool,
     repeated: bool,
+    live: Option<Transfer>,
 }
 
 impl Client {
@@ -190,10 +257,25 @@ impl Client {
                 _ => {}
             }
         }
+        if let Some(live) = &self.live {
+            let _ = tokio::time::timeout(ANSWERED_WITHIN, self.transfer(&call, live)).await;
+        }
         if self.dropped {
             sleep(PAUSE).await;
             // A drop is a wish: it may come too late, and it is not repeated.
             let _ = self.api.drop_call(&call).await;
+        }
+    }
+
+    /// Asks for the transfer as soon as the call is answered. What may have been taken is not asked for again:
+    /// that would be another transfer.
+    async fn transfer(&self, call: &str, live: &Transfer) {
+        let request = json!({"call_uuid": call, "destination": live.to, "timeout": 5});
+        while let Ok(answer) = self.api.post("/api/transfercall", &request).await {
+            if answer.text("/error/name") != "not_answered" {
+                return;
+            }
+            sleep(PAUSE).await;
         }
     }
 

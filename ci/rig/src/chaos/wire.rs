@@ -10,6 +10,9 @@ use anyhow::{Context, Result};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
+/// Far ends stay so long that a call can be transferred: 1 s and these ms.
+const STAYS: [(&str, &str); 2] = [("keys", "1"), ("after", "700")];
+
 /// The far ends of the trunks.
 pub struct Wire {
     far_ends: Vec<(&'static str, Sipp)>,
@@ -44,7 +47,7 @@ impl Wire {
     pub async fn start(trunks: impl IntoIterator<Item = &'static str>) -> Result<Self> {
         let mut far_ends = Vec::new();
         for trunk in trunks {
-            far_ends.push((trunk, Sipp::start("hang_up", &[]).await?));
+            far_ends.push((trunk, Sipp::start("hang_up_later", &STAYS).await?));
         }
         Ok(Wire {
             far_ends,

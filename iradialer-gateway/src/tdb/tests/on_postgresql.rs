@@ -22,5 +22,7 @@ fn all_of_it_on_postgresql() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "on PostgreSQL:\n{said}");
-    assert!(said.contains("test tdb::tests::"), "{said}");
+    for of in ["requests", "transfers"] {
+        assert!(said.contains(&format!("test tdb::tests::{of}::")), "{said}");
+    }
 }

@@ -210,6 +210,9 @@ pub(super) fn story(evidence: &Evidence, call: &Call) -> String {
         call.ended_ms,
         call.fault.as_deref().unwrap_or_default()
     );
+    if let Some(parent) = &call.parent {
+        text += &format!(", for {parent}");
+    }
     let attempts = evidence
         .facts
         .attempts

@@ -42,6 +42,7 @@ fn add_call(evidence: &mut Evidence, index: usize) {
     evidence.asked.push(Asked {
         key: key.clone(),
         number: NUMBER,
+        transfer: None,
         call: Some(call.clone()),
         wrong: None,
     });
@@ -49,6 +50,7 @@ fn add_call(evidence: &mut Evidence, index: usize) {
         call: call.clone(),
         key,
         number: NUMBER.into(),
+        parent: None,
         state: "completed".into(),
         attempt: 1,
         node: Some("switch-a".into()),
@@ -427,4 +429,63 @@ fn what_came_by_wire_is_named_though_the_router_s_clock_was_ahead() {
     evidence.entries[0].target = Target::RouterA;
     evidence.name_what_came_by_wire();
     assert_eq!(names(&evidence), ["call-0-1", "call-1-1"]);
+}
+
+/// A run in which the second call is dialled for the first, which lasts as long.
+fn transferred() -> Evidence {
+    let mut evidence = clean(3);
+    evidence.asked[0].transfer = Some(NUMBER.into());
+    evidence.asked.remove(1);
+    let other = &mut evidence.facts.calls[1];
+    other.parent = Some("call-0".into());
+    other.key = String::new();
+    hang_up(&mut evidence, "call-0", 1_750);
+    evidence
+}
+
+fn hang_up(evidence: &mut Evidence, call: &str, after_ms: i64) {
+    let events = evidence.facts.events.get_mut(call).unwrap();
+    events[2].at_ms = BEGAN_MS + after_ms;
+}
+
+#[test]
+fn a_transfer_is_no_breach() {
+    assert_eq!(broken(&transferred()), [""; 0]);
+}
+
+#[test]
+fn a_transfer_that_is_made_twice_or_elsewhere_is_found() {
+    let rule = "a transfer dials one number, as one call";
+    let mut evidence = transferred();
+    let again = &mut evidence.facts.calls[2];
+    again.parent = Some("call-0".into());
+    evidence.asked.truncate(1);
+    hang_up(&mut evidence, "call-0", 2_750);
+    assert_eq!(broken(&evidence), [rule]);
+    let mut evidence = transferred();
+    evidence.asked[0].transfer = Some(REFUSES.into());
+    assert_eq!(broken(&evidence), [rule]);
+    evidence.asked[0].transfer = None;
+    assert_eq!(broken(&evidence), [rule]);
+}
+
+#[test]
+fn who_is_dialled_for_nobody_or_left_up_is_found() {
+    let mut evidence = transferred();
+    hang_up(&mut evidence, "call-0", 400);
+    assert_eq!(
+        broken(&evidence),
+        ["nobody is dialled for a call that has ended"]
+    );
+    let mut evidence = transferred();
+    hang_up(&mut evidence, "call-1", 4_900);
+    assert_eq!(
+        broken(&evidence),
+        ["whom a call was connected with does not stay up without it"]
+    );
+    let stands = What::Hindered {
+        until_ms: BEGAN_MS as u64 + 4_800,
+    };
+    happens(&mut evidence, BEGAN_MS + 1_000, stands);
+    assert_eq!(broken(&evidence), [""; 0]);
 }
