@@ -92,6 +92,8 @@ struct Progress {
     bridged: Option<(CallUuid, u64)>,
     /// How long it was connected with one the last time, ms.
     bridged_ms: Option<u64>,
+    /// The host connects it with one, or has.
+    joined: bool,
     finished: bool,
 }
 
@@ -317,7 +319,7 @@ impl Call {
             },
             by: progress.ended_by.unwrap_or(match facts.by_switch {
                 // The host ends a call with the one it was connected with.
-                true if progress.bridged_ms.is_some() => EndedBy::Peer,
+                true if progress.joined => EndedBy::Peer,
                 true => EndedBy::Switch,
                 false if self.direction == Direction::Inbound => EndedBy::Caller,
                 false => EndedBy::Callee,

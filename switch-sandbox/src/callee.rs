@@ -231,13 +231,22 @@ const LISTED: &[Listed] = &[
         script: |_| Some(answers().then(ms(3000), Act::HangUp)),
     },
     Listed {
+        number: Number::Is("+15005550035"),
+        does: "answers after 300 ms, speaks for 6 s (1.5 s after answer), hangs up 1 s later",
+        script: |_| {
+            let begins = rings(300).then(PRESS, Act::Speak(true));
+            let speaks = begins.then(ms(6000), Act::Speak(false));
+            Some(speaks.then(ms(1000), Act::HangUp))
+        },
+    },
+    Listed {
         number: Number::Is(SENDS_BACK),
         does: "answers, and sends back every key that it is sent",
         script: |_| Some(answers()),
     },
     Listed {
         number: Number::Is(TOLD),
-        does: "rings 300 ms, answers, and from 1.5 s after that on does what the header X-Callee of its INVITE says: keys, 260 ms each; `,` waits 500 ms, `!` hangs up",
+        does: "rings 300 ms, answers, and from 1.5 s after that on does what the header X-Callee of its INVITE says: keys, 260 ms each; `,` waits 500 ms, `~` speaks for 500 ms, `!` hangs up",
         script: |_| Some(told("")),
     },
     Listed {
@@ -289,15 +298,22 @@ pub fn script_told(number: &str, header: Option<&str>) -> Option<Script> {
 }
 
 fn told(what: &str) -> Script {
-    let (mut script, mut after) = (rings(300), PRESS);
+    let (mut script, mut after, mut speaks) = (rings(300), PRESS, false);
     for key in what.bytes() {
+        if (key == b'~') != speaks {
+            speaks = !speaks;
+            (script, after) = (script.then(after, Act::Speak(speaks)), Duration::ZERO);
+        }
         (script, after) = match key {
-            b',' => (script, after + ms(500)),
+            b',' | b'~' => (script, after + ms(500)),
             b'!' => (script.then(after, Act::HangUp), Duration::ZERO),
             key => (script.then(after, Act::Press(key, KeyWay::Rtp)), ms(260)),
         };
     }
-    script
+    match speaks {
+        true => script.then(after, Act::Speak(false)),
+        false => script,
+    }
 }
 
 /// How the numbers begin that stand for a carrier with a rate.
@@ -322,13 +338,26 @@ pub enum Refer {
     Target(u16),
 }
 
-/// What the far end at `number` says of a REFER, each so long after it.
-pub fn refer_of(number: &str) -> Vec<(Duration, Refer)> {
+/// What the far end at `number` says of a REFER to `target`, each so long after it.
+pub fn refer_of(number: &str, target: &str) -> Vec<(Duration, Refer)> {
     match number {
+        _ if !is_address(target) => vec![(REPLY, Refer::Status(400))],
         TAKES_REFER => vec![(REPLY, Refer::Status(202)), (ms(500), Refer::Target(200))],
         TARGET_BUSY => vec![(REPLY, Refer::Status(202)), (ms(500), Refer::Target(486))],
         _ => vec![(REPLY, Refer::Status(603))],
     }
+}
+
+/// Whether it is `<sip:NUMBER@HOST>`, as a Refer-To header has it.
+fn is_address(target: &str) -> bool {
+    let inside = target
+        .strip_prefix("<sip:")
+        .and_then(|rest| rest.strip_suffix('>'));
+    let (number, host) = inside
+        .and_then(|inside| inside.split_once('@'))
+        .unwrap_or_default();
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    !digits.is_empty() && is_digits(digits) && !host.is_empty()
 }
 
 /// The answer to one call too many within a second.

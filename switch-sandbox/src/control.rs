@@ -20,7 +20,7 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 /// The longest command line, bytes.
@@ -84,6 +84,7 @@ fn install(options: Options) -> Result<(), String> {
         completions: Mutex::new(Completions::default()),
         invites: Mutex::default(),
         carriers: Carriers::default(),
+        listens_in: OnceLock::new(),
         invite_log,
     }
     .install();
@@ -202,6 +203,8 @@ fn reply(line: &str, module: &Path, stop: &mpsc::Sender<&'static str>) -> String
             Ok(uuid) => format!("+OK {uuid}\n"),
             Err(reason) => format!("-ERR {reason}\n"),
         },
+        ("listen", "") => "-USAGE: listen <dir>\n".to_owned(),
+        ("listen", dir) => listen_in(Path::new(dir)),
         ("hupall", "") => {
             session::hang_up_all(freeswitch_sys::SWITCH_CAUSE_MANAGER_REQUEST);
             "+OK hangup all channels with cause MANAGER_REQUEST\n".to_owned()
@@ -218,6 +221,19 @@ fn reply(line: &str, module: &Path, stop: &mpsc::Sender<&'static str>) -> String
         },
         (command, arguments) => loader::api(command, arguments)
             .unwrap_or_else(|| format!("-ERR {command} Command not found!\n")),
+    }
+}
+
+/// From now on what the far end of each call hears goes to a file of the folder.
+fn listen_in(dir: &Path) -> String {
+    let dir_text = dir.display();
+    if !dir.is_absolute() || !dir.is_dir() {
+        return format!("-ERR {dir_text}: expected the absolute path of a folder\n");
+    }
+    let listens_in = host().listens_in.get_or_init(|| dir.to_owned());
+    match listens_in == dir {
+        true => "+OK\n".to_owned(),
+        false => format!("-ERR it listens in {} already\n", listens_in.display()),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Host {
     pub invites: Mutex<BTreeMap<String, u64>>,
     /// Those that take so many calls a second.
     pub carriers: Carriers,
+    /// The folder where it is kept what far ends hear, if anywhere.
+    pub listens_in: OnceLock<PathBuf>,
     /// Where each INVITE gets a line, if anywhere.
     pub invite_log: Option<InviteLog>,
 }

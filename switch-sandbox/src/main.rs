@@ -9,6 +9,7 @@ mod clock;
 mod completion;
 mod conf;
 mod control;
+mod ear;
 mod host;
 mod invite_log;
 mod leg;

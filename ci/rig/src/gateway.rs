@@ -230,8 +230,19 @@ impl Gateway {
     /// Kills it (SIGKILL) with whatever it is doing, and starts it again on what it left behind. Its address
     /// is another one then.
     pub async fn crash_and_start(&mut self, dev: bool) -> Result<()> {
+        self.crash().await?;
+        self.start_again(dev).await
+    }
+
+    /// Kills it (SIGKILL) with whatever it is doing.
+    pub async fn crash(&mut self) -> Result<()> {
         self.process.signal(rustix::process::Signal::KILL)?;
         self.process.stop(STOP_TIME).await?;
+        Ok(())
+    }
+
+    /// Starts one that was killed again, on what it left behind. Its address is another one then.
+    pub async fn start_again(&mut self, dev: bool) -> Result<()> {
         std::fs::remove_file(self.data_dir().join("ready.json")).context("removing ready.json")?;
         (self.process, self.ready) = launch(&self.program, self.dir.path(), dev, &self.env).await?;
         Ok(())

@@ -20,6 +20,7 @@ pub mod engine_config;
 pub mod event_socket;
 pub mod freeswitch;
 pub mod gateway;
+pub mod hearing;
 pub mod loopback;
 pub mod nats;
 pub mod ports;

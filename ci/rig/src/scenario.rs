@@ -9,7 +9,8 @@ mod recordings;
 pub use direct::direct_call;
 pub use expect::Expect;
 use expect::Judged;
-pub use live::{LiveRequest, Site};
+pub use live::{Hears, LiveRequest, Site};
+pub use recordings::{Recording, faults as faults_of_recordings};
 
 use crate::api::Api;
 use crate::repository;
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -262,6 +264,7 @@ impl Scenario {
             events: &events,
             record: &record.body,
             sipp: far_ends.own,
+            heard: &heard(site, &call, far_ends.own)?,
         };
         let mut faults = judged.faults()?;
         let dir = switch.recordings_dir();
@@ -282,6 +285,7 @@ impl Scenario {
                 events: &events,
                 record: &record.body,
                 sipp: far_ends.other,
+                heard: &heard(site, &call, far_ends.other)?,
             };
             let of_other = judged.faults()?.into_iter();
             faults.extend(of_other.map(|fault| format!("  the other side:{fault}")));
@@ -339,6 +343,18 @@ pub struct FarEnds<'s> {
     pub own: Option<&'s Sipp>,
     /// Of the one who is dialled for it.
     pub other: Option<&'s Sipp>,
+}
+
+/// What the far end of a call heard: as the sandbox has kept it, or as it came to sipp.
+fn heard(site: Site<'_>, call: &str, sipp: Option<&Sipp>) -> Result<Vec<u8>> {
+    match (site.hears, sipp) {
+        (Hears::InFiles(dir), _) => match std::fs::read(dir.join(format!("{call}.ul"))) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            read => Ok(read?),
+        },
+        (Hears::OnTheWay(ears), Some(sipp)) => Ok(ears.heard(sipp.media_port())),
+        (Hears::OnTheWay(_), None) => Ok(Vec::new()),
+    }
 }
 
 /// Stores flows of `tests/flows`, each under the name in it.

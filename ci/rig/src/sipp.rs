@@ -19,7 +19,7 @@ const ECHOES: &str = "answer_echo";
 pub struct Sipp {
     process: Process,
     dir: TempDir,
-    port: u16,
+    ports: Ports,
 }
 
 /// Where a sipp listens.
@@ -143,12 +143,21 @@ impl Sipp {
         };
         let mut process = program.start(dir.path())?;
         process.also_show(dir.path().join("errors.log"));
-        Ok(Sipp { process, dir, port })
+        Ok(Sipp {
+            process,
+            dir,
+            ports,
+        })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        self.ports.address()
+    }
+
+    /// Where the switch sends it audio.
+    pub fn media_port(&self) -> u16 {
+        self.ports.media
     }
 
     /// Every message it got, in order.

@@ -113,8 +113,20 @@ impl System {
         built: &Built,
         host: Host,
         bus: Bus,
+        config: gateway::Config,
+        prompts: &Path,
+    ) -> Result<Self> {
+        Self::start_with(built, host, bus, config, prompts, &[]).await
+    }
+
+    /// The same with other values of the switch's parameters.
+    pub async fn start_with(
+        built: &Built,
+        host: Host,
+        bus: Bus,
         mut config: gateway::Config,
         prompts: &Path,
+        params: &[(&str, &str)],
     ) -> Result<Self> {
         let webhooks = Receiver::start().await?;
         for campaign in &mut config.campaigns {
@@ -134,7 +146,11 @@ impl System {
         let gateway = Gateway::start(&built.gateway, config, nats.as_ref()).await?;
         webhooks.trust(&gateway.webhook_secret()?)?;
 
-        let engine = engine(built, &gateway, prompts);
+        let engine = params
+            .iter()
+            .fold(engine(built, &gateway, prompts), |engine, (name, value)| {
+                engine.param(name, *value)
+            });
         let switch = match host {
             Host::FreeSwitch(installation, mut config) => {
                 config.engine = Some(engine);

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
 use iradialer_rig::freeswitch;
 use iradialer_rig::gateway::{Campaign, Config, Trunk};
+use iradialer_rig::hearing::Ears;
 use iradialer_rig::repository::Built;
-use iradialer_rig::scenario::{FarEnd, FarEnds, Scenario, Site, direct_call};
+use iradialer_rig::scenario::{FarEnd, FarEnds, Hears, Scenario, Site, direct_call};
 use iradialer_rig::sipp::Sipp;
 use iradialer_rig::skip;
 use iradialer_rig::system::{Bus, Host, System};
@@ -58,7 +59,12 @@ fn config(scenarios: &[Scenario]) -> Config {
 }
 
 /// Runs all scenarios, tells of each, and fails with every failure.
-async fn run_all(system: &System, scenarios: &[Scenario], far_ends: &[Started]) -> Result<()> {
+async fn run_all(
+    system: &System,
+    scenarios: &[Scenario],
+    far_ends: &[Started],
+    hears: Hears<'_>,
+) -> Result<()> {
     let api = system.gateway.api(TENANT)?;
     let host = system.switch.describe();
     let nats = system.nats.as_ref().context("a bus of the rig's")?;
@@ -70,6 +76,7 @@ async fn run_all(system: &System, scenarios: &[Scenario], far_ends: &[Started]) 
         webhooks: &system.webhooks,
         switch: &system.switch,
         bus: &bus,
+        hears,
     };
     let runs = scenarios.iter().enumerate().map(async |(n, scenario)| {
         let begun = Instant::now();
@@ -125,7 +132,11 @@ async fn on_the_sandbox() -> Result<()> {
     let host = Host::Sandbox { clock_rate: 1 };
     let system =
         System::start(&built, host, Bus::Named, config(&scenarios), prompts.path()).await?;
-    run_all(&system, &scenarios, &[]).await
+    let heard = tempfile::tempdir()?;
+    let listen = format!("listen {}", heard.path().display());
+    let told = system.switch.exec(&listen).await?;
+    ensure!(told.starts_with("+OK"), "{told}");
+    run_all(&system, &scenarios, &[], Hears::InFiles(heard.path())).await
 }
 
 /// The far ends of a scenario.
@@ -189,6 +200,12 @@ async fn on_freeswitch() -> Result<()> {
     let scenarios = Scenario::all()?;
     let prompts = iradialer_rig::prompts::in_temp_dir()?;
     let started = futures::future::try_join_all(scenarios.iter().map(far_ends)).await?;
+    let ears = Ears::open()?;
+    for of in &started {
+        let other = of.other.as_ref().and_then(|other| other.sipp.as_ref());
+        let sipps = of.own.sipp.iter().chain(other);
+        sipps.for_each(|sipp| ears.keep(sipp.media_port()));
+    }
     let trunks = scenarios.iter().zip(&started).flat_map(|(scenario, of)| {
         let own = (scenario.name.clone(), of.own.address);
         let other = of.other.as_ref();
@@ -207,7 +224,7 @@ async fn on_freeswitch() -> Result<()> {
     let host = Host::FreeSwitch(installation, switch);
     let system =
         System::start(&built, host, Bus::Named, config(&scenarios), prompts.path()).await?;
-    run_all(&system, &scenarios, &started).await?;
+    run_all(&system, &scenarios, &started, Hears::OnTheWay(&ears)).await?;
 
     let System {
         switch, gateway, ..

@@ -94,7 +94,10 @@ async fn decide(
     let refused = |detail: String| Ok(Some(TransferReply::Refused { detail }));
     let tdb = &shared.app.tdb;
     let Some((tenant, name)) = tdb.campaign_of(request.parent_uuid).await? else {
-        // The first event of a call begun at the switch may be on its way; it has no campaign then either.
+        // The first event of a call that came in at the switch, or was begun there, is on its way.
+        return Ok(Some(TransferReply::NotNow));
+    };
+    let Some(name) = name else {
         return refused("parent_uuid: expected a call of a campaign".to_owned());
     };
     let Some(campaign) = shared.app.config.campaign(&tenant, &name) else {

@@ -54,11 +54,11 @@ pub enum Placed {
 }
 
 impl Tdb {
-    /// Whose a call is, and its campaign; none for a call begun at a switch or not known.
+    /// Whose a call is, and its campaign, if it is of one; `None` for a call of which nothing is known yet.
     pub async fn campaign_of(
         &self,
         call_uuid: CallUuid,
-    ) -> Result<Option<(TenantId, CampaignName)>, TdbError> {
+    ) -> Result<Option<(TenantId, Option<CampaignName>)>, TdbError> {
         let row = sqlx::query("SELECT tenant_id, campaign_name FROM calls WHERE call_uuid = $1")
             .bind(call_uuid.to_string())
             .fetch_optional(&self.readers)
@@ -67,7 +67,7 @@ impl Tdb {
         let tenant = parsed(&row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?;
         let name: String = get(&row, "campaign_name")?;
         let campaign = CampaignName::parse("campaign_name", &name).ok();
-        Ok(campaign.map(|campaign| (tenant, campaign)))
+        Ok(Some((tenant, campaign)))
     }
 
     /// The call that waits for this one, where one does.

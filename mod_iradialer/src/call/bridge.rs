@@ -6,6 +6,14 @@ use iradialer_core::value::CallUuid;
 use iradialer_core::wire::EventBody;
 
 impl Call {
+    /// The host is asked to connect `other` with it. It hangs that one up where this one has gone meanwhile.
+    pub fn joins(&self, other: Option<&Call>) {
+        if let Some(other) = other {
+            other.progress.lock().joined = true;
+        }
+        self.progress.lock().bridged_ms = None;
+    }
+
     /// It hears the call `peer` from now on, and is heard by it.
     pub fn bridged(&self, peer: CallUuid) {
         let mut progress = self.progress.lock();
@@ -13,6 +21,7 @@ impl Call {
         self.desk.be_at(At::Bridge);
         progress.bridged = Some((peer, self.host.steady_us()));
         progress.bridged_ms = None;
+        progress.joined = true;
         let peer_call_uuid = peer;
         self.emit(&mut progress, EventBody::Bridged { peer_call_uuid });
     }

@@ -150,6 +150,8 @@ impl ChannelLeg<'_> {
         // Left from when it was the other side of one.
         channel.set_variable(PARK_AFTER_BRIDGE, "false");
         let call = self.call;
+        let of_other = entry::engine().and_then(|engine| engine.registry.attempt(attempt));
+        call.joins(of_other.as_deref());
         // SAFETY: H2, H3, H6, H9: on the session's own thread, the other session is kept, and nothing of ours
         // is called back.
         unsafe {

@@ -48,7 +48,7 @@ pub unsafe extern "C" fn switch_core_session_send_dtmf_string(
     SWITCH_STATUS_SUCCESS
 }
 
-/// See [`freeswitch_sys::switch_ivr_session_audio`]. It is noted, and changes nothing: no audio is carried.
+/// See [`freeswitch_sys::switch_ivr_session_audio`]. The next packets are silent.
 ///
 /// # Safety
 /// As documented there.

@@ -1,7 +1,7 @@
-//! Media: frames and prompts, paced by the host's clock. Nobody hears what is played; of what the far end says
-//! there is whether it speaks.
+//! Media: frames and prompts, paced by the host's clock. What goes out is heard by whoever listens; of what the
+//! far end says there is whether it speaks.
 
-use super::session::{self, Session};
+use super::session::{self, Session, far_end};
 use super::text;
 use super::{bug, log};
 use crate::host::host;
@@ -78,6 +78,11 @@ fn read(session: &Arc<Session>, flags: switch_io_flag_t) -> (switch_status_t, *m
             let is_voice = session.speaks.load(Ordering::Relaxed);
             let frame = session.heard.packet(codec(), is_voice);
             bug::show(session, SWITCH_ABC_TYPE_TAP_NATIVE_READ, frame);
+            let [is_mute, _] = &session.silenced;
+            let frame = match is_voice && is_mute.load(Ordering::Relaxed) {
+                true => session.heard.packet(codec(), false),
+                false => frame,
+            };
             (SWITCH_STATUS_SUCCESS, frame)
         }
     }
@@ -88,6 +93,8 @@ pub fn pass(session: &Arc<Session>, other: &Arc<Session>) -> bool {
     let (status, frame) = read(session, SWITCH_IO_FLAG_NONE);
     if status == SWITCH_STATUS_SUCCESS && !other.leg.is_down() {
         bug::show(other, SWITCH_ABC_TYPE_TAP_NATIVE_WRITE, frame);
+        // SAFETY: what was read just now, on this thread.
+        unsafe { send(other, frame) };
     }
     status != SWITCH_STATUS_FALSE
 }
@@ -126,8 +133,7 @@ fn codec() -> *mut switch_codec_t {
     (&raw const CODEC).cast::<switch_codec_t>().cast_mut()
 }
 
-/// See [`freeswitch_sys::switch_core_session_write_frame`]. Nobody hears it, but it has to be what the codec
-/// sends: G.711 of 20 ms.
+/// See [`freeswitch_sys::switch_core_session_write_frame`]. It has to be what the codec sends: G.711 of 20 ms.
 ///
 /// # Safety
 /// As documented there.
@@ -159,7 +165,23 @@ pub unsafe extern "C" fn switch_core_session_write_frame(
         return SWITCH_STATUS_FALSE;
     }
     bug::show(&session, SWITCH_ABC_TYPE_TAP_NATIVE_WRITE, frame);
+    // SAFETY: the module's frame, whose data it holds until this returns.
+    unsafe { send(&session, frame) };
     SWITCH_STATUS_SUCCESS
+}
+
+/// Sends a packet to the far end.
+///
+/// # Safety
+/// The frame is null, or it and its data live until this returns.
+unsafe fn send(session: &Session, frame: *const switch_frame_t) {
+    // SAFETY: the caller's promise.
+    let packet = unsafe { frame.as_ref().filter(|frame| !frame.data.is_null()) };
+    let Some(packet) = packet else { return };
+    // SAFETY: as above; a frame has so many bytes of data.
+    let bytes =
+        unsafe { std::slice::from_raw_parts(packet.data.cast::<u8>(), packet.datalen as usize) };
+    far_end::send_audio(session, bytes);
 }
 
 /// See [`freeswitch_sys::switch_ivr_parse_all_events`]. Signalling comes on threads of its own

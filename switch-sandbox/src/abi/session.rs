@@ -11,6 +11,7 @@ use super::heard::Heard;
 use super::pool::{self, Address, CallerProfile, PROFILES};
 use super::{die, event::EVENTS, log, text};
 use crate::callee::Script;
+use crate::ear::Ear;
 use crate::host::host;
 use crate::leg::{Leg, state_name};
 use crate::network::LaneId;
@@ -100,6 +101,8 @@ pub struct Session {
     pub bridge: Mutex<Option<Arc<super::bridge::Bridge>>>,
     /// The keys that its far end has heard.
     pub keys_heard: Mutex<String>,
+    /// Where what its far end hears is kept, once it is asked for.
+    pub ear: Mutex<Option<Ear>>,
     /// Whether what the far end says, and what it hears, is silenced.
     pub silenced: [AtomicBool; 2],
 }
@@ -326,6 +329,7 @@ fn list(
         next_frame_us: AtomicI64::new(0),
         bridge: Mutex::default(),
         keys_heard: Mutex::default(),
+        ear: Mutex::default(),
         silenced: Default::default(),
         profile,
         uuid,

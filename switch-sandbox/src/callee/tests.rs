@@ -135,6 +135,46 @@ fn the_table_lists_every_number_once() {
 }
 
 #[test]
+fn one_that_is_told_speaks() {
+    let script = script_told("+15005550099", Some("~~1")).unwrap();
+    let did: Vec<(u128, Act)> = script
+        .0
+        .iter()
+        .map(|step| (step.at.as_millis(), step.act))
+        .filter(|(_, act)| !matches!(act, Act::Ring | Act::Answer))
+        .collect();
+    let begins = did[0].0;
+    let since: Vec<_> = did.iter().map(|(at, act)| (at - begins, *act)).collect();
+    let expected = [
+        (0, Act::Speak(true)),
+        (1_000, Act::Speak(false)),
+        (1_000, Act::Press(b'1', KeyWay::Rtp)),
+    ];
+    assert_eq!(since, expected);
+}
+
+#[test]
+fn a_refer_is_taken_to_an_address() {
+    let first = |target| {
+        refer_of("+15005550030", target)
+            .first()
+            .map(|(_, said)| *said)
+    };
+    let taken = Some(Refer::Status(202));
+    assert_eq!(first("<sip:+15005550099@127.0.0.1>"), taken);
+    for wrong in [
+        "",
+        "+15005550099",
+        "sip:1@x",
+        "<sip:+@x>",
+        "<sip:1@>",
+        "<sip:a@x>",
+    ] {
+        assert_eq!(first(wrong), Some(Refer::Status(400)), "{wrong}");
+    }
+}
+
+#[test]
 fn one_that_is_told_presses_waits_and_hangs_up() {
     let script = script_told("+15005550099", Some("1#,!")).unwrap();
     let expected = [

@@ -16,6 +16,8 @@ pub struct Config {
     pub callee_port: Option<u16>,
     /// Our module, or none of it.
     pub engine: Option<Engine>,
+    /// A number whose calls the dialplan gives to the module with these words.
+    pub inbound: Option<Box<(String, String)>>,
     /// How many RTP ports it may take, two for each leg.
     pub rtp_ports: u16,
     /// The lowest level its log file has: `debug`, `info`, `notice`, `warning`.
@@ -30,6 +32,7 @@ impl Default for Config {
             trunks: Vec::new(),
             callee_port: None,
             engine: None,
+            inbound: None,
             rtp_ports: 1_000,
             log: "info",
             env: Vec::new(),
@@ -82,9 +85,15 @@ impl Config {
             trunk.write(&conf.join("trunks"))?;
         }
         let dialplan = repository::root()?.join("dialplan");
-        for plan in ["inbound.xml", "callee.xml"] {
-            copy(&dialplan.join(plan), &conf.join("dialplan").join(plan))?;
-        }
+        copy(
+            &dialplan.join("callee.xml"),
+            &conf.join("dialplan/callee.xml"),
+        )?;
+        let inbound = std::fs::read_to_string(dialplan.join("inbound.xml"))?;
+        write(
+            &conf.join("dialplan/inbound.xml"),
+            &self.with_inbound(&inbound)?,
+        )?;
         if self.callee_port.is_some() {
             copy(
                 &shipped.join("callee.xml"),
@@ -95,6 +104,25 @@ impl Config {
             engine.write(&conf)?;
         }
         Ok(())
+    }
+
+    /// The dialplan of calls that come in, with what stands in front of the shipped extensions.
+    fn with_inbound(&self, shipped: &str) -> Result<String> {
+        const CONTEXT: &str = "<context name=\"public\">\n";
+        let (before, after) = shipped.split_once(CONTEXT).context("a context public")?;
+        let own = self.inbound.as_deref().map(|(number, data)| {
+            let number = number.trim_start_matches('+');
+            format!(
+                r#"    <extension name="{number}">
+      <condition field="destination_number" expression="^\+?{number}$">
+        <action application="iradialer" data="{data}"/>
+      </condition>
+    </extension>
+"#
+            )
+        });
+        let own = own.unwrap_or_default();
+        Ok(format!("{before}{CONTEXT}{own}{after}"))
     }
 
     fn vars(&self, dir: &Path, ports: &Ports, password: &str) -> String {

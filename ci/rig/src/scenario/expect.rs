@@ -2,6 +2,7 @@
 
 use super::live;
 use super::recordings::Recording;
+use crate::hearing::{self, Tone};
 use crate::sipp::Sipp;
 use crate::webhook::Delivery;
 use anyhow::Result;
@@ -49,6 +50,9 @@ pub struct Expect {
     /// Every recording, in the order in which they were ready.
     #[serde(default)]
     pub recordings: Vec<Recording>,
+    /// What its far end heard.
+    #[serde(default)]
+    pub hears: Vec<Tone>,
     /// Variables in the last event, with what they have to be.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
@@ -73,6 +77,8 @@ pub(super) struct Judged<'s> {
     pub(super) events: &'s [Delivery],
     pub(super) record: &'s Value,
     pub(super) sipp: Option<&'s Sipp>,
+    /// What its far end heard.
+    pub(super) heard: &'s [u8],
 }
 
 impl Judged<'_> {
@@ -163,6 +169,7 @@ impl Judged<'_> {
         if let Some(sipp) = self.sipp {
             self.check_far_end(sipp, &mut faults)?;
         }
+        faults.0.extend(hearing::faults(&expect.hears, self.heard));
         Ok(faults.0)
     }
 

@@ -1,13 +1,18 @@
 //! What a scenario asks of its call while it is up, over HTTP or over NATS.
 
 use crate::api::Api;
+use crate::hearing::Ears;
 use crate::system::{NODE, Switch};
+use crate::web_server;
 use crate::webhook::{Delivery, Receiver};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// What stands for the address of the suite's own web server.
+const HERE: &str = web_server::STAND_FOR_IT[0];
 /// How long a switch may take to answer over NATS.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
@@ -22,6 +27,17 @@ pub struct Site<'a> {
     pub switch: &'a Switch,
     /// The bus, as the gateway's user.
     pub bus: &'a async_nats::Client,
+    /// What far ends hear.
+    pub hears: Hears<'a>,
+}
+
+/// Where it is to be had what far ends hear.
+#[derive(Clone, Copy)]
+pub enum Hears<'a> {
+    /// The sandbox was told to listen in this folder.
+    InFiles(&'a Path),
+    /// What comes to the ports of sipp.
+    OnTheWay(&'a Ears),
 }
 
 /// Something asked of a call while it is up.
@@ -102,6 +118,9 @@ impl LiveRequest {
 
     async fn ask(&self, site: Site<'_>, call: &str, other: Option<&str>) -> Result<Value> {
         let mut data = serde_json::to_value(&self.data)?;
+        if let Some(url) = data["url"].as_str() {
+            data["url"] = json!(url.replace(HERE, web_server::address()));
+        }
         match self.ask.as_str() {
             "bridgecalls" => {
                 data["first_uuid"] = json!(call);
@@ -159,10 +178,11 @@ pub(super) fn played(events: &[Delivery]) -> Vec<String> {
     let one = |event: &Delivery| {
         let data = &event.data;
         let prompt = data["prompt"].as_str().unwrap_or("?");
+        let prompt = prompt.replace(web_server::address(), HERE);
         match event.name.as_str() {
             "play_done" if data["node"].is_null() => {
                 let key = data["interrupted_by"].as_str();
-                Some(key.map_or(prompt.to_owned(), |key| format!("{prompt}/{key}")))
+                Some(key.map_or(prompt.clone(), |key| format!("{prompt}/{key}")))
             }
             "play_stopped" => Some(format!("{prompt}!{}", data["dropped"])),
             _ => None,

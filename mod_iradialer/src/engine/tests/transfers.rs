@@ -251,3 +251,87 @@ fn a_bridge_is_told_once_to_each_and_ends_with_the_call() {
     assert_eq!(ending.by, EndedBy::Peer);
     assert_eq!(site.parent.bridge_over(), Some(2_000));
 }
+
+/// Where the call that waits is hung up, once the other one has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// While the other one hears its whisper.
+    Whisper,
+    /// The other one waits to be connected, and has not been seen yet.
+    Ready,
+    /// Its thread has seen it, and asks the host for the bridge, which finds it gone.
+    Seen,
+    /// The same, and the host hangs the other one up.
+    SeenAndHungUp,
+}
+
+#[test]
+fn who_hangs_up_before_the_bridge_leaves_no_call_up_and_each_ends_once() {
+    for moment in [
+        Moment::Whisper,
+        Moment::Ready,
+        Moment::Seen,
+        Moment::SeenAndHungUp,
+    ] {
+        let mut site = Site::new();
+        let mut course = site.begin();
+        course.poll();
+        let question = site.asked(taken(CallState::Queued));
+        let child = site.dialled(&question);
+        let attempt = child.command.attempt_id;
+        let engine = site.bench.engine.clone();
+        engine.leg_answered(&child, BTreeMap::new());
+        assert_eq!(course.poll(), Next::Wait);
+        if moment != Moment::Whisper {
+            assert!(engine.transfers.ready(&child));
+        }
+        if matches!(moment, Moment::Seen | Moment::SeenAndHungUp) {
+            assert_eq!(course.poll(), Next::Bridge(attempt));
+            site.parent.joins(Some(&child));
+        }
+        let by_switch = LegFacts {
+            by_switch: true,
+            ..LegFacts::default()
+        };
+        if moment == Moment::SeenAndHungUp {
+            site.bench.end(&child, by_switch.clone());
+        }
+        // The waiting thread finds its channel hung up, and lets the transfer go before the channel is gone.
+        assert_eq!(site.parent.bridge_over(), None);
+        drop(course);
+        site.bench.end(&site.parent, LegFacts::default());
+        assert!(!engine.transfers.ready(&child), "{moment:?}: nobody waits");
+        let hung_up = site.bench.host.hung_up.lock().clone();
+        if moment != Moment::SeenAndHungUp {
+            assert_eq!(hung_up, [(attempt, HangupCause::Request)], "{moment:?}");
+            site.bench.end(&child, by_switch);
+        }
+        assert_eq!(engine.admission.load().calls, 0, "{moment:?}");
+        assert!(engine.registry.attempt(attempt).is_none(), "{moment:?}");
+        let ends = |events: &[SwitchEvent], of: &Call| -> Vec<EndedBy> {
+            let of = events
+                .iter()
+                .filter(|event| event.call_uuid == of.command.call_uuid);
+            let ends = of.filter_map(|event| match &event.body {
+                EventBody::Hangup(hangup) => Some(hangup.by),
+                EventBody::Bridged { .. } => panic!("{moment:?}: they were never connected"),
+                _ => None,
+            });
+            ends.collect()
+        };
+        let events = site.bench.events();
+        assert_eq!(ends(&events, &site.parent), [EndedBy::Callee], "{moment:?}");
+        assert_eq!(ends(&events, &child), [EndedBy::Peer], "{moment:?}");
+    }
+}
+
+#[test]
+fn a_bridge_that_fails_is_not_taken_for_the_one_before() {
+    let site = Site::new();
+    site.parent.joins(None);
+    site.parent.bridged(CallUuid::fresh());
+    site.bench.pass(3);
+    assert_eq!(site.parent.bridge_over(), Some(3_000));
+    site.parent.joins(None);
+    assert_eq!(site.parent.bridge_over(), None);
+}

@@ -4,6 +4,7 @@
 use super::{Session, inbound, states};
 use crate::abi::{log, message};
 use crate::callee::{self, Act, KeyWay};
+use crate::ear::Ear;
 use crate::host::host;
 use crate::leg::Answered;
 use crate::sip;
@@ -265,6 +266,31 @@ fn send_message(session: &Arc<Session>, message_id: switch_core_session_message_
     message::send(session, message_id, None);
 }
 
+/// A packet is sent to the far end.
+pub fn send_audio(session: &Session, packet: &[u8]) {
+    let Some(dir) = host().listens_in.get() else {
+        return;
+    };
+    let mut ear = session.ear.lock();
+    if ear.is_none() {
+        let call = session.variables.get("ira_call_uuid");
+        let opened = Ear::open(dir, call.as_deref().unwrap_or(&session.uuid));
+        *ear = opened.map_err(|error| cannot_keep(session, &error)).ok();
+    }
+    let [_, is_deaf] = &session.silenced;
+    if let Some(ear) = ear.as_mut()
+        && let Err(error) = ear.hear(packet, is_deaf.load(Ordering::Relaxed))
+    {
+        cannot_keep(session, &error);
+    }
+}
+
+fn cannot_keep(session: &Session, error: &std::io::Error) {
+    let uuid = &session.uuid;
+    let what = format_args!("{uuid} what its far end hears can't be kept: {error}");
+    log::write(SWITCH_LOG_ERROR, what);
+}
+
 /// A key is sent to the far end.
 pub fn send_key(session: &Arc<Session>, digit: switch_dtmf_t) {
     let key = char::from(digit.digit as u8);
@@ -282,7 +308,7 @@ pub fn refer(session: &Arc<Session>, target: &str) {
         format_args!("{} REFER {target}", session.uuid),
     );
     let now_us = host().clock.now_us();
-    for (step, answered) in callee::refer_of(&session.number) {
+    for (step, answered) in callee::refer_of(&session.number, target) {
         let waiting = Arc::downgrade(session);
         let at_us = now_us + i64::try_from(step.as_micros()).unwrap_or(i64::MAX / 2);
         host().network.at(session.lane, at_us, move || {

@@ -14,7 +14,8 @@ use std::time::Duration;
 /// What the dialplan runs.
 const APPLICATION: &str = "iradialer";
 /// How the command is used.
-pub const USAGE: &str = "inbound <from> <to> <-|ms:key,ms:bye> [data of the application]";
+pub const USAGE: &str =
+    "inbound <from> <to> <-|ms:key,ms:speak,ms:hush,ms:bye> [data of the application]";
 
 /// Has a call come in, as the command says, and returns its uuid. The error says what is wrong.
 pub fn call_in(arguments: &str) -> Result<String, String> {
@@ -52,15 +53,19 @@ pub fn call_in(arguments: &str) -> Result<String, String> {
     }
 }
 
-/// What a caller does, counted from the INVITE: `1500:1,4000:bye` presses 1 and hangs up.
+/// What a caller does, counted from the INVITE: `1500:1,4000:bye` presses 1 and hangs up, and
+/// `1500:speak,4500:hush` speaks for 3 s.
 fn script(text: &str) -> Result<Script, String> {
     let mut steps = Vec::new();
     for step in text.split(',').filter(|step| *step != "-") {
-        let wrong = || format!("a step: expected ms:key or ms:bye, got \"{step}\"");
+        let wrong =
+            || format!("a step: expected ms:key, ms:speak, ms:hush or ms:bye, got \"{step}\"");
         let (at, act) = step.split_once(':').ok_or_else(wrong)?;
         let at = Duration::from_millis(at.parse().map_err(|_| wrong())?);
         let act = match act.as_bytes() {
             b"bye" => Act::HangUp,
+            b"speak" => Act::Speak(true),
+            b"hush" => Act::Speak(false),
             [key] if key.is_ascii_digit() || b"*#ABCD".contains(key) => {
                 Act::Press(*key, KeyWay::Rtp)
             }
@@ -133,10 +138,14 @@ mod tests {
 
     #[test]
     fn a_callers_script_is_read() {
-        let read = script("1500:1,4000:bye").unwrap();
+        let read = script("1500:1,2000:speak,3000:hush,4000:bye").unwrap();
         let acts: Vec<_> = read.0.iter().map(|step| step.act).collect();
-        assert_eq!(acts, [Act::Press(b'1', KeyWay::Rtp), Act::HangUp]);
-        assert_eq!(read.0[1].at, Duration::from_secs(4));
+        let (speak, hush) = (Act::Speak(true), Act::Speak(false));
+        assert_eq!(
+            acts,
+            [Act::Press(b'1', KeyWay::Rtp), speak, hush, Act::HangUp]
+        );
+        assert_eq!(read.0[3].at, Duration::from_secs(4));
         assert_eq!(script("-").unwrap(), Script::default());
         for wrong in ["", "1", "x:1", "5:yes", "5:E"] {
             assert!(
