@@ -48,6 +48,7 @@ const ENUMS: &[&str] = &[
     "switch_originate_flag_enum_t",
     "switch_state_handler_flag_t",
     "switch_speech_flag_enum_t",
+    "switch_application_flag_enum_t",
 ];
 
 fn main() {

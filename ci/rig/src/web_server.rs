@@ -66,7 +66,7 @@ async fn prompt(Path(name): Path<String>) -> Response {
         }
         "page.wav" => ([("content-type", "text/html")], "<p>Not here").into_response(),
         "moved.wav" => Redirect::temporary("/prompts/good.wav").into_response(),
-        "slow.wav" => {
+        "slow.wav" | "slower.wav" => {
             tokio::time::sleep(Duration::from_secs(6)).await;
             wav().into_response()
         }

@@ -23,7 +23,8 @@ pub struct switch_application_interface {
     pub short_desc: *const c_char,
     /// Usage for `show application`.
     pub syntax: *const c_char,
-    /// A set of `SAF_*`: without `SAF_SUPPORT_NOMEDIA` the host refuses it on a channel in bypass mode.
+    /// A set of `SAF_*`: without `SAF_SUPPORT_NOMEDIA` the host gives the channel media before it runs (183, where
+    /// the call is not answered).
     pub flags: u32,
     /// The host's.
     pub rwlock: *mut switch_thread_rwlock_t,

@@ -213,6 +213,9 @@ pub const SWITCH_ABC_TYPE_CLOSE: switch_abc_type_t = 8;
 pub const SMBF_TAP_NATIVE_READ: switch_media_bug_flag_t = 1 << 13;
 pub const SMBF_TAP_NATIVE_WRITE: switch_media_bug_flag_t = 1 << 14;
 
+// What an application gets along with: a channel without media, which it is then not given any for.
+pub const SAF_SUPPORT_NOMEDIA: switch_application_flag_enum_t = 1 << 0;
+
 // Flags of a frame: nothing was heard.
 pub const SFF_CNG: switch_frame_flag_t = 1;
 // Speaking a text.

@@ -147,6 +147,8 @@ pub type switch_io_flag_enum_t = c_uint;
 pub type switch_state_handler_flag_t = c_uint;
 /// `SWITCH_ABC_TYPE_*`: why a media bug's callback is called.
 pub type switch_abc_type_t = c_uint;
+/// `SAF_*`: what an application of the dialplan gets along with.
+pub type switch_application_flag_enum_t = c_uint;
 /// A set of `SMBF_*`.
 pub type switch_media_bug_flag_t = u32;
 /// A member of the C enum behind [`switch_media_bug_flag_t`].

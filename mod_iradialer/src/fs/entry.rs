@@ -133,6 +133,8 @@ unsafe fn add_interfaces(
         application.short_desc = inbound::SHORT.as_ptr();
         application.long_desc = inbound::LONG.as_ptr();
         application.syntax = inbound::SYNTAX.as_ptr();
+        // Who waits hears their own telephone ring, and a call that is refused takes no port for media.
+        application.flags = sys::SAF_SUPPORT_NOMEDIA;
     }
     true
 }

@@ -1,6 +1,6 @@
 //! What a call that comes in can't have: room, a prompt in time, a gateway.
 
-use super::site::{Does, GONE, LONG, MENU, MOST_CALLS, NAMED, SLOW, STAYS, Site, names};
+use super::site::{Does, GONE, LONG, MENU, MOST_CALLS, NAMED, SLOW, SLOWER, STAYS, Site, names};
 use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,14 @@ pub async fn prompts_are_late(site: &Site) -> Result<()> {
         since.elapsed() < Duration::from_secs(4),
         "it was waited for"
     );
+    site.call(SLOWER, Does::GivesUp).await?;
+    // Who has given up has no place any more, long before the prompt comes.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    site.has_room().await?;
+    ensure!(
+        since.elapsed() < Duration::from_secs(6),
+        "it was waited for"
+    );
     site.call(SLOW, Does::IsRefused("503")).await?;
     site.refused("what the call takes was not ready within 5000 ms", 0)
         .await?;
@@ -48,8 +56,8 @@ pub async fn prompts_are_late(site: &Site) -> Result<()> {
         site.system.webhooks.events().len() == known,
         "a refused call was reported"
     );
-    // It goes on being fetched, for the next who calls.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    site.has_room().await?;
+    // It goes on being fetched, and the next caller waits for the rest of it.
     let since = Instant::now();
     site.call(SLOW, Does::Stays).await?;
     let events = site.ended(SLOW, since).await?;

@@ -33,6 +33,8 @@ pub const AGENTS: &str = "+15005550155";
 pub const STAYS: &str = "+15005550156";
 /// The number whose prompt comes after 6 s.
 pub const SLOW: &str = "+15005550157";
+/// Another one of this kind.
+pub const SLOWER: &str = "+15005550160";
 /// The number whose prompt is not there.
 pub const GONE: &str = "+15005550158";
 /// A number for which the dialplan names a flow.
@@ -56,7 +58,7 @@ pub struct Site {
 }
 
 /// The numbers, and the flow of each.
-const NUMBERS: [(&str, &str); 8] = [
+const NUMBERS: [(&str, &str); 9] = [
     (MENU, "press_one"),
     (NO_MORE, "opts_out"),
     (MESSAGE, "record_message"),
@@ -64,6 +66,7 @@ const NUMBERS: [(&str, &str); 8] = [
     (AGENTS, "transfer"),
     (STAYS, "stays"),
     (SLOW, "prompt_slow"),
+    (SLOWER, "prompt_slower"),
     (GONE, "prompt_gone"),
 ];
 
@@ -122,6 +125,7 @@ impl Site {
                     Does::Speaks => ("call_in_keys", Some(("keys", "~~~~~~"))),
                     Does::Stays => ("call_in_stay", None),
                     Does::Leaves => ("call_in_leave", None),
+                    Does::GivesUp => ("call_in_give_up", None),
                     Does::IsRefused(status) => ("call_in_refused", Some(("status", status))),
                 };
                 let values = [("number", number), ("caller", CALLER)];
@@ -132,7 +136,7 @@ impl Site {
                 let steps = match does {
                     Does::Presses(key) => format!("1500:{key}"),
                     Does::Speaks => "1500:speak,4500:hush".to_owned(),
-                    Does::Leaves => "1000:bye".to_owned(),
+                    Does::Leaves | Does::GivesUp => "1000:bye".to_owned(),
                     Does::Stays | Does::IsRefused(_) => "-".to_owned(),
                 };
                 let data = if number == NAMED { NAMED_DATA } else { "" };
@@ -201,9 +205,19 @@ impl Site {
 
     /// Waits until the switch says that it holds so many calls, `1 total`.
     pub async fn holds(&self, calls: &str) -> Result<()> {
+        self.says("iradialer calls", calls).await
+    }
+
+    /// Waits until no call has a place of those that the switch has, nor waits for one.
+    pub async fn has_room(&self) -> Result<()> {
+        let all = format!("0 of at most {MOST_CALLS}\n");
+        self.says("iradialer status", &all).await
+    }
+
+    async fn says(&self, command: &str, calls: &str) -> Result<()> {
         let until = Instant::now() + LONG;
         loop {
-            let ours = self.system.switch.exec("iradialer calls").await?;
+            let ours = self.system.switch.exec(command).await?;
             if ours.contains(calls) {
                 return Ok(());
             }
@@ -234,6 +248,8 @@ pub enum Does {
     Speaks,
     Stays,
     Leaves,
+    /// Before the answer.
+    GivesUp,
     IsRefused(&'static str),
 }
 

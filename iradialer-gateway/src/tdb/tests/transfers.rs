@@ -163,3 +163,18 @@ async fn a_transfer_that_finds_no_room_expires() {
     let placed = tdb.place_transfer(child).await.unwrap();
     assert_eq!(placed, Placed::At(CallState::Expired));
 }
+
+#[tokio::test]
+async fn a_call_of_which_nothing_is_known_yet_is_told_from_one_without_a_campaign() {
+    let (tdb, _dir) = open().await;
+    let begun = assignment(CallUuid::fresh(), 1);
+    assert_eq!(tdb.campaign_of(begun.call_uuid).await.unwrap(), None);
+    let placed = tdb.place_transfer(transfer(&begun)).await.unwrap();
+    assert_eq!(placed, Placed::NotYet);
+    stored(&tdb, event(&begun, 1, started())).await;
+    let known = tdb.campaign_of(begun.call_uuid).await.unwrap();
+    assert_eq!(known, Some((tenant(), None)));
+    let of_one = parent(&tdb).await;
+    let known = tdb.campaign_of(of_one.call_uuid).await.unwrap();
+    assert_eq!(known, Some((tenant(), Some(campaign()))));
+}
