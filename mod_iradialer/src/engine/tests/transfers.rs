@@ -274,7 +274,7 @@ fn who_hangs_up_before_the_bridge_leaves_no_call_up_and_each_ends_once() {
         Moment::SeenAndHungUp,
     ] {
         let mut site = Site::new();
-        let mut course = site.begin();
+        let mut course = site.begin().unwrap();
         course.poll();
         let question = site.asked(taken(CallState::Queued));
         let child = site.dialled(&question);
