@@ -29,8 +29,9 @@ pub async fn load_and_unload(site: &Site, cycles: usize) -> Result<Vec<Held>> {
         };
         let accepted = module.ring(RINGS_8_S, offer).await?;
         ensure!(
-            accepted == CALLS,
-            "cycle {cycle}: {accepted} of {CALLS} calls were accepted"
+            accepted.len() == CALLS as usize,
+            "cycle {cycle}: {} of {CALLS} calls were accepted",
+            accepted.len()
         );
         let reply = socket.api("unload mod_iradialer").await?;
         ensure!(reply.contains("+OK"), "cycle {cycle}: {reply}");

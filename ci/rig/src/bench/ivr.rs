@@ -179,7 +179,8 @@ async fn in_menu(site: &Site) -> Result<f64> {
         "prompt": [{"file": "menu.wav"}], "choices": {"1": "@hangup"}, "timeout_ms": 60_000,
         "exhausted": "@hangup"}}}});
     let taken = module.playing(&flow)?.ring(AT_ONCE, UP_OFFER).await?;
-    ensure!(taken == UP, "{taken} of {UP} calls were taken");
+    let taken = taken.len();
+    ensure!(taken == UP as usize, "{taken} of {UP} calls were taken");
     grown(site, before).await
 }
 

@@ -28,7 +28,8 @@ pub struct Module {
     client: Client,
     cluster: ClusterName,
     heartbeat: Heartbeat,
-    flow: Flow,
+    /// What every call runs; none waits for live requests.
+    flow: Option<Flow>,
     /// The number of every call, or one for each.
     number: Option<DialNumber>,
 }
@@ -71,7 +72,7 @@ impl Module {
             client,
             cluster,
             heartbeat: serde_json::from_slice(&heartbeat.payload)?,
-            flow,
+            flow: Some(flow),
             number: None,
         })
     }
@@ -79,10 +80,16 @@ impl Module {
     /// The same with another flow for its calls.
     pub fn playing(mut self, flow: &serde_json::Value) -> Result<Self> {
         self.flow = match flow::parse(flow.to_string().as_bytes()) {
-            Ok((flow, _)) => flow,
+            Ok((flow, _)) => Some(flow),
             Err(findings) => bail!("the benchmark's flow is not valid: {findings:?}"),
         };
         Ok(self)
+    }
+
+    /// The same with calls that wait for live requests.
+    pub fn waiting(mut self) -> Self {
+        self.flow = None;
+        self
     }
 
     /// The same with one number for all of its calls.
@@ -165,21 +172,32 @@ impl Module {
         Ok(outcome)
     }
 
-    /// Offers calls and returns how many were taken, without waiting for their ends.
-    pub async fn ring(&self, trunk: &str, offer: Offer) -> Result<u32> {
+    /// Sends a live request, and waits until the switch has taken it.
+    pub async fn ask(&self, request: &serde_json::Value) -> Result<()> {
+        let subject = subject::switch_request(&self.cluster, &self.heartbeat.node_id);
+        let request = serde_json::to_vec(request)?;
+        let answer = self.client.request(subject, request.into()).await?;
+        let answer: serde_json::Value = serde_json::from_slice(&answer.payload)?;
+        ensure!(answer["status"] == "OK", "not taken: {answer}");
+        Ok(())
+    }
+
+    /// Offers calls and returns those that were taken, without waiting for their ends.
+    pub async fn ring(&self, trunk: &str, offer: Offer) -> Result<Vec<CallUuid>> {
         let dial = subject::dial(
             &self.cluster,
             &self.heartbeat.node_id,
             &self.heartbeat.incarnation,
         );
         let started = Instant::now();
-        let mut accepted = 0;
+        let mut accepted = Vec::new();
         for index in 0..offer.calls {
             tokio::time::sleep_until((started + offer.due(index)).into()).await;
-            let command = serde_json::to_vec(&self.command(trunk, index)?)?;
-            let reply = self.client.request(dial.clone(), command.into()).await?;
+            let command = self.command(trunk, index)?;
+            let message = serde_json::to_vec(&command)?;
+            let reply = self.client.request(dial.clone(), message.into()).await?;
             if serde_json::from_slice::<DialReply>(&reply.payload)? == DialReply::Accepted {
-                accepted += 1;
+                accepted.push(command.call_uuid);
             }
         }
         Ok(accepted)
@@ -235,7 +253,7 @@ impl Module {
             dial_timeout_s: 30,
             max_duration_s: 60,
             channel_vars: ChannelVars::default(),
-            flow: Some(CallFlow::Inline(self.flow.clone())),
+            flow: self.flow.clone().map(CallFlow::Inline),
             given: Default::default(),
             dtmf: Default::default(),
             bridge_to: None,

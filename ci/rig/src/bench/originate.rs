@@ -91,16 +91,18 @@ impl Originate {
         Ok(outcome)
     }
 
-    /// Begins calls and gives no thought to what becomes of them.
-    pub async fn begin(self, site: &Site, trunk: &str, offer: Offer) -> Result<()> {
+    /// Begins calls and gives no thought to what becomes of them. Returns their channels.
+    pub async fn begin(self, site: &Site, trunk: &str, offer: Offer) -> Result<Vec<String>> {
         let mut commands = site.switch.event_socket().await?;
         let started = Instant::now();
+        let mut channels = Vec::new();
         for index in 0..offer.calls {
             tokio::time::sleep_until((started + offer.due(index)).into()).await;
             let channel = Uuid::new_v4().to_string();
             self.send(&mut commands, trunk, index, &channel).await?;
+            channels.push(channel);
         }
-        Ok(())
+        Ok(channels)
     }
 
     async fn send(

@@ -10,7 +10,7 @@ use crate::prompts;
 use crate::repository::Built;
 use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -32,6 +32,8 @@ pub struct Site {
     pub nats_url: String,
     /// What the phones of its trunk [`PHONES`] do and hear.
     pub phones: Option<Phones>,
+    /// The folder of its prompts.
+    pub prompts: PathBuf,
     _nats: Process,
     _far_ends: Vec<FarEnd>,
     _dir: TempDir,
@@ -103,6 +105,7 @@ impl Site {
         Ok(Site {
             switch,
             nats_url,
+            prompts,
             phones: phones.map(|(phones, _)| phones),
             _nats: nats,
             _far_ends: far_ends,

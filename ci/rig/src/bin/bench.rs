@@ -6,7 +6,7 @@ use clap::Parser;
 use iradialer_rig::bench::{
     AT_ONCE, Module, Offer, Originate, Outcome, RING, RINGS_8_S, Site, Table, accepts, admission,
     audio, dispatch, five_thousand, flow_check, ivr, keys, load_and_unload, memory, post_to_invite,
-    quantile, takeover,
+    quantile, speech, takeover,
 };
 use iradialer_rig::freeswitch::Installation;
 use iradialer_rig::repository::Built;
@@ -38,7 +38,8 @@ struct Args {
     #[arg(long, default_value_t = 7)]
     kills: usize,
     /// Only these: `accept`, `dispatch`, `admission`, `takeover`, `flow-check`, `five-thousand`, which need no
-    /// FreeSWITCH; `latency`, `at-once`, `ringing`, `saturation`, `cycles`, `ivr`, `memory`, `audio`, `keys`.
+    /// FreeSWITCH; `latency`, `at-once`, `ringing`, `saturation`, `cycles`, `ivr`, `memory`, `audio`, `keys`,
+    /// `speech`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -127,6 +128,9 @@ async fn of_the_switch(
     }
     if args.wants("keys") {
         keys(table, &installation, built).await?;
+    }
+    if args.wants("speech") {
+        speech(table, &installation, built).await?;
     }
     Ok(())
 }
