@@ -183,7 +183,7 @@ impl Kind {
 /// What the database's code for an error means to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is closing, starting, or has no room for a connection.
+    /// It is closing, starting, has no room for a connection, or is held by a writer that stands still.
     Away,
     /// It may not be written.
     ReadOnly,
@@ -205,6 +205,7 @@ impl Fault {
         if error.try_downcast_ref::<SqliteError>().is_some() {
             // The low byte is the primary code.
             return match code.parse::<i32>().unwrap_or(0) & 0xff {
+                5 => Fault::Away,
                 8 => Fault::ReadOnly,
                 10 => Fault::Disk,
                 13 => Fault::Full,
@@ -218,7 +219,7 @@ impl Fault {
             "25006" => Fault::ReadOnly,
             "53100" => Fault::Full,
             // Idle within a transaction for too long: the connection goes, the transaction with it.
-            "25P03" | "25P04" | "53300" => Fault::Away,
+            "25P03" | "25P04" | "53300" | "55P03" => Fault::Away,
             // Canceled by a time limit.
             "57014" => Fault::Other,
             code if code.starts_with("57P") || code.starts_with("08") => Fault::Away,

@@ -131,3 +131,22 @@ async fn a_full_disk_says_so_and_takes_calls_again_once_there_is_room() {
     assert_eq!(tdb.accept(new_call()).await.unwrap(), Accepted::New);
     assert_eq!(tdb.queue_length(1_000).await.unwrap(), accepted + 1);
 }
+
+#[tokio::test]
+async fn one_that_another_holds_at_the_start_is_waited_for() {
+    let (tdb, dir) = on_sqlite().await;
+    let holds = tokio::spawn(async move {
+        let write = tdb.writer.write(|connection| {
+            Box::pin(async move {
+                tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+                sqlx::query("SELECT 1").execute(connection).await?;
+                Ok(())
+            })
+        });
+        write.await
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let other = Tdb::open(&file(&dir)).await.unwrap();
+    holds.await.unwrap().unwrap();
+    assert_eq!(other.accept(new_call()).await.unwrap(), Accepted::New);
+}
