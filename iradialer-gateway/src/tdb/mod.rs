@@ -193,28 +193,31 @@ impl Tdb {
 
 fn migrator() -> Migrator {
     let migrations = [
-        ("calls", include_str!("../../migrations/0001_calls.sql")),
+        (1, "calls", include_str!("../../migrations/0001_calls.sql")),
         (
+            2,
             "attempts",
             include_str!("../../migrations/0002_attempts.sql"),
         ),
-        ("pick", include_str!("../../migrations/0003_pick.sql")),
+        (3, "pick", include_str!("../../migrations/0003_pick.sql")),
         (
+            4,
             "decisions",
             include_str!("../../migrations/0004_decisions.sql"),
         ),
-        ("retry", include_str!("../../migrations/0005_retry.sql")),
-        ("flows", include_str!("../../migrations/0006_flows.sql")),
+        (5, "retry", include_str!("../../migrations/0005_retry.sql")),
+        (6, "flows", include_str!("../../migrations/0006_flows.sql")),
         (
+            7,
             "transfers",
             include_str!("../../migrations/0007_transfers.sql"),
         ),
     ];
-    let migration = |(version, (name, sql)): (i64, (&'static str, &'static str))| {
+    let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;
         Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations((1..).zip(migrations).map(migration).collect())
+    Migrator::with_migrations(migrations.into_iter().map(migration).collect())
 }
 
 #[cfg(test)]
