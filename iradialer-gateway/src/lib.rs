@@ -24,6 +24,7 @@ pub mod clock;
 pub mod collector;
 pub mod config;
 pub mod dispatcher;
+mod dnc;
 pub mod flows;
 pub mod ready_file;
 pub mod roles;

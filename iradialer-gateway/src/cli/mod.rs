@@ -1,6 +1,7 @@
 //! The command line.
 
 mod config;
+mod dnc;
 mod flow;
 mod nats_config;
 mod serve;
@@ -42,6 +43,9 @@ enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The do-not-call list: read from files, shown, taken from.
+    #[command(subcommand)]
+    Dnc(dnc::DncCommand),
     /// Flows: checked, played in the terminal, drawn.
     #[command(subcommand)]
     Flow(flow::FlowCommand),
@@ -143,6 +147,7 @@ pub fn main() -> ExitCode {
         }),
         Command::Token(command) => token::run(command),
         Command::Config(command) => config::run(command),
+        Command::Dnc(command) => dnc::run(command),
         Command::Flow(command) => flow::run(command),
         Command::NatsConfig {
             common,

@@ -1,5 +1,9 @@
 //! The do-not-call list: numbers that the calls of a campaign, or of all a tenant's, may not be placed to.
 
+pub(super) mod list;
+
+pub use list::{DncEntry, DncFilter, DncSource, NewDnc};
+
 use super::call::{Call, uuid};
 use super::row::{get, number, optional_parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
@@ -12,7 +16,7 @@ use serde_json::{Value, json};
 pub struct DoNotCall {
     /// Whether for all campaigns of the tenant, or for this one.
     pub scope: DncScope,
-    /// How it came on the list: `opted_out`.
+    /// Why it is on the list: `opted_out` by the step `dnc`, else what whoever put it there says.
     pub reason: String,
     /// When, ms since the Unix epoch.
     pub added_ms: u64,
@@ -127,8 +131,8 @@ pub(super) async fn opt_out(
         DncScope::Campaign => get(&row, "campaign_name")?,
     };
     sqlx::query(
-        "INSERT INTO do_not_call (tenant_id, number, campaign_name, reason, added_ms, call_uuid)
-         VALUES ($1, $2, $3, 'opted_out', $4, $5) ON CONFLICT DO NOTHING",
+        "INSERT INTO do_not_call (tenant_id, number, campaign_name, reason, source, added_ms, call_uuid)
+         VALUES ($1, $2, $3, 'opted_out', 'flow', $4, $5) ON CONFLICT DO NOTHING",
     )
     .bind(get::<String>(&row, "tenant_id")?)
     .bind(number)

@@ -41,7 +41,7 @@ pub use address::DatabaseUrl;
 pub use attempt::{Assigned, Assignment, OpenAttempt, Requeued};
 pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
 pub use delivery::{Delivery, DueOrigin, Tried};
-pub use do_not_call::DoNotCall;
+pub use do_not_call::{DncEntry, DncFilter, DncSource, DoNotCall, NewDnc};
 pub use ending::{CancelOutcome, GatewayEnd};
 pub use error::TdbError;
 pub use event::{Applied, CallEvent, OutOfOrder};
@@ -212,6 +212,7 @@ fn migrator() -> Migrator {
             "transfers",
             include_str!("../../migrations/0007_transfers.sql"),
         ),
+        (10, "dnc", include_str!("../../migrations/0010_dnc.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;

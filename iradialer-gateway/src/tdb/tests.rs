@@ -4,6 +4,7 @@ mod attempt_rows;
 mod attempts;
 mod confirm;
 mod deliveries;
+mod dnc_list;
 mod do_not_call;
 mod events;
 mod explain;

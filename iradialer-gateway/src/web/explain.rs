@@ -202,7 +202,10 @@ impl<'w> Waiting<'w> {
     async fn of_number(&mut self) -> Result<(), ApiError> {
         let tdb = &self.state.app.tdb;
         if let Some(listed) = tdb.do_not_call_of(self.call).await? {
-            self.reason("do_not_call", listed.facts());
+            // Its own reason is what this one is called by.
+            let mut facts = listed.facts();
+            facts["listed_for"] = facts["reason"].take();
+            self.reason("do_not_call", facts);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod calls;
 mod certificate;
 mod connection_limit;
 mod cursor;
+mod dnc;
 mod dropcall;
 mod error;
 mod event_url;

@@ -1,7 +1,9 @@
 //! Which path goes where.
 
 use super::error::ApiError;
-use super::{WebState, accept, calls, dropcall, explain, flows, health, live, request_id, trunks};
+use super::{
+    WebState, accept, calls, dnc, dropcall, explain, flows, health, live, request_id, trunks,
+};
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
@@ -17,6 +19,10 @@ pub(super) fn routes(state: WebState) -> Router {
         .route("/api/calls/{call_uuid}", get(calls::one))
         .route("/api/calls/{call_uuid}/events", get(calls::events))
         .route("/api/calls/{call_uuid}/explain", get(explain::explain))
+        .route(
+            "/api/dnc",
+            get(dnc::list).post(dnc::add).delete(dnc::remove),
+        )
         .route("/api/flows", get(flows::list))
         .route("/api/flows/check", post(flows::check))
         .route(

@@ -3,6 +3,7 @@
 mod bad_input;
 mod calls;
 mod connections;
+mod dnc;
 mod flows;
 mod fuzz;
 mod gateway;

@@ -7,8 +7,9 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Which tests are run again: those whose outcome is in the database.
-const OF_CALLS: [&str; 11] = [
+const OF_CALLS: [&str; 12] = [
     "calls::",
+    "dnc::",
     "flows::",
     "idempotency::",
     "tokens::",

@@ -3,6 +3,7 @@
 
 use crate::tdb::call::LISTING;
 use crate::tdb::delivery::DUE;
+use crate::tdb::do_not_call::list;
 use crate::tdb::queue::{LIVE_COUNTS, NEXT_CHANGE, pick};
 use crate::tdb::test_support::{connected, open, url_of};
 use crate::tdb::{Connection, DatabaseUrl, row};
@@ -96,7 +97,12 @@ fn assert_by(indexes: &[&str], steps: &[String]) {
     for index in indexes {
         assert!(all.contains(index), "{index}: {all}");
     }
-    for not in ["Seq Scan", "SCAN calls", "SCAN webhooks"] {
+    for not in [
+        "Seq Scan",
+        "SCAN calls",
+        "SCAN webhooks",
+        "SCAN do_not_call",
+    ] {
         assert!(!all.contains(not), "{not}: {all}");
     }
 }
@@ -126,4 +132,23 @@ async fn a_page_of_calls_is_read_from_its_place_in_the_list() {
     ];
     let (steps, _dir) = plan(LISTING, &values).await;
     assert_by(&["calls_listing"], &steps);
+}
+
+#[tokio::test]
+async fn a_page_of_the_do_not_call_list_is_read_from_its_place() {
+    for (sql, values) in [
+        (list::LISTING, vec!["'acme'", "'1500'", "''", "10"]),
+        (
+            list::BY_NUMBER,
+            vec!["'acme'", "'1500'", "''", "''", "NULL", "10"],
+        ),
+        (
+            list::BY_CAMPAIGN,
+            vec!["'acme'", "'surveys'", "'1500'", "10"],
+        ),
+    ] {
+        let (steps, _dir) = plan(sql, &values).await;
+        // PostgreSQL takes either of the two for a table that is empty.
+        assert_by(&["do_not_call_"], &steps);
+    }
 }

@@ -1,0 +1,239 @@
+//! `/api/dnc`: the tenant's do-not-call list.
+
+use super::auth::Caller;
+use super::body::read_object;
+use super::calls::{in_query, query_fields, whole};
+use super::error::ApiError;
+use super::fields::Fields;
+use super::{WebState, timestamp};
+use crate::dnc::check_reason;
+use crate::tdb::{DncEntry, DncFilter, DncSource, NewDnc};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use iradialer_core::value::{CampaignName, DialNumber, FieldError};
+use serde_json::{Map, Value, json};
+
+/// How many a list holds where the request does not say, and at the most.
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1_000;
+/// The most numbers of one request.
+const MAX_NUMBERS: usize = 10_000;
+/// Room for so many, in bytes.
+const MAX_BODY_BYTES: usize = 512 * 1024;
+/// How many mistakes are told: a list may have as many as numbers.
+const MAX_MISTAKES: usize = 100;
+/// The reason where the request gives none.
+const DEFAULT_REASON: &str = "listed";
+
+/// `GET /api/dnc?number=&campaign=&cursor=&limit=`: by number.
+pub(super) async fn list(
+    State(state): State<WebState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let filter = filter(query.as_deref().unwrap_or(""))?;
+    let (tdb, tenant) = (&state.app.tdb, &caller.tenant_id);
+    let entries = tdb.dnc_entries(tenant, &filter).await?;
+    let last = entries.last();
+    let last = last.filter(|_| entries.len() == filter.limit as usize);
+    Ok(Json(json!({
+        "next_cursor": last.map(cursor),
+        "numbers": entries.iter().map(show).collect::<Vec<_>>(),
+    })))
+}
+
+/// `POST /api/dnc`: puts numbers on the list.
+pub(super) async fn add(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
+    let asked = Asked::read(members, true).map_err(ApiError::BadFields)?;
+    let tenant = &caller.tenant_id;
+    if let Some(name) = &asked.campaign_name
+        && state.app.config.campaign(tenant, name).is_none()
+    {
+        return Err(ApiError::UnknownCampaign(name.to_string()));
+    }
+    let added_ms = state.app.clock.now_ms();
+    let count = asked.numbers.len() as u64;
+    let entry = |number| NewDnc {
+        number,
+        campaign_name: asked.campaign_name.clone(),
+        reason: asked.reason.clone(),
+        source: DncSource::Api,
+        added_ms,
+    };
+    let entries = asked.numbers.into_iter().map(entry).collect();
+    let added = state.app.tdb.add_dnc(tenant, entries).await?;
+    Ok(Json(json!({
+        "status": "OK", "status_code": 0, "added": added, "listed_before": count - added,
+    })))
+}
+
+/// `DELETE /api/dnc`: takes numbers off the list.
+pub(super) async fn remove(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
+    // Of a campaign that is not configured any more, too.
+    let asked = Asked::read(members, false).map_err(ApiError::BadFields)?;
+    let count = asked.numbers.len() as u64;
+    let (tdb, campaign) = (&state.app.tdb, asked.campaign_name.as_ref());
+    let removed = tdb.remove_dnc(&caller.tenant_id, campaign, asked.numbers);
+    let removed = removed.await?;
+    Ok(Json(json!({
+        "status": "OK", "status_code": 0, "removed": removed, "not_listed": count - removed,
+    })))
+}
+
+/// What is to be listed, or not to be any more.
+#[derive(Debug)]
+struct Asked {
+    numbers: Vec<DialNumber>,
+    /// None: for all campaigns of the tenant.
+    campaign_name: Option<CampaignName>,
+    reason: String,
+}
+
+impl Asked {
+    fn read(members: Map<String, Value>, takes_reason: bool) -> Result<Self, Vec<FieldError>> {
+        let mut fields = Fields::new(members);
+        let numbers = numbers(&mut fields);
+        let campaign_name = scope(&mut fields);
+        let (reason, known) = match takes_reason {
+            true => (
+                fields.parsed("reason", check_reason),
+                "numbers, scope, campaign_name, reason",
+            ),
+            false => (None, "numbers, scope, campaign_name"),
+        };
+        fields.finish(known)?;
+        Ok(Asked {
+            numbers,
+            campaign_name,
+            reason: reason.unwrap_or_else(|| DEFAULT_REASON.to_owned()),
+        })
+    }
+}
+
+/// Each of them once, with or without its `+`.
+fn numbers(fields: &mut Fields) -> Vec<DialNumber> {
+    let expected = format!("a list of 1 to {MAX_NUMBERS} numbers");
+    let listed = match fields.value("numbers") {
+        Some(Value::Array(listed)) => listed,
+        Some(other) => {
+            fields.refuse::<()>("numbers", &expected, &other);
+            return Vec::new();
+        }
+        None => {
+            fields.note(FieldError::missing("numbers", expected));
+            return Vec::new();
+        }
+    };
+    if !(1..=MAX_NUMBERS).contains(&listed.len()) {
+        let got = format!("{} of them", listed.len());
+        fields.note(FieldError::new("numbers", expected, &got));
+        return Vec::new();
+    }
+    let mut numbers = Vec::with_capacity(listed.len());
+    let mut mistakes = 0;
+    for (index, value) in listed.into_iter().enumerate() {
+        let field = format!("numbers.{index}");
+        let number = match &value {
+            Value::String(text) => DialNumber::parse(&field, text),
+            other => Err(FieldError::new(
+                field,
+                "a number as text",
+                &other.to_string(),
+            )),
+        };
+        mistakes += usize::from(number.is_err());
+        numbers.extend(fields.take(number));
+        if mistakes == MAX_MISTAKES {
+            break;
+        }
+    }
+    numbers.sort_unstable_by(|a, b| digits(a).cmp(digits(b)));
+    numbers.dedup_by(|a, b| digits(a) == digits(b));
+    numbers
+}
+
+fn digits(number: &DialNumber) -> &str {
+    number.as_str().trim_start_matches('+')
+}
+
+/// The campaign it is about, or none for all of the tenant's.
+fn scope(fields: &mut Fields) -> Option<CampaignName> {
+    let campaign = fields.parsed("campaign_name", CampaignName::parse);
+    match (fields.text("scope").as_deref(), &campaign) {
+        (None, _) | (Some("campaign"), Some(_)) | (Some("tenant"), None) => {}
+        (Some("campaign"), None) => fields.note(FieldError::missing(
+            "campaign_name",
+            "the campaign, as the scope is campaign",
+        )),
+        (Some("tenant"), Some(name)) => {
+            let expected = "nothing, as the scope is tenant";
+            fields.note(FieldError::new("campaign_name", expected, name.as_str()));
+        }
+        (Some(other), _) => fields.note(FieldError::new("scope", "tenant or campaign", other)),
+    }
+    campaign
+}
+
+fn filter(query: &str) -> Result<DncFilter, ApiError> {
+    let mut fields = query_fields(query)?;
+    let filter = DncFilter {
+        number: fields.parsed("number", DialNumber::parse),
+        campaign_name: fields.parsed("campaign", CampaignName::parse),
+        after: fields.parsed("cursor", parse_cursor).unwrap_or_default(),
+        limit: whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
+    };
+    let known = "number, campaign, cursor, limit";
+    fields.finish(known).map_err(in_query)?;
+    Ok(filter)
+}
+
+/// `NUMBER`, or `NUMBER:CAMPAIGN`.
+fn cursor(entry: &DncEntry) -> String {
+    match &entry.campaign_name {
+        None => entry.number.clone(),
+        Some(campaign) => format!("{}:{campaign}", entry.number),
+    }
+}
+
+fn parse_cursor(field: &str, text: &str) -> Result<(String, String), FieldError> {
+    let (number, campaign) = text.split_once(':').unwrap_or((text, ""));
+    let is_read = number.bytes().all(|b| b.is_ascii_digit())
+        && DialNumber::parse(field, number).is_ok()
+        && (campaign.is_empty() || CampaignName::parse(field, campaign).is_ok());
+    match is_read {
+        true => Ok((number.to_owned(), campaign.to_owned())),
+        false => {
+            let expected = "the next_cursor of an earlier answer";
+            Err(FieldError::new(field, expected, text))
+        }
+    }
+}
+
+fn show(entry: &DncEntry) -> Value {
+    json!({
+        "number": entry.number,
+        "scope": match entry.campaign_name {
+            Some(_) => "campaign",
+            None => "tenant",
+        },
+        "campaign_name": entry.campaign_name,
+        "reason": entry.reason,
+        "source": entry.source.as_str(),
+        "created_at": timestamp::show(entry.added_ms),
+        "call_uuid": entry.call_uuid,
+    })
+}
