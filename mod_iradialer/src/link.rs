@@ -6,6 +6,7 @@ mod confirm;
 mod delivery;
 mod flows;
 mod heartbeat;
+mod repeats;
 mod transfers;
 
 use crate::engine::Engine;

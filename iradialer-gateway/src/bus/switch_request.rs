@@ -1,12 +1,14 @@
 //! Requests to a switch about a live call, in the product's published form.
 
 use crate::app::{SwitchRequestError, SwitchRequests};
+use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
 use async_nats::{Client, RequestErrorKind, connection::State};
 use futures::future::BoxFuture;
 use iradialer_core::live::{Answer, Body, CallRequest, Request};
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, ClusterName, NodeId};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long a switch may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,7 +37,11 @@ impl NatsSwitches {
             body: Body::Call(call, request),
             ignored: Vec::new(),
         };
+        // What the bus hands over twice is done once.
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, Uuid::now_v7().to_string());
         let request = async_nats::Request::new()
+            .headers(headers)
             .payload(message.to_json().to_string().into())
             .timeout(Some(ANSWER_TIMEOUT));
         let answer = self

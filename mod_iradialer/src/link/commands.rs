@@ -1,5 +1,6 @@
 //! What comes in: dial commands, questions what became of an attempt, and live requests.
 
+use super::repeats::Repeats;
 use crate::engine::{Engine, Reply};
 use crate::host::Level;
 use crate::live::AnswerTo;
@@ -135,7 +136,12 @@ pub async fn serve_requests(engine: &Arc<Engine>, client: &Client) {
     let config = engine.config();
     let subject = subject::switch_request(&config.cluster, &config.node_id);
     let (answers, mut to_send) = mpsc::unbounded_channel();
+    let mut repeats = Repeats::default();
     let receive = for_each(engine, client, subject, |message| {
+        // The first one is answered.
+        if repeats.knows(message.headers.as_ref()) {
+            return;
+        }
         let answer_to = message.reply.map(|inbox| -> AnswerTo {
             let answers = answers.clone();
             Box::new(move |answer| drop(answers.send((inbox, json(&answer)))))

@@ -108,6 +108,8 @@ struct State {
     answers: VecDeque<Answer>,
     mute: bool,
     deaf_to_requests: bool,
+    /// The ids of the live requests that came.
+    ids: std::collections::HashSet<String>,
     hangs_up_when_asked: bool,
 }
 
@@ -525,6 +527,15 @@ impl Shared {
         if self.state.lock().unwrap().deaf_to_requests {
             return;
         }
+        let headers = message.headers.as_ref().unwrap();
+        let id = headers.get(async_nats::header::NATS_MESSAGE_ID).unwrap();
+        let is_new = self
+            .state
+            .lock()
+            .unwrap()
+            .ids
+            .insert(id.as_str().to_owned());
+        assert!(is_new, "{id} came twice");
         let request: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
         if request["event_name"] != "request_drop_call" {
             let answer = {
