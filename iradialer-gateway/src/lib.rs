@@ -17,6 +17,7 @@
 //! the process, all other roles being stopped first.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod app;
 pub mod bus;
 pub mod cli;

@@ -81,12 +81,8 @@ enum TokenCommand {
     Create {
         #[command(flatten)]
         common: Common,
-        /// The tenant it is for.
-        #[arg(long)]
-        tenant: String,
-        /// What it is for, to know it again in a list.
-        #[arg(long, default_value = "")]
-        name: String,
+        #[command(flatten)]
+        asked: token::Asked,
     },
     /// Lists the tokens.
     List {

@@ -23,6 +23,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The highest limit of the requests of a token, a second and at once.
+pub const MAX_REQUESTS: u32 = 100_000;
+
 /// Makes a checked configuration of the document, or names every mistake in it.
 pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec<String>> {
     let mut mistakes = Mistakes::default();
@@ -119,10 +122,15 @@ fn web(web: &file::Web, mistakes: &mut Mistakes) -> Option<WebConfig> {
     };
     let range = 1_024..=16_777_216;
     let max_body_bytes = in_range("web.max_body_bytes", web.max_body_bytes, range, mistakes);
+    let most = i64::from(MAX_REQUESTS);
+    let requests_per_s = in_range("web.requests_per_s", web.requests_per_s, 0..=most, mistakes);
+    let burst = in_range("web.burst", web.burst, 1..=most, mistakes);
     Some(WebConfig {
         listen: listen?,
         tls,
         max_body_bytes: max_body_bytes as usize,
+        requests_per_s: requests_per_s as u32,
+        burst: burst as u32,
     })
 }
 

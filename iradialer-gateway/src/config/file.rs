@@ -37,6 +37,8 @@ pub(super) struct Web {
     pub tls_cert: String,
     pub tls_key: String,
     pub max_body_bytes: i64,
+    pub requests_per_s: i64,
+    pub burst: i64,
 }
 
 #[derive(Deserialize)]

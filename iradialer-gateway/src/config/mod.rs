@@ -13,6 +13,7 @@ mod regions;
 mod secret;
 pub mod webhook_secret;
 
+pub use check::MAX_REQUESTS;
 pub use dids::Did;
 pub use hours::Hours;
 pub use load::{DEFAULT_FILE, Sources};
@@ -119,6 +120,10 @@ pub struct WebConfig {
     pub tls: Option<TlsFiles>,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Requests a second that a token may make, where it has no limit of its own; 0: any number.
+    pub requests_per_s: u32,
+    /// Requests at once, from 1.
+    pub burst: u32,
 }
 
 /// The certificate chain and its key.

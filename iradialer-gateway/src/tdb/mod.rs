@@ -54,7 +54,7 @@ pub use open::{Adopted, Holding};
 pub use queue::{LiveCounts, QueuedCall};
 pub use redial::{GivenUp, OnUnknown};
 pub use switch_call::SwitchCall;
-pub use token::{TokenInfo, hash_token};
+pub use token::{TokenInfo, TokenSpec, hash_token};
 pub use transfer::{NewTransfer, Pin, Placed};
 pub use trunk::{Start, TrunkNews};
 
@@ -211,6 +211,11 @@ fn migrator() -> Migrator {
             7,
             "transfers",
             include_str!("../../migrations/0007_transfers.sql"),
+        ),
+        (
+            8,
+            "tokens",
+            include_str!("../../migrations/0008_tokens.sql"),
         ),
         (10, "dnc", include_str!("../../migrations/0010_dnc.sql")),
     ];

@@ -2,6 +2,7 @@
 
 use super::row::{get, number, optional_number, parsed, sql_ms};
 use super::{Row, Tdb, TdbError};
+use crate::access::{Scopes, TokenRole};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use iradialer_core::value::{CallUuid, TenantId};
@@ -12,21 +13,60 @@ use sha2::{Digest, Sha256};
 /// What every token begins with, so that a leaked one is recognised for what it is.
 const PREFIX: &str = "ira_";
 
+/// What a token is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSpec {
+    /// Whose calls it is for.
+    pub tenant_id: TenantId,
+    /// What it is for, in its maker's words.
+    pub name: String,
+    /// What its holder is.
+    pub role: TokenRole,
+    /// What of that it is narrowed down to.
+    pub scopes: Scopes,
+    /// From when on it is refused, ms since the Unix epoch.
+    pub expires_ms: Option<u64>,
+    /// Requests a second, 0 for any number; without it `web.requests_per_s`.
+    pub requests_per_s: Option<u32>,
+    /// Requests at once, from 1; without it `web.burst`.
+    pub burst: Option<u32>,
+}
+
+impl TokenSpec {
+    /// One of the role `tenant`, for ever.
+    pub fn of_tenant(tenant_id: TenantId, name: &str) -> Self {
+        TokenSpec {
+            tenant_id,
+            name: name.to_owned(),
+            role: TokenRole::Tenant,
+            scopes: Scopes::default(),
+            expires_ms: None,
+            requests_per_s: None,
+            burst: None,
+        }
+    }
+}
+
 /// What is known of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenInfo {
     /// Names it in lists and for revoking; no secret.
     pub token_id: String,
-    /// Whose calls it is for.
-    pub tenant_id: TenantId,
-    /// What it is for, in its maker's words.
-    pub name: String,
+    /// What it was made to be.
+    pub spec: TokenSpec,
     /// When it was made, ms since the Unix epoch.
     pub created_ms: u64,
     /// When it was last used, to the minute.
     pub last_used_ms: Option<u64>,
     /// When it was revoked, if it was.
     pub revoked_ms: Option<u64>,
+}
+
+impl TokenInfo {
+    /// Whether it has expired by then.
+    pub fn has_expired(&self, now_ms: u64) -> bool {
+        self.spec.expires_ms.is_some_and(|at_ms| at_ms <= now_ms)
+    }
 }
 
 /// The hash a token is kept as: SHA-256 in hexadecimal. The token itself has 256 random bits, so a
@@ -42,8 +82,7 @@ impl Tdb {
     /// Makes a token and returns it, the only time it is seen.
     pub async fn create_token(
         &self,
-        tenant: &TenantId,
-        name: &str,
+        spec: TokenSpec,
         now_ms: u64,
     ) -> Result<(String, TokenInfo), TdbError> {
         let mut random = [0u8; 32];
@@ -53,8 +92,7 @@ impl Tdb {
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
         let info = TokenInfo {
             token_id: CallUuid::fresh().to_string(),
-            tenant_id: tenant.clone(),
-            name: name.to_owned(),
+            spec,
             created_ms: now_ms,
             last_used_ms: None,
             revoked_ms: None,
@@ -64,14 +102,20 @@ impl Tdb {
             .write(move |connection| {
                 Box::pin(async move {
                     sqlx::query(
-                        "INSERT INTO tokens (token_hash, token_id, tenant_id, name, created_ms)
-                         VALUES ($1, $2, $3, $4, $5)",
+                        "INSERT INTO tokens (token_hash, token_id, tenant_id, name, created_ms, role,
+                             scopes, expires_ms, requests_per_s, burst)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                     )
                     .bind(hash)
                     .bind(row.token_id)
-                    .bind(row.tenant_id.as_str())
-                    .bind(row.name)
+                    .bind(row.spec.tenant_id.as_str())
+                    .bind(row.spec.name)
                     .bind(sql_ms(row.created_ms))
+                    .bind(row.spec.role.as_str())
+                    .bind(row.spec.scopes.to_string())
+                    .bind(row.spec.expires_ms.map(sql_ms))
+                    .bind(row.spec.requests_per_s.map(i64::from))
+                    .bind(row.spec.burst.map(i64::from))
                     .execute(connection)
                     .await?;
                     Ok(())
@@ -98,10 +142,11 @@ impl Tdb {
         rows.iter().map(TokenInfo::from_row).collect()
     }
 
-    /// Notes that a token was used.
+    /// Notes that a token was used, unless a later use was noted.
     pub async fn touch_token(&self, token_id: &str, now_ms: u64) -> Result<(), TdbError> {
         self.set_token_time(
-            "UPDATE tokens SET last_used_ms = $2 WHERE token_id = $1",
+            "UPDATE tokens SET last_used_ms = $2
+             WHERE token_id = $1 AND (last_used_ms IS NULL OR last_used_ms < $2)",
             token_id,
             now_ms,
         )
@@ -141,8 +186,17 @@ impl TokenInfo {
     fn from_row(row: &Row) -> Result<Self, TdbError> {
         Ok(TokenInfo {
             token_id: get(row, "token_id")?,
-            tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
-            name: get(row, "name")?,
+            spec: TokenSpec {
+                tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
+                name: get(row, "name")?,
+                role: parsed(row, "role", |t| TokenRole::parse("role", t).ok())?,
+                scopes: parsed(row, "scopes", |t| {
+                    Scopes::parse("scopes", t.split_whitespace()).ok()
+                })?,
+                expires_ms: optional_number(row, "expires_ms")?,
+                requests_per_s: optional_number(row, "requests_per_s")?,
+                burst: optional_number(row, "burst")?,
+            },
             created_ms: number(row, "created_ms")?,
             last_used_ms: optional_number(row, "last_used_ms")?,
             revoked_ms: optional_number(row, "revoked_ms")?,

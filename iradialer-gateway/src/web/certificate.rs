@@ -162,6 +162,8 @@ mod tests {
             listen: "127.0.0.1:0".parse().unwrap(),
             tls: None,
             max_body_bytes: 1_024,
+            requests_per_s: 0,
+            burst: 1,
         }
     }
 

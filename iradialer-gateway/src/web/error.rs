@@ -1,6 +1,7 @@
 //! What a request can be refused for, and the one place that makes an HTTP answer of it.
 
 use super::flows::show_findings;
+use super::timestamp;
 use crate::tdb::TdbError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +22,12 @@ pub(super) enum ApiError {
     NoToken,
     /// The token is malformed, unknown or revoked.
     BadToken,
+    /// The token's time is over: since when, ms since the Unix epoch.
+    ExpiredToken(u64),
+    /// The token may not do this: why.
+    Forbidden(String),
+    /// The token has made too many requests; how long to wait, s.
+    TooManyRequests(u32),
     /// The body is not the JSON it has to be: where, and why.
     BadJson(FieldError),
     /// Fields are wrong; at least one.
@@ -123,7 +130,7 @@ impl IntoResponse for ApiError {
         if let ApiError::BadFlow(findings) = &self {
             body.insert("findings".to_owned(), show_findings(findings));
         }
-        if matches!(self, ApiError::QueueFull) {
+        if matches!(self, ApiError::QueueFull | ApiError::TooManyRequests(_)) {
             body.insert("slowdown".to_owned(), Value::from(true));
         }
         let mut response = told.status.into_response();
@@ -144,7 +151,7 @@ impl IntoResponse for ApiError {
 
 /// One mistake in the form that the published API gives: `{loc, msg, type}`.
 fn detail(mistake: &FieldError) -> Value {
-    let is_elsewhere = ["query.", "path."]
+    let is_elsewhere = ["query.", "path.", "header."]
         .iter()
         .any(|place| mistake.field.starts_with(place));
     let body = (!is_elsewhere && mistake.field != "body").then_some("body");
@@ -222,6 +229,24 @@ impl ApiError {
                     "authorization",
                     told(S::BAD_REQUEST, "invalid_token", message),
                 )
+            }
+            ApiError::ExpiredToken(since_ms) => {
+                let message = format!(
+                    "Invalid token: it expired at {}",
+                    timestamp::show(*since_ms)
+                );
+                of(
+                    "authorization",
+                    told(S::BAD_REQUEST, "invalid_token", message),
+                )
+            }
+            ApiError::Forbidden(why) => of(
+                "authorization",
+                told(S::FORBIDDEN, "forbidden", why.clone()),
+            ),
+            ApiError::TooManyRequests(wait_s) => {
+                let message = "Too many requests with this token".to_owned();
+                again(*wait_s, told(S::TOO_MANY_REQUESTS, "rate_limited", message))
             }
             ApiError::BadJson(mistake) => {
                 let message = format!("The body can't be read: {mistake}");

@@ -36,12 +36,18 @@ const PATHS: [(&str, &str); 14] = [
     ("/api/senddtmf", "request_send_dtmf"),
     ("/api/transfercall", "request_transfer_call"),
 ];
+const BRIDGE: &str = "/api/bridgecalls";
+
+/// Whether the path asks something of a call that is up.
+pub(super) fn is_live_request(path: &str) -> bool {
+    path == BRIDGE || PATHS.iter().any(|(known, _)| *known == path)
+}
 
 /// The routes of live requests.
 pub(super) fn routes() -> Router<WebState> {
     let mut routes = Router::new()
         .route("/api/calls/{call_uuid}/details", get(details))
-        .route("/api/bridgecalls", post(bridge_calls));
+        .route(BRIDGE, post(bridge_calls));
     for (path, event_name) in PATHS {
         let ask = move |state, caller, headers, body| ask(state, caller, headers, body, event_name);
         routes = routes.route(path, post(ask));

@@ -21,6 +21,7 @@ mod request_id;
 mod routes;
 mod server;
 mod timestamp;
+mod token_use;
 mod trunks;
 
 pub use event_url::check_event_url;
@@ -31,6 +32,7 @@ use crate::dispatcher::AddressGuard;
 use crate::flows::Flows;
 use queue_gauge::QueueGauge;
 use std::sync::Arc;
+use token_use::TokenUse;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ struct WebState {
     app: App,
     queue: Arc<QueueGauge>,
     flows: Flows,
+    tokens: Arc<TokenUse>,
     /// Which webhook addresses will be let through.
     addresses: AddressGuard,
 }

@@ -69,6 +69,7 @@ pub fn bind(app: App) -> Result<BoundWeb, WebError> {
         flows: Flows::new(app.tdb.clone(), Arc::clone(&config)),
         app,
         queue: Arc::default(),
+        tokens: Arc::default(),
     };
     Ok(BoundWeb {
         listener,

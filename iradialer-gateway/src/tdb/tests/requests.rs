@@ -1,5 +1,6 @@
 //! What the API asks of the TDB.
 
+use crate::access::{Scopes, TokenRole};
 use crate::tdb::test_support::*;
 use crate::tdb::*;
 use iradialer_core::call::CallState;
@@ -121,7 +122,8 @@ async fn the_list_goes_on_where_it_stopped() {
 #[tokio::test]
 async fn tokens_are_kept_as_hashes() {
     let (tdb, dir) = open().await;
-    let (token, info) = tdb.create_token(&tenant(), "ci", NOW).await.unwrap();
+    let spec = TokenSpec::of_tenant(tenant(), "ci");
+    let (token, info) = tdb.create_token(spec, NOW).await.unwrap();
     assert_eq!(token.len(), "ira_".len() + 43);
     assert_eq!(
         tdb.token(&hash_token(&token)).await.unwrap(),
@@ -142,6 +144,44 @@ async fn tokens_are_kept_as_hashes() {
         let file = std::fs::read(file).unwrap();
         let mut parts = file.windows(token.len());
         assert!(!parts.any(|part| part == token.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_before_there_were_roles_may_what_they_could() {
+    let (tdb, dir) = open().await;
+    let mut connection = connected(&dir).await;
+    sqlx::raw_sql(
+        "INSERT INTO tokens (token_hash, token_id, tenant_id, name, created_ms)
+         VALUES ('hash', 'id', 'acme', 'old', 7)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let old = tdb.token("hash").await.unwrap().unwrap();
+    assert_eq!(old.spec, TokenSpec::of_tenant(tenant(), "old"));
+    assert!(!old.has_expired(u64::MAX));
+}
+
+#[tokio::test]
+async fn a_token_is_read_as_it_was_made_and_its_last_use_never_goes_back() {
+    let (tdb, _dir) = open().await;
+    let spec = TokenSpec {
+        role: TokenRole::ReadOnly,
+        scopes: Scopes::parse("scopes", ["calls:read", "flows:write"]).unwrap(),
+        expires_ms: Some(NOW + 5),
+        requests_per_s: Some(0),
+        burst: Some(7),
+        ..TokenSpec::of_tenant(tenant(), "")
+    };
+    let (token, made) = tdb.create_token(spec.clone(), NOW).await.unwrap();
+    assert_eq!(made.spec, spec);
+    assert!(!made.has_expired(NOW + 4) && made.has_expired(NOW + 5));
+    let read = async || tdb.token(&hash_token(&token)).await.unwrap().unwrap();
+    assert_eq!(read().await, made);
+    for (used_ms, shown_ms) in [(NOW + 2, NOW + 2), (NOW + 1, NOW + 2), (NOW + 3, NOW + 3)] {
+        tdb.touch_token(&made.token_id, used_ms).await.unwrap();
+        assert_eq!(read().await.last_used_ms, Some(shown_ms));
     }
 }
 

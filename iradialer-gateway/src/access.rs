@@ -1,0 +1,232 @@
+//! Who may do what: the roles of tokens, and the scopes that narrow them down.
+
+use iradialer_core::value::FieldError;
+use std::fmt;
+
+/// What the holder of a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRole {
+    /// May everything, for every tenant.
+    Admin,
+    /// May everything but manage tokens, for every tenant.
+    Operator,
+    /// May everything for its own tenant.
+    Tenant,
+    /// May look at what its own tenant has, and change nothing.
+    ReadOnly,
+}
+
+impl TokenRole {
+    /// Every role.
+    pub const ALL: [TokenRole; 4] = [
+        TokenRole::Admin,
+        TokenRole::Operator,
+        TokenRole::Tenant,
+        TokenRole::ReadOnly,
+    ];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenRole::Admin => "admin",
+            TokenRole::Operator => "operator",
+            TokenRole::Tenant => "tenant",
+            TokenRole::ReadOnly => "read-only",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(field: &str, text: &str) -> Result<Self, FieldError> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|role| role.as_str() == text)
+            .ok_or_else(|| FieldError::new(field, "admin, operator, tenant or read-only", text))
+    }
+
+    /// Whether it may act for tenants other than its own.
+    pub fn is_of_cluster(self) -> bool {
+        matches!(self, TokenRole::Admin | TokenRole::Operator)
+    }
+
+    /// Whether it may do that, its scopes aside.
+    pub fn may(self, what: Scope) -> bool {
+        match self {
+            TokenRole::Admin | TokenRole::Operator | TokenRole::Tenant => true,
+            TokenRole::ReadOnly => what.right == Right::Read,
+        }
+    }
+}
+
+/// A part of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// Calls: made, ended, asked things of, listed.
+    Calls,
+    /// Stored flows.
+    Flows,
+    /// Trunks.
+    Trunks,
+    /// The do-not-call list.
+    Dnc,
+}
+
+impl Area {
+    /// Every one.
+    pub const ALL: [Area; 4] = [Area::Calls, Area::Flows, Area::Trunks, Area::Dnc];
+
+    /// Its name, which is also that of its resource (`/api/flows`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Area::Calls => "calls",
+            Area::Flows => "flows",
+            Area::Trunks => "trunks",
+            Area::Dnc => "dnc",
+        }
+    }
+}
+
+/// How far one may go in an area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Look.
+    Read,
+    /// Look and change.
+    Write,
+}
+
+/// One thing that may be done, such as `flows:write`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Where.
+    pub area: Area,
+    /// How far.
+    pub right: Right,
+}
+
+impl Scope {
+    fn parse(text: &str) -> Option<Self> {
+        let (area, right) = text.split_once(':')?;
+        Some(Scope {
+            area: Area::ALL.into_iter().find(|each| each.as_str() == area)?,
+            right: match right {
+                "read" => Right::Read,
+                "write" => Right::Write,
+                _ => return None,
+            },
+        })
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let right = match self.right {
+            Right::Read => "read",
+            Right::Write => "write",
+        };
+        write!(f, "{}:{right}", self.area.as_str())
+    }
+}
+
+/// What a token is narrowed down to, beside its role. Without any it is not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// Of their names, each once; none: nothing is taken away.
+    pub fn parse<'t>(
+        field: &str,
+        names: impl IntoIterator<Item = &'t str>,
+    ) -> Result<Self, FieldError> {
+        let mut scopes = Vec::new();
+        for name in names {
+            let scope = Scope::parse(name).ok_or_else(|| {
+                let areas = Area::ALL.map(Area::as_str).join(", ");
+                let expected = format!("AREA:read or AREA:write, the area one of {areas}");
+                FieldError::new(field, expected, name)
+            })?;
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+        }
+        Ok(Scopes(scopes))
+    }
+
+    /// Whether they let it through.
+    pub fn allow(&self, what: Scope) -> bool {
+        let mut scopes = self.0.iter();
+        self.0.is_empty()
+            || scopes.any(|scope| scope.area == what.area && scope.right >= what.right)
+    }
+}
+
+/// Separated by spaces.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.0.iter().map(Scope::to_string).collect();
+        f.write_str(&names.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> Scope {
+        Scope::parse(text).unwrap()
+    }
+
+    fn scopes(text: &str) -> Scopes {
+        Scopes::parse("scope", text.split_whitespace()).unwrap()
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for role in TokenRole::ALL {
+            assert_eq!(TokenRole::parse("role", role.as_str()), Ok(role));
+        }
+        for text in ["", "calls:read", "calls:write flows:read trunks:read"] {
+            assert_eq!(scopes(text).to_string(), text);
+        }
+        assert_eq!(scopes("calls:read calls:read").to_string(), "calls:read");
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_its_name() {
+        for text in ["", "Admin", "root"] {
+            assert_eq!(
+                TokenRole::parse("--role", text).unwrap_err().field,
+                "--role"
+            );
+        }
+        for text in [
+            "calls",
+            "calls:",
+            ":read",
+            "calls:all",
+            "moon:read",
+            "*",
+            "",
+        ] {
+            let refused = Scopes::parse("--scope", [text]).unwrap_err();
+            assert_eq!(refused.field, "--scope", "{text}");
+            assert!(refused.expected.contains("calls, flows, trunks"));
+        }
+    }
+
+    #[test]
+    fn to_write_is_to_read_too_and_no_scope_is_every_scope() {
+        assert!(scopes("").allow(scope("calls:write")));
+        assert!(scopes("calls:write").allow(scope("calls:read")));
+        assert!(!scopes("calls:read").allow(scope("calls:write")));
+        assert!(!scopes("calls:write").allow(scope("flows:read")));
+    }
+
+    #[test]
+    fn who_may_only_read_changes_nothing() {
+        for area in Area::ALL {
+            for right in [Right::Read, Right::Write] {
+                let may = TokenRole::ReadOnly.may(Scope { area, right });
+                assert_eq!(may, right == Right::Read);
+            }
+        }
+    }
+}
