@@ -67,11 +67,19 @@ pub enum Area {
     Trunks,
     /// The do-not-call list.
     Dnc,
+    /// Webhooks that were given up.
+    Webhooks,
 }
 
 impl Area {
     /// Every one.
-    pub const ALL: [Area; 4] = [Area::Calls, Area::Flows, Area::Trunks, Area::Dnc];
+    pub const ALL: [Area; 5] = [
+        Area::Calls,
+        Area::Flows,
+        Area::Trunks,
+        Area::Dnc,
+        Area::Webhooks,
+    ];
 
     /// Its name, which is also that of its resource (`/api/flows`).
     pub fn as_str(self) -> &'static str {
@@ -80,6 +88,7 @@ impl Area {
             Area::Flows => "flows",
             Area::Trunks => "trunks",
             Area::Dnc => "dnc",
+            Area::Webhooks => "webhooks",
         }
     }
 }

@@ -169,13 +169,17 @@ fn database(url: &str, data_dir: &Path, mistakes: &mut Mistakes) -> Option<Datab
 }
 
 fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> WebhookConfig {
-    let secret = Secret::new(webhooks.secret);
-    if !secret.is_empty() && !webhook_secret::is_valid(secret.reveal()) {
+    let mut secret = |key: &str, text: String| {
         // Not shown: it may be a secret of another kind.
-        mistakes.note(
-            "webhooks.secret: expected whsec_ and the Base64 of 24 to 64 bytes, got another text",
-        );
-    }
+        if !text.is_empty() && !webhook_secret::is_valid(&text) {
+            mistakes.note(format!(
+                "webhooks.{key}: expected whsec_ and the Base64 of 24 to 64 bytes, got another text"
+            ));
+        }
+        (!text.is_empty()).then(|| Secret::new(text))
+    };
+    let previous_secret = secret("previous_secret", webhooks.previous_secret);
+    let secret = secret("secret", webhooks.secret);
     let prefix = &webhooks.event_prefix;
     if prefix.len() > 40 || !prefix.bytes().all(|b| b.is_ascii_graphic()) {
         let expected = "up to 40 printable ASCII characters without a space";
@@ -207,7 +211,8 @@ fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> Web
     let timeout = seconds_in("webhooks.timeout_s", webhooks.timeout_s, 1..=60, mistakes);
     let longest = webhooks.timeout_s.max(1);
     WebhookConfig {
-        secret: (!secret.is_empty()).then_some(secret),
+        secret,
+        previous_secret,
         event_prefix: webhooks.event_prefix,
         allow_addresses,
         retry_after,

@@ -53,6 +53,7 @@ pub(super) struct Nats {
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhooks {
     pub secret: String,
+    pub previous_secret: String,
     pub event_prefix: String,
     pub allow_addresses: Vec<String>,
     pub retry_after_s: Vec<i64>,

@@ -152,6 +152,8 @@ pub struct WebhookConfig {
     /// The signing secret in Standard Webhooks form (`whsec_…`). Where the configuration gives none it
     /// is made at first start and kept in `DATA_DIR/webhook.secret`.
     pub secret: Option<Secret>,
+    /// The secret before that one, which signs as well while receivers change over.
+    pub previous_secret: Option<Secret>,
     /// Prefix of every event name sent to a webhook.
     pub event_prefix: String,
     /// Addresses that are let through though private; loopback is among them in development mode.

@@ -41,7 +41,12 @@ fn the_defaults_and_a_file_of_few_lines() {
     let config = file(&text).unwrap();
     assert_eq!(config.cluster.as_str(), "ira");
     assert_eq!(config.roles, Role::ALL);
-    assert_eq!(config.webhooks.retry_after.len(), 8);
+    // As published: 5 s, 30 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.
+    let published = [5, 30, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
+    assert_eq!(
+        config.webhooks.retry_after,
+        published.map(Duration::from_secs)
+    );
     let file = config.data_dir.join("iradialer.db");
     assert_eq!(config.database, DatabaseUrl::file(file));
     let tenant = TenantId::parse("t", "acme").unwrap();
@@ -71,6 +76,10 @@ fn every_mistake_is_named_by_its_key() {
         ("[nats]\npassword = \"x\"", "nats.user:"),
         ("database_url = \"mysql://x\"", "database_url:"),
         ("[webhooks]\nsecret = \"hunter2\"", "webhooks.secret:"),
+        (
+            "[webhooks]\nprevious_secret = \"hunter2\"",
+            "webhooks.previous_secret:",
+        ),
         (
             "[webhooks]\nallow_addresses = [\"10.0.0.1/8\"]",
             "webhooks.allow_addresses[0]:",

@@ -15,9 +15,9 @@ const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// How much of a receiver's answer is read, in bytes.
+/// How much of a receiver's answer is read and kept, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024;
-/// How much of it is kept with a failed delivery, in characters.
+/// How much of it is told with the error, in characters.
 const SHOWN_ANSWER: usize = 200;
 /// How long a connection is kept open for the next event.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,28 +40,42 @@ pub struct Message<'a> {
 
 /// How a try went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub struct Outcome {
+    /// What it means.
+    pub meaning: Meaning,
+    /// The HTTP status, if one came.
+    pub status: Option<u16>,
+    /// Why it failed, in a sentence.
+    pub error: Option<String>,
+    /// How the answer began, if one came: up to 1 KiB, in UTF-8 without a NUL.
+    pub answer: Option<String>,
+}
+
+/// What a try's outcome means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
     /// The receiver answered 2xx.
-    Delivered {
-        /// The status.
-        status: u16,
-    },
+    Delivered,
     /// The receiver answered 410: it wants nothing more of this call.
     Gone,
     /// It can't ever work: the URL, the token, an address that is not let through.
-    Hopeless {
-        /// Why.
-        error: String,
-    },
+    Hopeless,
     /// It may work later.
     Failed {
-        /// The status, if one came.
-        status: Option<u16>,
-        /// Why.
-        error: String,
         /// How long the receiver asks to be left alone.
         retry_after: Option<Duration>,
     },
+}
+
+impl Outcome {
+    fn unanswered(meaning: Meaning, error: String) -> Outcome {
+        Outcome {
+            meaning,
+            status: None,
+            error: Some(error),
+            answer: None,
+        }
+    }
 }
 
 /// The HTTP client of the dispatcher: no redirects, no proxies, guarded addresses, short timeouts.
@@ -103,7 +117,7 @@ impl WebhookClient {
     pub async fn post(&self, message: Message<'_>) -> Outcome {
         let (url, headers) = match self.prepare(&message) {
             Ok(prepared) => prepared,
-            Err(error) => return Outcome::Hopeless { error },
+            Err(error) => return Outcome::unanswered(Meaning::Hopeless, error),
         };
         let sent = self
             .http
@@ -113,12 +127,11 @@ impl WebhookClient {
             .send()
             .await;
         match sent {
-            Ok(response) => read_outcome(response).await,
-            Err(error) => Outcome::Failed {
-                status: None,
-                error: describe(&error),
-                retry_after: None,
-            },
+            Ok(response) => read_outcome(response, message.timestamp_s).await,
+            Err(error) => {
+                let later = Meaning::Failed { retry_after: None };
+                Outcome::unanswered(later, describe(&error))
+            }
         }
     }
 
@@ -147,29 +160,34 @@ impl WebhookClient {
     }
 }
 
-async fn read_outcome(response: reqwest::Response) -> Outcome {
+async fn read_outcome(response: reqwest::Response, now_s: u64) -> Outcome {
     let status = response.status();
-    let retry_after = read_retry_after(response.headers());
+    let retry_after = read_retry_after(response.headers(), now_s);
     // Also read after success: a connection whose answer was not read is not used again.
-    let answer = read_start(response).await;
-    if status.is_success() {
-        return Outcome::Delivered {
-            status: status.as_u16(),
-        };
-    }
-    if status == StatusCode::GONE {
-        return Outcome::Gone;
-    }
-    let shown: String = String::from_utf8_lossy(&answer)
-        .chars()
-        .take(SHOWN_ANSWER)
-        .flat_map(char::escape_debug)
-        .collect();
-    Outcome::Failed {
+    let answer = shown(&read_start(response).await);
+    let meaning = match status {
+        StatusCode::GONE => Meaning::Gone,
+        status if status.is_success() => Meaning::Delivered,
+        _ => Meaning::Failed { retry_after },
+    };
+    let error = (meaning != Meaning::Delivered).then(|| {
+        let start = answer.chars().take(SHOWN_ANSWER);
+        let told: String = start.flat_map(char::escape_debug).collect();
+        format!("{status}: \"{told}\"")
+    });
+    Outcome {
+        meaning,
         status: Some(status.as_u16()),
-        error: format!("{status}: \"{shown}\""),
-        retry_after,
+        error,
+        answer: Some(answer),
     }
+}
+
+/// The answer as a text that every database takes.
+fn shown(answer: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(answer).replace('\0', "\u{fffd}");
+    text.truncate(text.floor_char_boundary(MAX_ANSWER_BYTES));
+    text
 }
 
 async fn read_start(mut response: reqwest::Response) -> Vec<u8> {
@@ -186,13 +204,14 @@ async fn read_start(mut response: reqwest::Response) -> Vec<u8> {
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
-fn read_retry_after(headers: &HeaderMap) -> Option<Duration> {
+fn read_retry_after(headers: &HeaderMap, now_s: u64) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let at = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-    (at - OffsetDateTime::now_utc()).try_into().ok()
+    let wait_s = at.unix_timestamp().checked_sub_unsigned(now_s)?;
+    u64::try_from(wait_s).ok().map(Duration::from_secs)
 }
 
 /// The error and what caused it, without the URL, which may hold a secret.
@@ -229,12 +248,19 @@ mod tests {
         let read = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
-            read_retry_after(&headers)
+            read_retry_after(&headers, 1_795_000_000)
         };
         assert_eq!(read("120"), Some(Duration::from_secs(120)));
         assert_eq!(read("soon"), None);
         assert_eq!(read("Fri, 21 Nov 2025 00:00:00 GMT"), None, "in the past");
-        let wait = read("Fri, 31 Dec 2100 23:59:59 GMT").unwrap();
-        assert!(wait > Duration::from_secs(365 * 24 * 3600));
+        // 1795000000 is Wed, 18 Nov 2026 11:06:40.
+        let wait = read("Wed, 18 Nov 2026 11:07:40 GMT");
+        assert_eq!(wait, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn an_answer_is_kept_as_text() {
+        assert_eq!(shown(b"a\0b\xff"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(shown(&[0xff; MAX_ANSWER_BYTES]).len(), 1023);
     }
 }

@@ -12,13 +12,13 @@ mod schedule;
 mod signature;
 
 pub use address::AddressGuard;
-pub use client::{Message, Outcome, WebhookClient};
+pub use client::{Meaning, Message, Outcome, WebhookClient};
 pub use signature::{BadSecret, Signer};
 
 use crate::app::App;
 use crate::config::Secret;
 use crate::roles::RoleError;
-use crate::tdb::{Delivery, TdbError, Tried};
+use crate::tdb::{Delivery, TdbError, Tried, Verdict};
 use iradialer_core::value::CallUuid;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How many deliveries a receiver may be sent at once, each of another call.
-const PER_ORIGIN: usize = 16;
+const PER_RECEIVER: usize = 16;
 /// How many deliveries may be under way in all.
 const IN_ALL: usize = 1_024;
 /// The loop looks this often even if nothing wakes it.
@@ -61,12 +61,14 @@ struct Done {
 }
 
 impl Dispatcher {
-    /// A dispatcher that signs with `secret` (`whsec_…`).
+    /// A dispatcher that signs with `secret` (`whsec_…`), and with the one before it where there is one.
     ///
     /// # Errors
     /// Where the secret is none, or no HTTP client can be set up.
     pub fn new(app: App, secret: &Secret) -> Result<Dispatcher, RoleError> {
-        let signer = Signer::new(secret.reveal()).map_err(RoleError::new)?;
+        let before = app.config.webhooks.previous_secret.iter();
+        let secrets = std::iter::once(secret).chain(before);
+        let signer = Signer::new(secrets.map(Secret::reveal)).map_err(RoleError::new)?;
         let client = WebhookClient::new(&app.config.webhooks).map_err(RoleError::new)?;
         let (done, finished) = mpsc::unbounded_channel();
         Ok(Dispatcher {
@@ -111,12 +113,12 @@ impl Dispatcher {
         let now_ms = self.courier.app.clock.now_ms();
         self.next_look_ms = now_ms + TICK_MS;
         self.mend(now_ms).await?;
-        for due in self.courier.app.tdb.due_origins().await? {
+        for due in self.courier.app.tdb.due_receivers().await? {
             if due.next_ms <= now_ms {
-                self.look_at(&due.origin).await?;
+                self.look_at(&due.receiver).await?;
             }
             // A receiver of whom one delivery is due may have others that are due later.
-            let next_ms = self.courier.app.tdb.next_due_after(&due.origin, now_ms);
+            let next_ms = self.courier.app.tdb.next_due_after(&due.receiver, now_ms);
             if let Some(next_ms) = next_ms.await? {
                 self.next_look_ms = self.next_look_ms.min(next_ms);
             }
@@ -145,19 +147,19 @@ impl Dispatcher {
             self.next_look_ms = self.next_look_ms.min(next_ms);
         }
         match self.under_way.remove(&done.call) {
-            Some(origin) => self.look_at(&origin).await,
+            Some(receiver) => self.look_at(&receiver).await,
             None => Ok(()),
         }
     }
 
     /// Sends what the receiver is to get now, as far as it has places.
-    async fn look_at(&mut self, origin: &str) -> Result<(), TdbError> {
+    async fn look_at(&mut self, receiver: &str) -> Result<(), TdbError> {
         let busy = self
             .under_way
             .values()
-            .filter(|other| *other == origin)
+            .filter(|other| *other == receiver)
             .count();
-        let free = PER_ORIGIN
+        let free = PER_RECEIVER
             .saturating_sub(busy)
             .min(IN_ALL.saturating_sub(self.under_way.len()));
         if free == 0 {
@@ -167,21 +169,21 @@ impl Dispatcher {
         let limit = u32::try_from(busy + free).unwrap_or(u32::MAX);
         let now_ms = self.courier.app.clock.now_ms();
         let tdb = &self.courier.app.tdb;
-        let due = tdb.due_deliveries(origin, limit, now_ms).await?;
+        let due = tdb.due_deliveries(receiver, limit, now_ms).await?;
         let fresh: Vec<Delivery> = due
             .into_iter()
             .filter(|delivery| !self.under_way.contains_key(&delivery.call.call_uuid))
             .take(free)
             .collect();
         for delivery in fresh {
-            self.send(delivery, origin);
+            self.send(delivery, receiver);
         }
         Ok(())
     }
 
-    fn send(&mut self, delivery: Delivery, origin: &str) {
+    fn send(&mut self, delivery: Delivery, receiver: &str) {
         let call = delivery.call.call_uuid;
-        self.under_way.insert(call, origin.to_owned());
+        self.under_way.insert(call, receiver.to_owned());
         let courier = Arc::clone(&self.courier);
         let tell = self.done.clone();
         let task = tokio::spawn(async move { courier.deliver(delivery).await });
@@ -211,20 +213,15 @@ struct Courier {
 impl Courier {
     /// Returns when the call's next delivery is due, ms since the Unix epoch.
     async fn deliver(&self, delivery: Delivery) -> Option<u64> {
-        let outcome = match self.is_gone(&delivery).await {
-            true => Outcome::Gone,
-            false => {
-                iradialer_core::failpoint::hit("dispatcher.send.before");
-                let outcome = self.post(&delivery).await;
-                iradialer_core::failpoint::hit("dispatcher.send.after");
-                outcome
-            }
-        };
         let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
-        let now_ms = self.app.clock.now_ms();
-        let noted = match self.judge(&delivery, outcome, now_ms) {
-            Judged::One(tried) => self.app.tdb.delivery_tried(call, seq, tried, now_ms).await,
-            Judged::Rest(why) => self.app.tdb.deliveries_end(call, why, now_ms).await,
+        let tdb = &self.app.tdb;
+        let noted = match self.is_gone(&delivery).await {
+            true => tdb.deliveries_end(call, self.app.clock.now_ms()).await,
+            false => {
+                let tried = self.attempt(&delivery).await;
+                let now_ms = self.app.clock.now_ms();
+                tdb.delivery_tried(call, seq, tried, now_ms).await
+            }
         };
         match noted {
             Ok(next_ms) => next_ms,
@@ -233,6 +230,21 @@ impl Courier {
                 sleep(Duration::from_millis(FAULT_DELAY_MS)).await;
                 None
             }
+        }
+    }
+
+    async fn attempt(&self, delivery: &Delivery) -> Tried {
+        let (begun, begun_ms) = (Instant::now(), self.app.clock.now_ms());
+        iradialer_core::failpoint::hit("dispatcher.send.before");
+        let outcome = self.post(delivery).await;
+        iradialer_core::failpoint::hit("dispatcher.send.after");
+        Tried {
+            verdict: self.judge(delivery, &outcome),
+            status: outcome.status,
+            error: outcome.error,
+            answer: outcome.answer,
+            begun_ms,
+            took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -272,52 +284,36 @@ impl Courier {
             .await
     }
 
-    fn judge(&self, delivery: &Delivery, outcome: Outcome, now_ms: u64) -> Judged {
+    fn judge(&self, delivery: &Delivery, outcome: &Outcome) -> Verdict {
         let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
-        let (status, error, retry_after) = match outcome {
-            Outcome::Delivered { status } => return Judged::One(Tried::Delivered { status }),
-            Outcome::Gone => {
+        let error = outcome.error.as_deref().unwrap_or_default();
+        let retry_after = match outcome.meaning {
+            Meaning::Delivered => return Verdict::Delivered,
+            Meaning::Gone => {
                 tracing::info!(%call, seq, "a webhook is gone (410)");
-                return Judged::Rest("410: the receiver wants no more of this call");
+                return Verdict::Gone;
             }
-            Outcome::Hopeless { error } => {
+            Meaning::Hopeless => {
                 tracing::warn!(%call, seq, error, "a webhook can't be delivered");
-                let status = None;
-                return Judged::One(Tried::Dead { status, error });
+                return Verdict::Dead;
             }
-            Outcome::Failed {
-                status,
-                error,
-                retry_after,
-            } => (status, error, retry_after),
+            Meaning::Failed { retry_after } => retry_after,
         };
         let tries = delivery.tries.saturating_add(1);
         let schedule = &self.app.config.webhooks.retry_after;
-        let wait = schedule::next_wait(schedule, tries, retry_after, &mut rand::rng());
-        Judged::One(match wait {
+        match schedule::next_wait(schedule, tries, retry_after, &mut rand::rng()) {
             Some(wait) => {
                 tracing::debug!(%call, seq, tries, error, ?wait, "a webhook failed and will be tried again");
+                let now_ms = self.app.clock.now_ms();
                 let next_ms = now_ms.saturating_add(wait.as_millis() as u64);
-                Tried::Again {
-                    next_ms,
-                    status,
-                    error,
-                }
+                Verdict::Again { next_ms }
             }
             None => {
                 tracing::warn!(%call, seq, tries, error, "a webhook is given up");
-                Tried::Dead { status, error }
+                Verdict::Dead
             }
-        })
+        }
     }
-}
-
-/// What to note.
-enum Judged {
-    /// Of this delivery.
-    One(Tried),
-    /// Of it and every other that waits of the same call: they are dead, for this reason.
-    Rest(&'static str),
 }
 
 #[cfg(test)]

@@ -18,37 +18,47 @@ pub struct BadSecret {
     got: &'static str,
 }
 
-/// Signs webhooks with one secret.
+/// Signs webhooks with each of its secrets: while receivers change from one to another there are two.
 #[derive(Clone)]
 pub struct Signer {
-    keyed: Hmac<Sha256>,
+    keyed: Vec<Hmac<Sha256>>,
 }
 
 impl Signer {
-    /// A signer with a secret in its written form (`whsec_…`).
-    pub fn new(secret: &str) -> Result<Signer, BadSecret> {
-        let coded = secret.strip_prefix(PREFIX).ok_or(BadSecret {
-            got: "one that does not start so",
-        })?;
-        let key = STANDARD.decode(coded).map_err(|_| BadSecret {
-            got: "one that is not base64",
-        })?;
-        if !KEY_BYTES.contains(&key.len()) {
-            return Err(BadSecret {
-                got: "one of another length",
-            });
-        }
-        let keyed = Hmac::new_from_slice(&key).expect("HMAC takes a key of any length");
+    /// A signer with secrets in their written form (`whsec_…`), the newest first.
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Result<Signer, BadSecret> {
+        let keyed = secrets.into_iter().map(key).collect::<Result<_, _>>()?;
         Ok(Signer { keyed })
     }
 
-    /// The `webhook-signature` of a body sent as message `id` at `timestamp_s` (Unix time).
+    /// The `webhook-signature` of a body sent as message `id` at `timestamp_s` (Unix time): one signature for
+    /// each secret, with a space between. A receiver takes it if one of them is right.
     pub fn sign(&self, id: &str, timestamp_s: u64, body: &[u8]) -> String {
-        let mut mac = self.keyed.clone();
-        mac.update(format!("{id}.{timestamp_s}.").as_bytes());
-        mac.update(body);
-        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+        let start = format!("{id}.{timestamp_s}.");
+        let signatures: Vec<String> = self
+            .keyed
+            .iter()
+            .map(|keyed| {
+                let mut mac = keyed.clone();
+                mac.update(start.as_bytes());
+                mac.update(body);
+                format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+            })
+            .collect();
+        signatures.join(" ")
     }
+}
+
+fn key(secret: &str) -> Result<Hmac<Sha256>, BadSecret> {
+    let bad = |got| BadSecret { got };
+    let coded = secret.strip_prefix(PREFIX);
+    let coded = coded.ok_or(bad("one that does not start so"))?;
+    let key = STANDARD.decode(coded);
+    let key = key.map_err(|_| bad("one that is not base64"))?;
+    if !KEY_BYTES.contains(&key.len()) {
+        return Err(bad("one of another length"));
+    }
+    Ok(Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"))
 }
 
 #[cfg(test)]
@@ -58,7 +68,7 @@ mod tests {
     #[test]
     fn signs_as_the_reference_implementation_does() {
         let secret = format!("{PREFIX}{}", STANDARD.encode([7u8; 32]));
-        let ours = Signer::new(&secret).unwrap();
+        let ours = Signer::new([secret.as_str()]).unwrap();
         let theirs = standardwebhooks::Webhook::new(&secret).unwrap();
         for body in ["", "{}", "{\"event_name\":\"iradialer::hangup\",\"é\":1}"] {
             let signature = ours.sign("call_7", 1_795_000_000, body.as_bytes());
@@ -72,10 +82,33 @@ mod tests {
     }
 
     #[test]
+    fn each_of_two_secrets_is_enough_to_verify() {
+        let secrets = [7u8, 8].map(|byte| format!("{PREFIX}{}", STANDARD.encode([byte; 32])));
+        let both = Signer::new(secrets.iter().map(String::as_str)).unwrap();
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let signature = both.sign("call_7", now.unsigned_abs(), b"{}");
+        let mut headers = axum::http::HeaderMap::new();
+        for (name, value) in [
+            ("webhook-id", "call_7"),
+            ("webhook-timestamp", &now.to_string()),
+            ("webhook-signature", &signature),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        for secret in &secrets {
+            let judge = standardwebhooks::Webhook::new(secret).unwrap();
+            judge.verify(b"{}", &headers).unwrap();
+        }
+        let other = format!("{PREFIX}{}", STANDARD.encode([9u8; 32]));
+        let judge = standardwebhooks::Webhook::new(&other).unwrap();
+        assert!(judge.verify(b"{}", &headers).is_err());
+    }
+
+    #[test]
     fn a_bad_secret_is_not_shown() {
         let short = format!("{PREFIX}{}", STANDARD.encode([7u8; 23]));
         for secret in ["", "hunter2", "whsec_!!", short.as_str()] {
-            let error = Signer::new(secret).err().unwrap().to_string();
+            let error = Signer::new([secret]).err().unwrap().to_string();
             assert!(error.starts_with("webhooks.secret: expected whsec_"));
             assert!(secret.is_empty() || !error.contains(&format!("got {secret}")));
         }

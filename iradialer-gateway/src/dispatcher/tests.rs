@@ -1,5 +1,8 @@
 //! Deliveries to real receivers on loopback.
 
+mod again;
+mod hostile;
+
 use super::*;
 use crate::app::{SwitchRequestError, SwitchRequests, Wake};
 use crate::clock::Clock;
@@ -316,11 +319,11 @@ async fn a_failed_try_is_repeated_before_the_next_event() {
 async fn a_receiver_that_never_answers_delays_no_other() {
     let bench = Bench::start_with(|config| config.webhooks.timeout = Duration::from_secs(30)).await;
     let hanging = Receiver::start(|_| std::future::pending()).await;
-    for _ in 0..PER_ORIGIN + 4 {
+    for _ in 0..PER_RECEIVER + 4 {
         bench.ended_call(&hanging.url).await;
     }
     let deadline = Instant::now() + Duration::from_secs(20);
-    while hanging.seen().len() < PER_ORIGIN {
+    while hanging.seen().len() < PER_RECEIVER {
         assert!(Instant::now() < deadline, "{}", hanging.seen().len());
         sleep(Duration::from_millis(10)).await;
     }
@@ -335,7 +338,7 @@ async fn a_receiver_that_never_answers_delays_no_other() {
     );
     assert_eq!(
         hanging.seen().len(),
-        PER_ORIGIN,
+        PER_RECEIVER,
         "no more than its places at once"
     );
     bench.stop.cancel();

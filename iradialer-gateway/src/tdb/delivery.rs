@@ -1,7 +1,7 @@
 //! Deliveries of events to webhooks: in order per call, and tracked until done or dead.
 
 use super::row::{get, number, optional_number, sql_ms};
-use super::{Call, CallEvent, Connection, Tdb, TdbError};
+use super::{Call, CallEvent, Connection, Tdb, TdbError, delivery_log, receiver};
 use iradialer_core::value::{CallUuid, TenantId};
 use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
@@ -21,43 +21,50 @@ pub struct Delivery {
 
 /// A receiver that has deliveries to get.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueOrigin {
-    /// `scheme://host:port` as in the URLs.
-    pub origin: String,
+pub struct DueReceiver {
+    /// `TENANT scheme://host:port`, the latter as in the URLs.
+    pub receiver: String,
     /// When its next delivery is due, ms since the Unix epoch.
     pub next_ms: u64,
 }
 
 /// How a try at a delivery went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tried {
+pub struct Tried {
+    /// What follows from it.
+    pub verdict: Verdict,
+    /// The HTTP status, where one came.
+    pub status: Option<u16>,
+    /// Why it failed, in a sentence.
+    pub error: Option<String>,
+    /// How the answer began, where one came: up to 1 KiB.
+    pub answer: Option<String>,
+    /// When it began, ms since the Unix epoch.
+    pub begun_ms: u64,
+    /// How long it took, ms.
+    pub took_ms: u64,
+}
+
+/// What follows from a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
     /// The receiver took it.
-    Delivered {
-        /// The HTTP status.
-        status: u16,
-    },
+    Delivered,
     /// It failed, and is to be tried again.
     Again {
         /// When, ms since the Unix epoch.
         next_ms: u64,
-        /// The HTTP status, where one came.
-        status: Option<u16>,
-        /// Why, in a sentence.
-        error: String,
     },
     /// It failed, and is given up. The call's later events are still delivered.
-    Dead {
-        /// The HTTP status, where one came.
-        status: Option<u16>,
-        /// Why, in a sentence.
-        error: String,
-    },
+    Dead,
+    /// The receiver wants nothing more of the call: what waits of it is given up as well.
+    Gone,
 }
 
 /// Of a receiver, the first event of each call that is due.
 pub(super) const DUE: &str = "
     SELECT call_uuid, seq, url, tries FROM webhooks
-    WHERE origin = $1 AND state = 'due' AND next_ms <= $2 AND NOT EXISTS (
+    WHERE receiver = $1 AND state = 'due' AND next_ms <= $2 AND NOT EXISTS (
         SELECT 1 FROM webhooks AS earlier
         WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
           AND earlier.seq < webhooks.seq)
@@ -71,26 +78,25 @@ const CLOCKS_DIFFER_MS: u64 = 2_000;
 
 impl Tdb {
     /// The receivers that have a delivery to get, each with the time of its next.
-    pub async fn due_origins(&self) -> Result<Vec<DueOrigin>, TdbError> {
-        // From one origin to the next by the index: a receiver with a long backlog costs no more than
-        // another.
+    pub async fn due_receivers(&self) -> Result<Vec<DueReceiver>, TdbError> {
+        // From one to the next by the index: a receiver with a long backlog costs no more than another.
         let rows = sqlx::query(
-            "WITH RECURSIVE receivers (origin) AS (
-                 SELECT MIN(origin) FROM webhooks WHERE state = 'due'
+            "WITH RECURSIVE receivers (receiver) AS (
+                 SELECT MIN(receiver) FROM webhooks WHERE state = 'due'
                  UNION ALL
-                 SELECT (SELECT MIN(origin) FROM webhooks
-                         WHERE state = 'due' AND origin > receivers.origin)
-                 FROM receivers WHERE receivers.origin IS NOT NULL)
-             SELECT origin, (SELECT MIN(next_ms) FROM webhooks
-                             WHERE state = 'due' AND webhooks.origin = receivers.origin) AS next_ms
-             FROM receivers WHERE origin IS NOT NULL",
+                 SELECT (SELECT MIN(webhooks.receiver) FROM webhooks
+                         WHERE state = 'due' AND webhooks.receiver > receivers.receiver)
+                 FROM receivers WHERE receivers.receiver IS NOT NULL)
+             SELECT receiver, (SELECT MIN(next_ms) FROM webhooks
+                               WHERE state = 'due' AND webhooks.receiver = receivers.receiver) AS next_ms
+             FROM receivers WHERE receiver IS NOT NULL",
         )
         .fetch_all(&self.readers)
         .await?;
         rows.iter()
             .map(|row| {
-                Ok(DueOrigin {
-                    origin: get(row, "origin")?,
+                Ok(DueReceiver {
+                    receiver: get(row, "receiver")?,
                     next_ms: number(row, "next_ms")?,
                 })
             })
@@ -101,12 +107,12 @@ impl Tdb {
     /// that is waiting. Those being tried at this moment are among them; the caller knows which.
     pub async fn due_deliveries(
         &self,
-        origin: &str,
+        receiver: &str,
         limit: u32,
         now_ms: u64,
     ) -> Result<Vec<Delivery>, TdbError> {
         let due = sqlx::query(DUE)
-            .bind(origin)
+            .bind(receiver)
             .bind(sql_ms(now_ms))
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
@@ -189,14 +195,10 @@ async fn delivery_tried(
     tried: Tried,
     now_ms: u64,
 ) -> Result<Option<u64>, TdbError> {
-    let (state, next_ms, status, error) = match tried {
-        Tried::Delivered { status } => ("delivered", None, Some(status), None),
-        Tried::Again {
-            next_ms,
-            status,
-            error,
-        } => ("due", Some(next_ms), status, Some(error)),
-        Tried::Dead { status, error } => ("dead", None, status, Some(error)),
+    let (state, next_ms) = match tried.verdict {
+        Verdict::Delivered => ("delivered", None),
+        Verdict::Again { next_ms } => ("due", Some(next_ms)),
+        Verdict::Dead | Verdict::Gone => ("dead", None),
     };
     sqlx::query(
         "UPDATE webhooks SET state = $3, tries = tries + 1, next_ms = COALESCE($4, next_ms),
@@ -208,11 +210,16 @@ async fn delivery_tried(
     .bind(i64::from(seq))
     .bind(state)
     .bind(next_ms.map(sql_ms))
-    .bind(status.map(i64::from))
-    .bind(error)
+    .bind(tried.status.map(i64::from))
+    .bind(tried.error.as_deref())
     .bind(sql_ms(now_ms))
     .execute(&mut *connection)
     .await?;
+    delivery_log::note(connection, call_uuid, seq, &tried).await?;
+    if tried.verdict == Verdict::Gone {
+        receiver::is_gone_from(connection, call_uuid, now_ms).await?;
+        return Ok(None);
+    }
     // The call's later events wait with the one that failed, so that looking for what is due does not
     // come upon them again and again; and the next is due at once when it is done.
     let sql = match next_ms {
@@ -249,14 +256,16 @@ pub(super) async fn insert(
     now_ms: u64,
 ) -> Result<(), TdbError> {
     sqlx::query(
-        "INSERT INTO webhooks (call_uuid, seq, tenant_id, url, origin, state, tries, created_ms, next_ms)
-         VALUES ($1, $2, $3, $4, $5, 'due', 0, $6, $6)",
+        "INSERT INTO webhooks (call_uuid, seq, tenant_id, url, origin, receiver, state, tries,
+             created_ms, next_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, 'due', 0, $7, $7)",
     )
     .bind(call_uuid.to_string())
     .bind(i64::from(seq))
     .bind(tenant_id.as_str())
     .bind(url)
     .bind(origin(url))
+    .bind(format!("{tenant_id} {}", origin(url)))
     .bind(sql_ms(now_ms))
     .execute(connection)
     .await?;

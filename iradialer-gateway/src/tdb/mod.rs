@@ -10,7 +10,9 @@ mod address;
 mod attempt;
 mod call;
 mod confirm;
+mod dead_letter;
 mod delivery;
+mod delivery_log;
 mod do_not_call;
 mod ending;
 mod error;
@@ -40,7 +42,9 @@ pub use accept::{Accepted, NewCall};
 pub use address::DatabaseUrl;
 pub use attempt::{Assigned, Assignment, OpenAttempt, Requeued};
 pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
-pub use delivery::{Delivery, DueOrigin, Tried};
+pub use dead_letter::{DeadLetter, DeadLetterFilter, Place, Redeliver, Replay, Replayed};
+pub use delivery::{Delivery, DueReceiver, Tried, Verdict};
+pub use delivery_log::{DeliveryState, Noted, Try};
 pub use do_not_call::{DncEntry, DncFilter, DncSource, DoNotCall, NewDnc};
 pub use ending::{CancelOutcome, GatewayEnd};
 pub use error::TdbError;
@@ -216,6 +220,11 @@ fn migrator() -> Migrator {
             8,
             "tokens",
             include_str!("../../migrations/0008_tokens.sql"),
+        ),
+        (
+            9,
+            "webhooks",
+            include_str!("../../migrations/0009_webhooks.sql"),
         ),
         (10, "dnc", include_str!("../../migrations/0010_dnc.sql")),
     ];

@@ -5,7 +5,8 @@
 pub mod postgres;
 
 use super::{
-    Accepted, Assignment, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb, TrunksOf,
+    Accepted, Assignment, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb, Tried, TrunksOf,
+    Verdict,
 };
 use iradialer_core::call::{Direction, EndedBy};
 use iradialer_core::value::{
@@ -208,6 +209,18 @@ pub fn hangup(answered: bool, sip_status: Option<u16>) -> EventBody {
         node: Some("menu".to_owned()),
         fault: None,
     })
+}
+
+/// A try at a webhook that was answered with this status.
+pub fn tried(verdict: Verdict, status: u16) -> Tried {
+    Tried {
+        verdict,
+        status: Some(status),
+        error: (verdict != Verdict::Delivered).then(|| format!("HTTP {status}")),
+        answer: Some("what it said".to_owned()),
+        begun_ms: NOW,
+        took_ms: 7,
+    }
 }
 
 /// Every campaign has these trunks.

@@ -198,6 +198,11 @@ mod tests {
             (Method::POST, "/api/flows/check", Some("flows:read")),
             (Method::PUT, "/api/flows/{name}", Some("flows:write")),
             (Method::GET, "/api/trunks", Some("trunks:read")),
+            (
+                Method::POST,
+                "/api/webhooks/deadletters/replay",
+                Some("webhooks:write"),
+            ),
             (Method::GET, "/api/unheard-of", None),
             (Method::GET, "/elsewhere", None),
         ] {

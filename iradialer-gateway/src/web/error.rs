@@ -50,6 +50,8 @@ pub(super) enum ApiError {
     QueueFull,
     /// The tenant has no such call.
     UnknownCall(String),
+    /// The tenant has no such dead letter.
+    UnknownDeadLetter(String),
     /// The tenant has no such flow, or not that version of it.
     UnknownFlow(String, Option<u32>),
     /// What is wrong with a flow; at least one error.
@@ -309,6 +311,11 @@ impl ApiError {
                     RETRY_AFTER_S,
                     told(S::TOO_MANY_REQUESTS, "queue_full", message),
                 )
+            }
+            ApiError::UnknownDeadLetter(id) => {
+                let message = format!("There is no dead letter {id}");
+                let told = told(S::NOT_FOUND, "unknown_deadletter", message);
+                of("webhook_id", told)
             }
             ApiError::UnknownFlow(name, version) => {
                 let message = match version {

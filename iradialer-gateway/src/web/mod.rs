@@ -23,6 +23,7 @@ mod server;
 mod timestamp;
 mod token_use;
 mod trunks;
+mod webhooks;
 
 pub use event_url::check_event_url;
 pub use server::{BoundWeb, bind};

@@ -3,6 +3,7 @@
 use super::error::ApiError;
 use super::{
     WebState, accept, calls, dnc, dropcall, explain, flows, health, live, request_id, trunks,
+    webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -23,6 +24,7 @@ pub(super) fn routes(state: WebState) -> Router {
             "/api/dnc",
             get(dnc::list).post(dnc::add).delete(dnc::remove),
         )
+        .merge(webhooks::routes())
         .route("/api/flows", get(flows::list))
         .route("/api/flows/check", post(flows::check))
         .route(

@@ -17,3 +17,4 @@ mod on_postgresql;
 mod postgres;
 mod router;
 mod tokens;
+mod webhooks;

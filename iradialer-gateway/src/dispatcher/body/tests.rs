@@ -1,8 +1,8 @@
 use super::*;
 use crate::tdb::test_support::{
-    NOW, REGION, assignment, event, hangup, new_call, open, started, trunks,
+    NOW, REGION, assignment, event, hangup, new_call, open, started, tried, trunks,
 };
-use crate::tdb::{Accepted, OutOfOrder, Tried};
+use crate::tdb::{Accepted, OutOfOrder, Verdict};
 use iradialer_core::wire::EventBody;
 
 fn answered() -> EventBody {
@@ -36,7 +36,7 @@ async fn bodies(events: &[EventBody]) -> Vec<Value> {
     let mut bodies = Vec::new();
     loop {
         let due = tdb
-            .due_deliveries("https://hooks.example", 10, NOW)
+            .due_deliveries("acme https://hooks.example", 10, NOW)
             .await
             .unwrap();
         let Some(delivery) = due.first() else {
@@ -45,7 +45,7 @@ async fn bodies(events: &[EventBody]) -> Vec<Value> {
         let answer = tdb.answer_before(&delivery.event).await.unwrap();
         let body = body(delivery, answer, &cluster, "iradialer::");
         bodies.push(serde_json::from_slice(&body).unwrap());
-        let done = Tried::Delivered { status: 200 };
+        let done = tried(Verdict::Delivered, 200);
         tdb.delivery_tried(call_uuid, delivery.event.seq, done, NOW)
             .await
             .unwrap();

@@ -2,6 +2,7 @@
 //! with those that wait for the morning.
 
 use crate::tdb::call::LISTING;
+use crate::tdb::dead_letter;
 use crate::tdb::delivery::DUE;
 use crate::tdb::do_not_call::list;
 use crate::tdb::queue::{LIVE_COUNTS, NEXT_CHANGE, pick};
@@ -115,7 +116,7 @@ async fn the_next_change_of_the_queue_is_the_first_of_two_indexes() {
 
 #[tokio::test]
 async fn what_a_receiver_is_to_get_is_read_without_what_it_has() {
-    let (steps, _dir) = plan(DUE, &["'https://a.example'", "5000", "10"]).await;
+    let (steps, _dir) = plan(DUE, &["'acme https://a.example'", "5000", "10"]).await;
     assert_by(&["webhooks_due "], &steps);
 }
 
@@ -151,4 +152,11 @@ async fn a_page_of_the_do_not_call_list_is_read_from_its_place() {
         // PostgreSQL takes either of the two for a table that is empty.
         assert_by(&["do_not_call_"], &steps);
     }
+}
+
+#[tokio::test]
+async fn a_page_of_dead_letters_is_read_from_its_place_in_the_list() {
+    let values = ["'acme'", "0", "5000", "'call 5000'", "3", "NULL", "10"];
+    let (steps, _dir) = plan(dead_letter::LISTING, &values).await;
+    assert_by(&["webhooks_dead"], &steps);
 }

@@ -1,0 +1,274 @@
+//! Deliveries that were given up: listed, and sent again when somebody asks.
+
+use super::row::{get, number, optional_number, parsed, sql_ms};
+use super::{Connection, Row, Tdb, TdbError};
+use iradialer_core::value::{CallUuid, TenantId};
+
+/// A delivery that was given up. Times are ms since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The call.
+    pub call_uuid: CallUuid,
+    /// The event's place in it.
+    pub seq: u32,
+    /// The call's campaign; empty for a call begun at a switch.
+    pub campaign_name: String,
+    /// The event's name, without a prefix.
+    pub name: String,
+    /// Where it was to go.
+    pub url: String,
+    /// How often it was tried since it was last asked for.
+    pub tries: u32,
+    /// The HTTP status of the last try, where one came.
+    pub status: Option<u16>,
+    /// Why it was given up, in a sentence.
+    pub error: String,
+    /// When the event was stored.
+    pub created_ms: u64,
+    /// When it was given up.
+    pub dead_ms: u64,
+    /// When somebody last asked for it to be sent again.
+    pub replayed_ms: Option<u64>,
+}
+
+/// A place in the list of dead letters: when it was given up, its call, its place in the call.
+pub type Place = (u64, CallUuid, u32);
+
+/// Which dead letters to list: those that were given up last come first.
+#[derive(Debug, Clone, Default)]
+pub struct DeadLetterFilter {
+    /// Only of this campaign.
+    pub campaign_name: Option<String>,
+    /// Only those given up at or after this time.
+    pub from_ms: Option<u64>,
+    /// Only after this one in the list.
+    pub after: Option<Place>,
+    /// The most to return.
+    pub limit: u32,
+}
+
+/// Which of a call's deliveries to make again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redeliver {
+    /// Those that were given up; those that wait to be tried again are tried now.
+    Missing,
+    /// That of this event, whatever became of it.
+    One(u32),
+    /// That of this event if it was given up.
+    Dead(u32),
+    /// All of them.
+    All,
+}
+
+/// Which dead letters to send again, the oldest first.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// Only of this campaign.
+    pub campaign_name: Option<String>,
+    /// Only those given up at or after this time, ms since the Unix epoch.
+    pub from_ms: Option<u64>,
+    /// Only those given up before this time.
+    pub until_ms: Option<u64>,
+    /// The most to send.
+    pub limit: u32,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// So many are due again.
+    pub deliveries: u64,
+    /// Whether there are others that fit, beyond the limit.
+    pub more: bool,
+}
+
+/// A page of a tenant's dead letters, newest first.
+pub(super) const LISTING: &str = "
+    SELECT webhooks.*, calls.campaign_name, call_events.name FROM webhooks
+    JOIN calls ON calls.call_uuid = webhooks.call_uuid
+    JOIN call_events ON call_events.call_uuid = webhooks.call_uuid AND call_events.seq = webhooks.seq
+    WHERE webhooks.tenant_id = $1 AND webhooks.state = 'dead' AND webhooks.done_ms >= $2
+      AND webhooks.done_ms <= $3
+      AND (webhooks.done_ms < $3 OR webhooks.call_uuid < $4
+           OR (webhooks.call_uuid = $4 AND webhooks.seq < $5))
+      AND ($6 IS NULL OR calls.campaign_name = $6)
+    ORDER BY webhooks.done_ms DESC, webhooks.call_uuid DESC, webhooks.seq DESC
+    LIMIT $7";
+
+/// The dead letters that a replay takes: with `call_uuid` and `seq`.
+const CHOSEN: &str = "
+    FROM webhooks JOIN calls ON calls.call_uuid = webhooks.call_uuid
+    WHERE webhooks.tenant_id = $1 AND webhooks.state = 'dead' AND webhooks.done_ms >= $2
+      AND webhooks.done_ms < $3 AND ($4 IS NULL OR calls.campaign_name = $4)
+    ORDER BY webhooks.done_ms, webhooks.call_uuid, webhooks.seq";
+
+impl Tdb {
+    /// The tenant's dead letters that fit, newest first.
+    pub async fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        filter: &DeadLetterFilter,
+    ) -> Result<Vec<DeadLetter>, TdbError> {
+        let (at_ms, call, seq) = match filter.after {
+            Some((at_ms, call, seq)) => (sql_ms(at_ms), call.to_string(), i64::from(seq)),
+            None => (i64::MAX, String::new(), 0),
+        };
+        let rows = sqlx::query(LISTING)
+            .bind(tenant.as_str())
+            .bind(sql_ms(filter.from_ms.unwrap_or(0)))
+            .bind(at_ms)
+            .bind(call)
+            .bind(seq)
+            .bind(filter.campaign_name.as_deref())
+            .bind(i64::from(filter.limit))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(DeadLetter::from_row).collect()
+    }
+
+    /// Makes deliveries of a call again, at once and from the start of the schedule. Returns the events, in order;
+    /// none where the tenant has no such call.
+    pub async fn redeliver(
+        &self,
+        tenant: &TenantId,
+        call_uuid: CallUuid,
+        which: Redeliver,
+        now_ms: u64,
+    ) -> Result<Vec<u32>, TdbError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |connection| {
+                Box::pin(redeliver(connection, tenant, call_uuid, which, now_ms))
+            })
+            .await
+    }
+
+    /// Sends one dead letter again; false where the tenant has no such.
+    pub async fn replay_one(
+        &self,
+        tenant: &TenantId,
+        call_uuid: CallUuid,
+        seq: u32,
+        now_ms: u64,
+    ) -> Result<bool, TdbError> {
+        let which = Redeliver::Dead(seq);
+        let events = self.redeliver(tenant, call_uuid, which, now_ms).await?;
+        Ok(!events.is_empty())
+    }
+
+    /// Sends dead letters again, at once and from the start of the schedule.
+    pub async fn replay(
+        &self,
+        tenant: &TenantId,
+        which: Replay,
+        now_ms: u64,
+    ) -> Result<Replayed, TdbError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |connection| Box::pin(replay(connection, tenant, which, now_ms)))
+            .await
+    }
+}
+
+async fn redeliver(
+    connection: &mut Connection,
+    tenant: TenantId,
+    call_uuid: CallUuid,
+    which: Redeliver,
+    now_ms: u64,
+) -> Result<Vec<u32>, TdbError> {
+    const EVERY: (i64, i64) = (0, i64::MAX);
+    let only = |seq| (i64::from(seq), i64::from(seq));
+    let ((first, last), states) = match which {
+        Redeliver::Missing => (EVERY, ["dead", "due", ""]),
+        Redeliver::One(seq) => (only(seq), ["dead", "due", "delivered"]),
+        Redeliver::Dead(seq) => (only(seq), ["dead", "", ""]),
+        Redeliver::All => (EVERY, ["dead", "due", "delivered"]),
+    };
+    // One that waits goes on in its schedule: it is tried now, and no oftener.
+    let rows = sqlx::query(
+        "UPDATE webhooks SET state = 'due', tries = CASE WHEN state = 'due' THEN tries ELSE 0 END,
+             next_ms = $8, done_ms = NULL, replayed_ms = $8
+         WHERE call_uuid = $1 AND tenant_id = $2 AND seq >= $3 AND seq <= $4 AND state IN ($5, $6, $7)
+         RETURNING seq",
+    )
+    .bind(call_uuid.to_string())
+    .bind(tenant.as_str())
+    .bind(first)
+    .bind(last)
+    .bind(states[0])
+    .bind(states[1])
+    .bind(states[2])
+    .bind(sql_ms(now_ms))
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut events = rows
+        .iter()
+        .map(|row| number(row, "seq"))
+        .collect::<Result<Vec<u32>, _>>()?;
+    events.sort_unstable();
+    if !events.is_empty() {
+        // Whoever wanted no more is asked once more.
+        sqlx::query("UPDATE webhooks SET is_gone = 0 WHERE call_uuid = $1 AND is_gone = 1")
+            .bind(call_uuid.to_string())
+            .execute(connection)
+            .await?;
+    }
+    Ok(events)
+}
+
+async fn replay(
+    connection: &mut Connection,
+    tenant: TenantId,
+    which: Replay,
+    now_ms: u64,
+) -> Result<Replayed, TdbError> {
+    let gone = format!(
+        "UPDATE webhooks SET is_gone = 0 WHERE is_gone = 1 AND call_uuid IN (
+             SELECT chosen.call_uuid FROM (SELECT webhooks.call_uuid {CHOSEN} LIMIT $5) AS chosen)"
+    );
+    let due = format!(
+        "UPDATE webhooks SET state = 'due', tries = 0, next_ms = $6, done_ms = NULL, replayed_ms = $6
+         WHERE (call_uuid, seq) IN (
+             SELECT chosen.call_uuid, chosen.seq
+             FROM (SELECT webhooks.call_uuid, webhooks.seq {CHOSEN} LIMIT $5) AS chosen)"
+    );
+    let more = format!("SELECT 1 {CHOSEN} LIMIT 1");
+    let bound = |sql: String| {
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(tenant.as_str().to_owned())
+            .bind(sql_ms(which.from_ms.unwrap_or(0)))
+            .bind(which.until_ms.map_or(i64::MAX, sql_ms))
+            .bind(which.campaign_name.clone())
+    };
+    let limit = i64::from(which.limit);
+    bound(gone).bind(limit).execute(&mut *connection).await?;
+    let replayed = bound(due)
+        .bind(limit)
+        .bind(sql_ms(now_ms))
+        .execute(&mut *connection)
+        .await?;
+    let more = bound(more).fetch_optional(connection).await?;
+    Ok(Replayed {
+        deliveries: replayed.rows_affected(),
+        more: more.is_some(),
+    })
+}
+
+impl DeadLetter {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(DeadLetter {
+            call_uuid: parsed(row, "call_uuid", |t| CallUuid::parse("call_uuid", t).ok())?,
+            seq: number(row, "seq")?,
+            campaign_name: get(row, "campaign_name")?,
+            name: get(row, "name")?,
+            url: get(row, "url")?,
+            tries: number(row, "tries")?,
+            status: optional_number(row, "last_status")?,
+            error: get::<Option<String>>(row, "last_error")?.unwrap_or_default(),
+            created_ms: number(row, "created_ms")?,
+            dead_ms: number(row, "done_ms")?,
+            replayed_ms: optional_number(row, "replayed_ms")?,
+        })
+    }
+}

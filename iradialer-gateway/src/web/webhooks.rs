@@ -1,0 +1,325 @@
+//! What became of webhooks: each call's deliveries and dead letters, and sending them again.
+
+use super::auth::Caller;
+use super::body::read_object;
+use super::calls::{find, in_query, query_fields, whole};
+use super::error::ApiError;
+use super::fields::Fields;
+use super::{WebState, cursor, timestamp};
+use crate::tdb::{DeadLetter, DeadLetterFilter, Noted, Redeliver, Replay, Try};
+use axum::body::{Body, HttpBody};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use iradialer_core::value::{CallUuid, CampaignName, FieldError};
+use serde_json::{Map, Value, json};
+
+/// How many a list holds where the request does not say, and at the most.
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1_000;
+
+/// The paths of this module.
+pub(super) fn routes() -> Router<WebState> {
+    Router::new()
+        .route("/api/calls/{call_uuid}/deliveries", get(deliveries))
+        .route("/api/calls/{call_uuid}/redeliver", post(redeliver))
+        .route("/api/webhooks/deadletters", get(dead_letters))
+        .route("/api/webhooks/deadletters/replay", post(replay))
+}
+
+/// `GET /api/calls/{call_uuid}/deliveries?after_seq=&limit=`
+async fn deliveries(
+    State(state): State<WebState>,
+    caller: Caller,
+    Path(call_uuid): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let call = find(&state, &caller, &call_uuid).await?;
+    let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
+    let after_seq = whole(&mut fields, "after_seq", 0, u32::MAX, 0);
+    let limit = whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT);
+    fields.finish("after_seq, limit").map_err(in_query)?;
+    let tdb = &state.app.tdb;
+    let deliveries = tdb.deliveries(call.call_uuid, after_seq, limit).await?;
+    let prefix = &state.app.config.webhooks.event_prefix;
+    let shown = deliveries
+        .iter()
+        .map(|noted| show_delivery(call.call_uuid, noted, prefix));
+    Ok(Json(json!({
+        "call_uuid": call.call_uuid,
+        "last_seq": call.last_seq,
+        "deliveries": shown.collect::<Vec<_>>(),
+    })))
+}
+
+/// `POST /api/calls/{call_uuid}/redeliver`
+async fn redeliver(
+    State(state): State<WebState>,
+    caller: Caller,
+    Path(call_uuid): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let call = find(&state, &caller, &call_uuid).await?;
+    let members = read_optional(&state, &headers, body).await?;
+    let which = which(members)?;
+    let app = &state.app;
+    let now_ms = app.clock.now_ms();
+    let events = app
+        .tdb
+        .redeliver(&caller.tenant_id, call.call_uuid, which, now_ms)
+        .await?;
+    if let (Redeliver::One(seq), true) = (which, events.is_empty()) {
+        let expected = "the seq of an event of this call that has a webhook";
+        return Err(FieldError::new("seq", expected, &seq.to_string()).into());
+    }
+    app.wake.dispatcher.notify_one();
+    Ok(Json(json!({
+        "status": "OK",
+        "status_code": 0,
+        "call_uuid": call.call_uuid,
+        "redelivered": events,
+    })))
+}
+
+fn which(members: Map<String, Value>) -> Result<Redeliver, ApiError> {
+    let mut fields = Fields::new(members);
+    // 0 is no event.
+    let seq = fields.number("seq", 1..=u32::MAX, 0);
+    let all = fields.bool("all", false);
+    if all && seq > 0 {
+        let expected = "false, or not there, where seq is given";
+        fields.note(FieldError::new("all", expected, "true"));
+    }
+    fields.finish("seq, all").map_err(ApiError::BadFields)?;
+    Ok(match (all, seq) {
+        (true, _) => Redeliver::All,
+        (false, 0) => Redeliver::Missing,
+        (false, seq) => Redeliver::One(seq),
+    })
+}
+
+/// `GET /api/webhooks/deadletters?campaign=&from=&cursor=&limit=`
+async fn dead_letters(
+    State(state): State<WebState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, ApiError> {
+    let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
+    let filter = DeadLetterFilter {
+        campaign_name: campaign(&mut fields),
+        from_ms: fields.parsed("from", timestamp::parse),
+        after: fields.parsed("cursor", cursor::parse_with_seq),
+        limit: whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
+    };
+    let known = "campaign, from, cursor, limit";
+    fields.finish(known).map_err(in_query)?;
+    let tdb = &state.app.tdb;
+    let letters = tdb.dead_letters(&caller.tenant_id, &filter).await?;
+    let is_full = letters.len() == filter.limit as usize;
+    let last = letters.last().filter(|_| is_full);
+    let next_cursor =
+        last.map(|last| cursor::show_with_seq((last.dead_ms, last.call_uuid, last.seq)));
+    let prefix = &state.app.config.webhooks.event_prefix;
+    let shown = letters.iter().map(|letter| show_letter(letter, prefix));
+    Ok(Json(json!({
+        "deadletters": shown.collect::<Vec<_>>(),
+        "next_cursor": next_cursor,
+    })))
+}
+
+/// `POST /api/webhooks/deadletters/replay`: one by its `webhook_id`, or those that fit.
+async fn replay(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
+    let app = &state.app;
+    let (tenant, now_ms) = (&caller.tenant_id, app.clock.now_ms());
+    let (deliveries, more) = match chosen(members)? {
+        Chosen::One(call_uuid, seq) => {
+            let one = app.tdb.replay_one(tenant, call_uuid, seq, now_ms).await?;
+            if !one {
+                return Err(ApiError::UnknownDeadLetter(webhook_id(call_uuid, seq)));
+            }
+            (1, false)
+        }
+        Chosen::Those(which) => {
+            let replayed = app.tdb.replay(tenant, which, now_ms).await?;
+            (replayed.deliveries, replayed.more)
+        }
+    };
+    app.wake.dispatcher.notify_one();
+    Ok(Json(json!({
+        "status": "OK",
+        "status_code": 0,
+        "replayed": deliveries,
+        "more": more,
+    })))
+}
+
+/// Which dead letters a request is about.
+#[derive(Debug)]
+enum Chosen {
+    One(CallUuid, u32),
+    Those(Replay),
+}
+
+fn chosen(members: Map<String, Value>) -> Result<Chosen, ApiError> {
+    let mut fields = Fields::new(members);
+    let given = ["campaign", "from", "until"].map(|name| fields.has(name));
+    let by_filter = given.contains(&true);
+    let by_id = fields.has("webhook_id");
+    let one = fields.parsed("webhook_id", parse_webhook_id);
+    if by_filter == by_id {
+        let got = if by_id { "both" } else { "neither" };
+        let expected = "the webhook_id of a dead letter, or else campaign, from or until";
+        fields.note(FieldError::new("webhook_id", expected, got));
+    }
+    let those = Replay {
+        campaign_name: campaign(&mut fields),
+        from_ms: fields.parsed("from", timestamp::parse),
+        until_ms: fields.parsed("until", timestamp::parse),
+        limit: fields.number("limit", 1..=MAX_LIMIT, MAX_LIMIT),
+    };
+    let known = "webhook_id, campaign, from, until, limit";
+    fields.finish(known).map_err(ApiError::BadFields)?;
+    Ok(match one {
+        Some((call_uuid, seq)) => Chosen::One(call_uuid, seq),
+        None => Chosen::Those(those),
+    })
+}
+
+fn campaign(fields: &mut Fields) -> Option<String> {
+    let name = fields.parsed("campaign", CampaignName::parse);
+    name.map(String::from)
+}
+
+/// The body's members; none where there is no body.
+async fn read_optional(
+    state: &WebState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Map<String, Value>, ApiError> {
+    if body.is_end_stream() {
+        return Ok(Map::new());
+    }
+    read_object(headers, body, state.app.config.web.max_body_bytes).await
+}
+
+fn webhook_id(call_uuid: CallUuid, seq: u32) -> String {
+    format!("{call_uuid}_{seq}")
+}
+
+fn parse_webhook_id(field: &str, text: &str) -> Result<(CallUuid, u32), FieldError> {
+    let parts = text.split_once('_');
+    let parsed = parts.and_then(|(call_uuid, seq)| {
+        let call_uuid = CallUuid::parse(field, call_uuid).ok()?;
+        Some((call_uuid, seq.parse().ok()?))
+    });
+    parsed.ok_or_else(|| FieldError::new(field, "a webhook-id: CALL_UUID_SEQ", text))
+}
+
+fn show_delivery(call_uuid: CallUuid, noted: &Noted, prefix: &str) -> Value {
+    let time = |ms: Option<u64>| ms.map(timestamp::show);
+    json!({
+        "webhook_id": webhook_id(call_uuid, noted.seq),
+        "seq": noted.seq,
+        "event_name": format!("{prefix}{}", noted.name),
+        "url": noted.url,
+        "state": noted.state,
+        "error": noted.error,
+        "next_try_at": time(noted.next_ms),
+        "done_at": time(noted.done_ms),
+        "replayed_at": time(noted.replayed_ms),
+        "tries": noted.tries.iter().map(show_try).collect::<Vec<_>>(),
+    })
+}
+
+fn show_try(each: &Try) -> Value {
+    json!({
+        "number": each.number,
+        "at": timestamp::show(each.begun_ms),
+        "ms": each.took_ms,
+        "delivered": each.taken,
+        "status": each.status,
+        "error": each.error,
+        "answer": each.answer,
+    })
+}
+
+fn show_letter(letter: &DeadLetter, prefix: &str) -> Value {
+    json!({
+        "webhook_id": webhook_id(letter.call_uuid, letter.seq),
+        "call_uuid": letter.call_uuid,
+        "seq": letter.seq,
+        "campaign_name": letter.campaign_name,
+        "event_name": format!("{prefix}{}", letter.name),
+        "url": letter.url,
+        "tries": letter.tries,
+        "status": letter.status,
+        "error": letter.error,
+        "created_at": timestamp::show(letter.created_ms),
+        "dead_at": timestamp::show(letter.dead_ms),
+        "replayed_at": letter.replayed_ms.map(timestamp::show),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn what_of_a_call_is_delivered_again() {
+        let which = |value| which(members(value));
+        assert_eq!(which(json!({})).unwrap(), Redeliver::Missing);
+        assert_eq!(which(json!({ "seq": 3 })).unwrap(), Redeliver::One(3));
+        assert_eq!(which(json!({ "all": true })).unwrap(), Redeliver::All);
+        for (value, field) in [
+            (json!({ "seq": 0 }), "seq"),
+            (json!({ "seq": "3" }), "seq"),
+            (json!({ "seq": 3, "all": true }), "all"),
+            (json!({ "all": 1 }), "all"),
+            (json!({ "colour": 1 }), "colour"),
+        ] {
+            match which(value) {
+                Err(ApiError::BadFields(mistakes)) => assert_eq!(mistakes[0].field, field),
+                other => panic!("{field}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_replay_says_of_what() {
+        let call = CallUuid::fresh();
+        let one = chosen(members(json!({ "webhook_id": format!("{call}_7") })));
+        assert!(matches!(one, Ok(Chosen::One(of, 7)) if of == call));
+        let those = chosen(members(json!({ "campaign": "a", "limit": 5 })));
+        assert!(matches!(those, Ok(Chosen::Those(Replay { limit: 5, .. }))));
+        for (value, field) in [
+            (json!({}), "webhook_id"),
+            (json!({ "limit": 5 }), "webhook_id"),
+            (json!({ "webhook_id": "7" }), "webhook_id"),
+            (json!({ "webhook_id": format!("{call}_x") }), "webhook_id"),
+            (
+                json!({ "webhook_id": format!("{call}_7"), "campaign": "a" }),
+                "webhook_id",
+            ),
+            (json!({ "from": "yesterday" }), "from"),
+            (json!({ "campaign": "a b" }), "campaign"),
+            (json!({ "campaign": "a", "limit": 1001 }), "limit"),
+        ] {
+            match chosen(members(value.clone())) {
+                Err(ApiError::BadFields(mistakes)) => assert_eq!(mistakes[0].field, field),
+                other => panic!("{value}: {other:?}"),
+            }
+        }
+    }
+}
