@@ -105,7 +105,7 @@ fn next_frame(session: &Session) -> i64 {
     let due_us = session.next_frame_us.load(Ordering::Relaxed);
     if due_us < now_us - LATE_US {
         // On whole milliseconds, as the real one's timer is: sessions wake together, not one by one.
-        (now_us + FRAME_US) / 1_000 * 1_000
+        (now_us + FRAME_US + 999) / 1_000 * 1_000
     } else {
         due_us
     }
