@@ -6,6 +6,7 @@ mod flow;
 mod nats_config;
 mod serve;
 mod token;
+mod webhook;
 
 use crate::config::{Config, ConfigError, Role, Sources};
 use clap::{Args, Parser, Subcommand};
@@ -49,6 +50,9 @@ enum Command {
     /// Flows: checked, played in the terminal, drawn.
     #[command(subcommand)]
     Flow(flow::FlowCommand),
+    /// Webhooks: those that were given up, what became of a call's, and sending them again.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Writes the configuration of a NATS server with a user for the gateway and one for each switch.
     NatsConfig {
         #[command(flatten)]
@@ -145,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Dnc(command) => dnc::run(command),
         Command::Flow(command) => flow::run(command),
+        Command::Webhook(command) => webhook::run(command),
         Command::NatsConfig {
             common,
             node,

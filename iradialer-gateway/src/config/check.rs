@@ -203,6 +203,10 @@ fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> Web
                 .filter_map(|t| AddressRange::parse(t)),
         );
     }
+    let alert_url = Some(webhooks.alert_url).filter(|url| !url.is_empty());
+    if let Some(url) = &alert_url {
+        mistakes.take(crate::web::check_event_url("webhooks.alert_url", url));
+    }
     let mut retry_after = Vec::new();
     for (index, seconds) in webhooks.retry_after_s.iter().enumerate() {
         let key = format!("webhooks.retry_after_s[{index}]");
@@ -215,6 +219,7 @@ fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> Web
         previous_secret,
         event_prefix: webhooks.event_prefix,
         allow_addresses,
+        alert_url,
         retry_after,
         timeout,
         connect_timeout: seconds_in(

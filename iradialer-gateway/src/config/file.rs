@@ -56,6 +56,7 @@ pub(super) struct Webhooks {
     pub previous_secret: String,
     pub event_prefix: String,
     pub allow_addresses: Vec<String>,
+    pub alert_url: String,
     pub retry_after_s: Vec<i64>,
     pub timeout_s: i64,
     pub connect_timeout_s: i64,

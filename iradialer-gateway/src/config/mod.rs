@@ -158,6 +158,8 @@ pub struct WebhookConfig {
     pub event_prefix: String,
     /// Addresses that are let through though private; loopback is among them in development mode.
     pub allow_addresses: Vec<AddressRange>,
+    /// The operator's own webhook, told before deliveries are given up.
+    pub alert_url: Option<String>,
     /// How long to wait after each failed try; after the last of them the delivery is dead.
     pub retry_after: Vec<Duration>,
     /// For the whole request.

@@ -77,6 +77,10 @@ fn every_mistake_is_named_by_its_key() {
         ("database_url = \"mysql://x\"", "database_url:"),
         ("[webhooks]\nsecret = \"hunter2\"", "webhooks.secret:"),
         (
+            "[webhooks]\nalert_url = \"operator\"",
+            "webhooks.alert_url:",
+        ),
+        (
             "[webhooks]\nprevious_secret = \"hunter2\"",
             "webhooks.previous_secret:",
         ),

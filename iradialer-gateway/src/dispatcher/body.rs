@@ -98,7 +98,7 @@ fn name_the_failure(data: &mut Map<String, Value>) {
 }
 
 /// ISO 8601 in UTC, with milliseconds.
-fn timestamp(at_ms: u64) -> String {
+pub fn timestamp(at_ms: u64) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
     // A switch's clock may say anything; the year 10,000 has no such form.
     let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -2,12 +2,14 @@
 //!
 //! Every delivery is a row of the TDB until it is done or dead, so a restart loses none; it may make
 //! one twice, which the receiver sees by its `webhook-id`. The events of a call go out in order, the
-//! next when the one before is done or dead. Receivers are independent: each has its own few places,
-//! and one that is slow or dead holds up nobody else.
+//! next when the one before is done or dead. Receivers are independent: each has its own few places and
+//! its breaker, and one that is slow or dead holds up nobody else.
 
 mod address;
+mod alert;
 mod body;
 mod client;
+mod receivers;
 mod schedule;
 mod signature;
 
@@ -19,7 +21,9 @@ use crate::app::App;
 use crate::config::Secret;
 use crate::roles::RoleError;
 use crate::tdb::{Delivery, TdbError, Tried, Verdict};
+use alert::Alerts;
 use iradialer_core::value::CallUuid;
+use receivers::{Receivers, Sign};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,16 +31,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How many deliveries a receiver may be sent at once, each of another call.
-const PER_RECEIVER: usize = 16;
-/// How many deliveries may be under way in all.
-const IN_ALL: usize = 1_024;
 /// The loop looks this often even if nothing wakes it.
 const TICK_MS: u64 = 5_000;
 /// How often it looks for deliveries that a clock which was ahead has put off.
 const MEND_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait after a fault of the database.
 const FAULT_DELAY_MS: u64 = 1_000;
+/// A receiver that fails is left alone after each failure for the first wait of the schedule, and no longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 /// How long deliveries that are under way at the end are waited for.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
@@ -45,6 +47,7 @@ pub struct Dispatcher {
     courier: Arc<Courier>,
     /// The calls that have a delivery under way, each with its receiver.
     under_way: HashMap<CallUuid, String>,
+    receivers: Receivers,
     /// When to look next, ms since the Unix epoch.
     next_look_ms: u64,
     /// When it last looked for what to mend.
@@ -58,6 +61,7 @@ struct Done {
     call: CallUuid,
     /// When the call's next is due, ms since the Unix epoch.
     next_ms: Option<u64>,
+    sign: Sign,
 }
 
 impl Dispatcher {
@@ -70,14 +74,19 @@ impl Dispatcher {
         let secrets = std::iter::once(secret).chain(before);
         let signer = Signer::new(secrets.map(Secret::reveal)).map_err(RoleError::new)?;
         let client = WebhookClient::new(&app.config.webhooks).map_err(RoleError::new)?;
+        let alerts = Alerts::new(app.config.webhooks.alert_url.as_deref());
+        let first_wait = app.config.webhooks.retry_after.first();
+        let rest = first_wait.map_or(LONGEST_REST, |wait| LONGEST_REST.min(*wait));
         let (done, finished) = mpsc::unbounded_channel();
         Ok(Dispatcher {
             courier: Arc::new(Courier {
                 app,
                 signer,
                 client,
+                alerts,
             }),
             under_way: HashMap::new(),
+            receivers: Receivers::new(rest),
             next_look_ms: 0,
             mended: None,
             done,
@@ -114,6 +123,10 @@ impl Dispatcher {
         self.next_look_ms = now_ms + TICK_MS;
         self.mend(now_ms).await?;
         for due in self.courier.app.tdb.due_receivers().await? {
+            if let Some(rest) = self.receivers.rest(&due.receiver, Instant::now()) {
+                self.look_after(rest);
+                continue;
+            }
             if due.next_ms <= now_ms {
                 self.look_at(&due.receiver).await?;
             }
@@ -124,6 +137,12 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    fn look_after(&mut self, rest: Duration) {
+        let rest_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
+        let then_ms = self.courier.app.clock.now_ms().saturating_add(rest_ms + 1);
+        self.next_look_ms = self.next_look_ms.min(then_ms);
     }
 
     async fn mend(&mut self, now_ms: u64) -> Result<(), TdbError> {
@@ -146,22 +165,24 @@ impl Dispatcher {
         if let Some(next_ms) = done.next_ms {
             self.next_look_ms = self.next_look_ms.min(next_ms);
         }
-        match self.under_way.remove(&done.call) {
-            Some(receiver) => self.look_at(&receiver).await,
-            None => Ok(()),
+        let Some(receiver) = self.under_way.remove(&done.call) else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        self.receivers.ends(&receiver, done.sign, now);
+        match self.receivers.rest(&receiver, now) {
+            Some(rest) => {
+                self.look_after(rest);
+                Ok(())
+            }
+            None => self.look_at(&receiver).await,
         }
     }
 
     /// Sends what the receiver is to get now, as far as it has places.
     async fn look_at(&mut self, receiver: &str) -> Result<(), TdbError> {
-        let busy = self
-            .under_way
-            .values()
-            .filter(|other| *other == receiver)
-            .count();
-        let free = PER_RECEIVER
-            .saturating_sub(busy)
-            .min(IN_ALL.saturating_sub(self.under_way.len()));
+        let busy = self.receivers.under_way(receiver);
+        let free = self.receivers.room(receiver, Instant::now());
         if free == 0 {
             return Ok(());
         }
@@ -184,13 +205,18 @@ impl Dispatcher {
     fn send(&mut self, delivery: Delivery, receiver: &str) {
         let call = delivery.call.call_uuid;
         self.under_way.insert(call, receiver.to_owned());
+        self.receivers.begins(receiver);
         let courier = Arc::clone(&self.courier);
         let tell = self.done.clone();
         let task = tokio::spawn(async move { courier.deliver(delivery).await });
         tokio::spawn(async move {
             // A delivery that panicked is due as before; the next look finds it.
-            let next_ms = task.await.unwrap_or(None);
-            let _ = tell.send(Done { call, next_ms });
+            let (next_ms, sign) = task.await.unwrap_or((None, Sign::None));
+            let _ = tell.send(Done {
+                call,
+                next_ms,
+                sign,
+            });
         });
     }
 
@@ -208,44 +234,55 @@ struct Courier {
     app: App,
     signer: Signer,
     client: WebhookClient,
+    alerts: Alerts,
 }
 
 impl Courier {
-    /// Returns when the call's next delivery is due, ms since the Unix epoch.
-    async fn deliver(&self, delivery: Delivery) -> Option<u64> {
+    /// Returns when the call's next delivery is due, ms since the Unix epoch, and what this one says of its
+    /// receiver.
+    async fn deliver(&self, delivery: Delivery) -> (Option<u64>, Sign) {
         let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
         let tdb = &self.app.tdb;
-        let noted = match self.is_gone(&delivery).await {
-            true => tdb.deliveries_end(call, self.app.clock.now_ms()).await,
+        let (noted, sign) = match self.is_gone(&delivery).await {
+            true => {
+                let ended = tdb.deliveries_end(call, self.app.clock.now_ms()).await;
+                (ended, Sign::None)
+            }
             false => {
-                let tried = self.attempt(&delivery).await;
+                let (tried, sign) = self.attempt(&delivery).await;
                 let now_ms = self.app.clock.now_ms();
-                tdb.delivery_tried(call, seq, tried, now_ms).await
+                (tdb.delivery_tried(call, seq, tried, now_ms).await, sign)
             }
         };
         match noted {
-            Ok(next_ms) => next_ms,
+            Ok(next_ms) => (next_ms, sign),
             Err(error) => {
                 tracing::error!(%call, seq, %error, "a delivery could not be noted and will be made again");
                 sleep(Duration::from_millis(FAULT_DELAY_MS)).await;
-                None
+                (None, sign)
             }
         }
     }
 
-    async fn attempt(&self, delivery: &Delivery) -> Tried {
+    async fn attempt(&self, delivery: &Delivery) -> (Tried, Sign) {
         let (begun, begun_ms) = (Instant::now(), self.app.clock.now_ms());
         iradialer_core::failpoint::hit("dispatcher.send.before");
         let outcome = self.post(delivery).await;
         iradialer_core::failpoint::hit("dispatcher.send.after");
-        Tried {
+        let sign = match outcome.meaning {
+            Meaning::Delivered | Meaning::Gone => Sign::Well,
+            Meaning::Hopeless => Sign::None,
+            Meaning::Failed { .. } => Sign::Ill,
+        };
+        let tried = Tried {
             verdict: self.judge(delivery, &outcome),
             status: outcome.status,
             error: outcome.error,
             answer: outcome.answer,
             begun_ms,
             took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        }
+        };
+        (tried, sign)
     }
 
     /// Whether the receiver wanted no more before this event was there.
@@ -306,6 +343,10 @@ impl Courier {
                 tracing::debug!(%call, seq, tries, error, ?wait, "a webhook failed and will be tried again");
                 let now_ms = self.app.clock.now_ms();
                 let next_ms = now_ms.saturating_add(wait.as_millis() as u64);
+                if usize::try_from(tries).is_ok_and(|tries| tries >= schedule.len()) {
+                    let with = (&self.client, &self.signer);
+                    self.alerts.last_try(delivery, error, next_ms, with, now_ms);
+                }
                 Verdict::Again { next_ms }
             }
             None => {

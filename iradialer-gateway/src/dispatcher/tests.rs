@@ -1,8 +1,10 @@
 //! Deliveries to real receivers on loopback.
 
 mod again;
+mod failing;
 mod hostile;
 
+use super::receivers::PER_RECEIVER;
 use super::*;
 use crate::app::{SwitchRequestError, SwitchRequests, Wake};
 use crate::clock::Clock;

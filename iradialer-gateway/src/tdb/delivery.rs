@@ -19,6 +19,13 @@ pub struct Delivery {
     pub tries: u32,
 }
 
+impl Delivery {
+    /// `scheme://host:port` of where it goes, as it is written.
+    pub fn origin(&self) -> &str {
+        origin(&self.url)
+    }
+}
+
 /// A receiver that has deliveries to get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueReceiver {

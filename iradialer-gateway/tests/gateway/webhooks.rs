@@ -276,3 +276,77 @@ async fn what_is_asked_wrongly_is_refused_by_its_name() {
         assert_eq!(answer.body["error"]["field"], field);
     }
 }
+
+/// What a command of the binary prints; it has to succeed.
+async fn said(gateway: &Gateway, command: &[&str]) -> String {
+    let output = gateway.site().run(command).await;
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn an_operator_lists_shows_and_replays_them_at_the_command_line() {
+    let (gateway, token) = start().await;
+    let receiver = Receiver::start(503).await;
+    let call = canceled_call(&gateway, &token, &receiver.url).await;
+    settled(&gateway, &token, &call, "dead").await;
+
+    let list = said(&gateway, &["webhook", "list", "--tenant", "acme"]).await;
+    assert_eq!(list.lines().count(), 3, "{list}");
+    assert!(list.contains(&format!("{call}_2")) && list.contains(&receiver.url));
+    let list = [
+        "webhook", "list", "--tenant", "acme", "--json", "--limit", "1",
+    ];
+    let letter: Value = serde_json::from_str(&said(&gateway, &list).await).unwrap();
+    assert_eq!(
+        (&letter["webhook_id"], &letter["status"]),
+        (&json!(format!("{call}_2")), &json!(503))
+    );
+    let other = ["webhook", "list", "--tenant", "other", "--json"];
+    assert_eq!(said(&gateway, &other).await, "");
+    let show = ["webhook", "show", "--tenant", "acme", &call];
+    let shown = said(&gateway, &show).await;
+    assert!(shown.contains("dead") && shown.contains("503 Service Unavailable"));
+
+    receiver.answers(200);
+    let replay = [
+        "webhook",
+        "replay",
+        "--tenant",
+        "acme",
+        "--campaign",
+        "reminders",
+    ];
+    assert_eq!(said(&gateway, &replay).await, "2 will be sent again\n");
+    settled(&gateway, &token, &call, "delivered").await;
+    let again = ["webhook", "replay", "--tenant", "acme", "--call", &call];
+    assert_eq!(said(&gateway, &again).await, "0 will be sent again\n");
+    let all = [&again[..], &["--all"]].concat();
+    assert_eq!(said(&gateway, &all).await, "2 will be sent again\n");
+    let deadline = Instant::now() + PATIENCE;
+    while receiver.names().await.len() < 6 {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    for (command, named) in [
+        (vec!["webhook", "list", "--tenant", "a.b"], "--tenant"),
+        (
+            vec!["webhook", "replay", "--tenant", "acme", "--from", "now"],
+            "--from",
+        ),
+        (
+            vec!["webhook", "replay", "--tenant", "acme", "--all"],
+            "--call",
+        ),
+        (
+            vec!["webhook", "show", "--tenant", "other", &call],
+            "other has no call",
+        ),
+    ] {
+        let refused = gateway.site().run(&command).await;
+        assert!(!refused.status.success());
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(told.contains(named), "{told}");
+    }
+}

@@ -1,0 +1,197 @@
+//! How much each receiver may be sent, by how it answers: its places, and its breaker.
+
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many deliveries a receiver may be sent at once, each of another call.
+pub const PER_RECEIVER: usize = 16;
+/// How many deliveries may be under way in all. A receiver that has none under way may have one beyond that, so
+/// that no number of slow ones stops another.
+const IN_ALL: usize = 1_024;
+/// So many failures in a row open a receiver's breaker.
+const FAILURES: u32 = 5;
+
+/// What a delivery says of its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// It takes deliveries.
+    Well,
+    /// It does not.
+    Ill,
+    /// It was not asked.
+    None,
+}
+
+/// The receivers that have deliveries under way, or that fail.
+pub struct Receivers {
+    known: HashMap<String, Receiver>,
+    under_way: usize,
+    rest: Duration,
+}
+
+#[derive(Default)]
+struct Receiver {
+    under_way: usize,
+    /// Failures in a row.
+    failures: u32,
+    /// Nothing is sent to it before.
+    rests_until: Option<Instant>,
+}
+
+impl Receiver {
+    fn is_open(&self) -> bool {
+        self.failures >= FAILURES
+    }
+
+    fn room(&self, now: Instant) -> usize {
+        let places = match self.is_open() {
+            false => PER_RECEIVER,
+            true if self.rests_until.is_some_and(|until| now < until) => 0,
+            true => 1,
+        };
+        places.saturating_sub(self.under_way)
+    }
+}
+
+impl Receivers {
+    /// None yet. A receiver whose breaker is open gets one delivery at a time, and nothing for `rest` after each
+    /// that failed.
+    pub fn new(rest: Duration) -> Receivers {
+        Receivers {
+            known: HashMap::new(),
+            under_way: 0,
+            rest,
+        }
+    }
+
+    /// How many it has under way.
+    pub fn under_way(&self, name: &str) -> usize {
+        self.known.get(name).map_or(0, |known| known.under_way)
+    }
+
+    /// How many more it may be sent now.
+    pub fn room(&self, name: &str, now: Instant) -> usize {
+        let in_all = IN_ALL.saturating_sub(self.under_way);
+        match self.known.get(name) {
+            None => PER_RECEIVER.min(in_all.max(1)),
+            Some(known) if known.under_way == 0 => known.room(now).min(in_all.max(1)),
+            Some(known) => known.room(now).min(in_all),
+        }
+    }
+
+    /// How long it is left alone from now on.
+    pub fn rest(&self, name: &str, now: Instant) -> Option<Duration> {
+        let known = self.known.get(name).filter(|known| known.is_open())?;
+        let rest = known.rests_until?.checked_duration_since(now)?;
+        (rest > Duration::ZERO).then_some(rest)
+    }
+
+    /// One more delivery to it is under way.
+    pub fn begins(&mut self, name: &str) {
+        self.under_way += 1;
+        self.known.entry(name.to_owned()).or_default().under_way += 1;
+    }
+
+    /// A delivery to it is over.
+    pub fn ends(&mut self, name: &str, sign: Sign, now: Instant) {
+        self.under_way = self.under_way.saturating_sub(1);
+        let Some(known) = self.known.get_mut(name) else {
+            return;
+        };
+        known.under_way = known.under_way.saturating_sub(1);
+        let was_open = known.is_open();
+        match sign {
+            Sign::None => {}
+            Sign::Well => {
+                known.failures = 0;
+                known.rests_until = None;
+            }
+            Sign::Ill => {
+                known.failures = known.failures.saturating_add(1);
+                known.rests_until = Some(now + self.rest);
+            }
+        }
+        match (was_open, known.is_open()) {
+            (false, true) => tracing::warn!(
+                receiver = name,
+                "webhooks fail: this receiver gets one at a time until it takes one"
+            ),
+            (true, false) => tracing::info!(receiver = name, "webhooks are taken again"),
+            _ => {}
+        }
+        if known.under_way == 0 && known.failures == 0 {
+            self.known.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: Duration = Duration::from_secs(5);
+
+    fn ends(receivers: &mut Receivers, name: &str, sign: Sign, now: Instant) {
+        receivers.begins(name);
+        receivers.ends(name, sign, now);
+    }
+
+    #[test]
+    fn a_receiver_that_fails_gets_one_at_a_time_until_it_takes_one() {
+        let now = Instant::now();
+        let mut receivers = Receivers::new(REST);
+        assert_eq!(receivers.room("a", now), PER_RECEIVER);
+        for _ in 1..FAILURES {
+            ends(&mut receivers, "a", Sign::Ill, now);
+        }
+        assert_eq!(receivers.room("a", now), PER_RECEIVER);
+        ends(&mut receivers, "a", Sign::Ill, now);
+        assert_eq!(
+            (receivers.room("a", now), receivers.rest("a", now)),
+            (0, Some(REST))
+        );
+        assert_eq!(receivers.room("b", now), PER_RECEIVER);
+
+        let later = now + REST;
+        assert_eq!(
+            (receivers.room("a", later), receivers.rest("a", later)),
+            (1, None)
+        );
+        receivers.begins("a");
+        assert_eq!(receivers.room("a", later), 0);
+        receivers.ends("a", Sign::Ill, later);
+        assert_eq!(receivers.rest("a", later), Some(REST));
+        ends(&mut receivers, "a", Sign::None, later);
+        assert_eq!(receivers.room("a", later), 0, "that says nothing");
+        ends(&mut receivers, "a", Sign::Well, later);
+        assert_eq!(receivers.room("a", later), PER_RECEIVER);
+        assert!(receivers.known.is_empty());
+    }
+
+    #[test]
+    fn one_that_takes_some_is_not_ill() {
+        let now = Instant::now();
+        let mut receivers = Receivers::new(REST);
+        for _ in 0..FAILURES {
+            ends(&mut receivers, "a", Sign::Ill, now);
+            ends(&mut receivers, "a", Sign::Well, now);
+        }
+        assert_eq!(receivers.room("a", now), PER_RECEIVER);
+    }
+
+    #[test]
+    fn no_number_of_slow_ones_stops_another() {
+        let now = Instant::now();
+        let mut receivers = Receivers::new(REST);
+        for name in 0..1_000 {
+            let name = name.to_string();
+            for _ in 0..receivers.room(&name, now) {
+                receivers.begins(&name);
+            }
+        }
+        assert_eq!(receivers.under_way, IN_ALL + 1_000 - IN_ALL / PER_RECEIVER);
+        assert_eq!(receivers.room("another", now), 1);
+        assert_eq!(receivers.room("999", now), 0);
+    }
+}
