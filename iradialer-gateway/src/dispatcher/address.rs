@@ -52,6 +52,18 @@ impl AddressGuard {
         }
     }
 
+    /// Checks what a name has resolved to.
+    fn check_all(&self, host: &str, found: &[SocketAddr]) -> Result<(), RefusedAddress> {
+        if found.is_empty() {
+            return Err(RefusedAddress::NoAddress {
+                host: host.to_owned(),
+            });
+        }
+        found
+            .iter()
+            .try_for_each(|address| self.check(host, address.ip()))
+    }
+
     fn check(&self, host: &str, address: IpAddr) -> Result<(), RefusedAddress> {
         if is_public(address) || self.allowed.iter().any(|range| range.contains(address)) {
             return Ok(());
@@ -71,15 +83,7 @@ impl Resolve for AddressGuard {
         Box::pin(async move {
             let host = name.as_str();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
-            if found.is_empty() {
-                return Err(RefusedAddress::NoAddress {
-                    host: host.to_owned(),
-                }
-                .into());
-            }
-            for address in &found {
-                guard.check(host, address.ip())?;
-            }
+            guard.check_all(host, &found)?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
@@ -178,5 +182,28 @@ mod tests {
                 .next()
                 .is_some()
         );
+    }
+
+    #[test]
+    fn a_name_that_is_bound_anew_is_checked_anew() {
+        let guard = AddressGuard::new(&[]);
+        let check = |addresses: &[&str]| {
+            let found: Vec<SocketAddr> = addresses
+                .iter()
+                .map(|address| address.parse().unwrap())
+                .collect();
+            guard.check_all("a.example", &found)
+        };
+        assert_eq!(check(&["8.8.8.8:0"]), Ok(()));
+        // The same name a moment later, and one private address among public ones.
+        for addresses in [
+            &["127.0.0.1:0"][..],
+            &["8.8.8.8:0", "10.0.0.1:0"],
+            &["[2606:4700::1111]:0", "[::ffff:169.254.169.254]:0"],
+            &["[fe80::1]:0"],
+            &[],
+        ] {
+            assert!(check(addresses).is_err(), "{addresses:?}");
+        }
     }
 }

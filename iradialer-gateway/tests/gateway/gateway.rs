@@ -50,6 +50,8 @@ pub struct Site {
     dir: TempDir,
     /// Where its database is, if not in its directory.
     database: Option<String>,
+    /// What its processes find in their environment.
+    environment: Vec<(&'static str, String)>,
 }
 
 /// A running gateway.
@@ -77,7 +79,17 @@ impl Site {
             let name = dir.path().file_name().unwrap().to_str().unwrap();
             postgres::create(&server, name.trim_start_matches('.'))
         });
-        Site { dir, database }
+        Site {
+            dir,
+            database,
+            environment: Vec::new(),
+        }
+    }
+
+    /// The same with this in the environment.
+    pub fn with(mut self, name: &'static str, value: &str) -> Site {
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     /// The same on this database.
@@ -203,6 +215,7 @@ impl Site {
             .arg("--data-dir")
             .arg(self.data())
             .env("IRADIALER_CLOCK_FILE", self.clock())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .kill_on_drop(true);
         if let Some(database) = &self.database {
             command.env("IRADIALER_DATABASE_URL", database);

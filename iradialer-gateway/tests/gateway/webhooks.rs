@@ -277,6 +277,22 @@ async fn what_is_asked_wrongly_is_refused_by_its_name() {
     }
 }
 
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_asked() {
+    let proxy = Receiver::start(200).await;
+    let mut site = Site::new(&format!("{ONE_TRY}{CONFIG}"));
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        site = site.with(name, proxy.url.trim_end_matches("/hook"));
+    }
+    let token = site.token("acme").await;
+    let gateway = site.start().await;
+    let receiver = Receiver::start(200).await;
+    let call = canceled_call(&gateway, &token, &receiver.url).await;
+    settled(&gateway, &token, &call, "delivered").await;
+    assert_eq!(receiver.names().await.len(), 2);
+    assert!(proxy.names().await.is_empty());
+}
+
 /// What a command of the binary prints; it has to succeed.
 async fn said(gateway: &Gateway, command: &[&str]) -> String {
     let output = gateway.site().run(command).await;
