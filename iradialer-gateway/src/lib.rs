@@ -9,6 +9,7 @@
 //! - [`collector`]: writes what the switches report to the TDB.
 //! - [`dispatcher`]: delivers events to webhooks.
 //! - [`bus`]: the NATS link, and the `nats-server` of the development mode.
+//! - [`destinations`]: which numbers may be called.
 //! - [`trunk`]: what a carrier's answer says of the call, the number and the trunk.
 //! - [`roles`]: starts the roles under one cancellation token and stops them.
 //!
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod collector;
 pub mod config;
+pub mod destinations;
 pub mod dispatcher;
 mod dnc;
 pub mod flows;

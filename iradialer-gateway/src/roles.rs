@@ -5,6 +5,7 @@ use crate::bus::{self, DevServer, NatsSwitches};
 use crate::clock::Clock;
 use crate::collector;
 use crate::config::{Config, NatsConfig, Role, Secret, webhook_secret};
+use crate::destinations;
 use crate::dispatcher::Dispatcher;
 use crate::ready_file::ReadyFile;
 use crate::router;
@@ -117,6 +118,7 @@ fn start(
     running: &mut Running,
 ) -> Result<Option<ReadyFile>, RoleError> {
     let stop = running.stop.clone();
+    tokio::task::spawn_blocking(destinations::read_plans);
     let mut ready = None;
     for role in &app.config.roles {
         let (app, nats, stop) = (app.clone(), nats.clone(), stop.clone());

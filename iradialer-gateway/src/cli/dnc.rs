@@ -102,11 +102,14 @@ async fn import(list: List, file: &Path) -> Result<(), Failure> {
         campaign_name: list.campaign.clone(),
         added_ms: Clock::system().now_ms(),
     };
-    let entries = dnc::read(source, &defaults).map_err(|mistakes| {
+    let mut entries = dnc::read(source, &defaults).map_err(|mistakes| {
         let lines = mistakes.join("\n  ");
         format!("{}: nothing was imported:\n  {lines}", file.display())
     })?;
     check_campaigns(&list, &entries)?;
+    for entry in &mut entries {
+        entry.number = list.config.destinations.dialled(&entry.number);
+    }
     let (count, mut added) = (entries.len() as u64, 0);
     for part in entries.chunks(AT_ONCE) {
         added += list.tdb.add_dnc(&list.tenant, part.to_vec()).await?;
@@ -162,7 +165,10 @@ async fn remove(list: List, numbers: &[String]) -> Result<(), Failure> {
     let parsed = numbers
         .iter()
         .map(|number| DialNumber::parse("NUMBER", number));
-    let parsed: Vec<DialNumber> = parsed.collect::<Result<_, _>>()?;
+    let mut parsed: Vec<DialNumber> = parsed.collect::<Result<_, _>>()?;
+    for number in &mut parsed {
+        *number = list.config.destinations.dialled(number);
+    }
     let removed = list
         .tdb
         .remove_dnc(&list.tenant, list.campaign.as_ref(), parsed);

@@ -1,5 +1,6 @@
 //! Checks the document and makes a [`Config`] of it. Every mistake is noted, then all are told.
 
+use super::destinations;
 use super::dids;
 use super::file::{self, Document};
 use super::flows;
@@ -42,6 +43,8 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
     let router = router(&document.router, &mut mistakes);
     let queue = queue(&document.queue, &mut mistakes);
     let flows = flows::read(&document.flows.dir, &mut mistakes);
+    let destinations =
+        destinations::check(&document.destinations, &document.tenants, &mut mistakes);
     let nodes = nodes::check(&document.nodes, &mut mistakes);
     let trunks = trunks(&document.trunks, &mut mistakes);
     let campaigns = campaigns(&document.campaigns, &trunks, &mut mistakes);
@@ -64,6 +67,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
                 campaigns,
                 flows,
                 dids,
+                destinations,
             })
         }
         _ => Err(mistakes.into_vec()),

@@ -14,6 +14,9 @@ pub(super) struct Document {
     pub router: Router,
     pub queue: Queue,
     pub flows: Flows,
+    pub destinations: Destinations,
+    #[serde(default)]
+    pub tenants: Vec<Tenant>,
     #[serde(default)]
     pub nodes: Vec<Node>,
     #[serde(default)]
@@ -84,6 +87,28 @@ pub(super) struct Queue {
 #[serde(deny_unknown_fields)]
 pub(super) struct Flows {
     pub dir: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Destinations {
+    pub default_region: String,
+    pub allow: Vec<String>,
+    pub allow_any_kind: Vec<String>,
+    pub deny: Vec<String>,
+    pub refused_kinds: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tenant {
+    pub tenant_id: String,
+    #[serde(default)]
+    pub allow: Vec<String>,
+    #[serde(default)]
+    pub allow_any_kind: Vec<String>,
+    #[serde(default)]
+    pub deny: Vec<String>,
 }
 
 #[derive(Deserialize)]

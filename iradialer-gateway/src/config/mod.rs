@@ -2,6 +2,7 @@
 //! override it in that order. Everything is checked at start, and a mistake names its key.
 
 mod check;
+mod destinations;
 mod dids;
 mod file;
 mod flows;
@@ -22,6 +23,7 @@ pub use nodes::{Node, USUAL_WEIGHT};
 pub use regions::DEFAULT as DEFAULT_REGION;
 pub use secret::Secret;
 
+use crate::destinations::Destinations;
 use crate::flows::OwnFlow;
 use crate::tdb::DatabaseUrl;
 use iradialer_core::address::AddressRange;
@@ -69,6 +71,8 @@ pub struct Config {
     pub flows: BTreeMap<String, OwnFlow>,
     /// Whose the numbers are that are called; by their digits, as [`Config::did`] finds them.
     pub dids: BTreeMap<String, Did>,
+    /// Which numbers may be called.
+    pub destinations: Destinations,
 }
 
 impl Config {

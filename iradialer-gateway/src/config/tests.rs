@@ -72,6 +72,31 @@ fn every_mistake_is_named_by_its_key() {
         ),
         ("[web]\nmax_body_bytes = 1", "web.max_body_bytes:"),
         ("[cluster]\nname = \"a.b\"", "cluster.name:"),
+        (
+            "[destinations]\ndefault_region = \"France\"",
+            "destinations.default_region:",
+        ),
+        (
+            "[destinations]\nallow = [\"+\", \"+1 500\"]",
+            "destinations.allow[1]:",
+        ),
+        (
+            "[destinations]\nallow = [\"+33\"]\ndeny = [\"+33\"]",
+            "destinations.deny[0]:",
+        ),
+        (
+            "[destinations]\nrefused_kinds = [\"dear\"]",
+            "destinations.refused_kinds[0]:",
+        ),
+        ("[[tenants]]\ntenant_id = \"a.b\"", "tenants[0].tenant_id:"),
+        (
+            "[[tenants]]\ntenant_id = \"acme\"\n[[tenants]]\ntenant_id = \"acme\"",
+            "tenants[1].tenant_id:",
+        ),
+        (
+            "[[tenants]]\ntenant_id = \"acme\"\nallow_any_kind = [\"\"]",
+            "tenants[0].allow_any_kind[0]:",
+        ),
         ("[nats]\nurl = \"http://x\"", "nats.url:"),
         ("[nats]\npassword = \"x\"", "nats.user:"),
         ("database_url = \"mysql://x\"", "database_url:"),

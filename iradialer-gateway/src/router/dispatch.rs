@@ -82,6 +82,17 @@ async fn assign_and_send(
     let (call, attempt) = (assignment.call_uuid, assignment.attempt);
     iradialer_core::failpoint::hit("router.assign.before");
     let region = &shared.app.config.router.region;
+    let destinations = &shared.app.config.destinations;
+    // The rules may be others than when it was accepted.
+    if let Err(refused) = destinations.check(&plan.call.tenant_id, &plan.call.to_number) {
+        tracing::info!(%call, rule = refused.rule, "a call ends: its number may not be called");
+        shared.paces().not_sent((call, attempt));
+        let (tdb, facts) = (&shared.app.tdb, refused.facts());
+        let ended = tdb.refuse_destination(region.as_str(), assignment.clone(), facts, now_ms);
+        ended.await?;
+        shared.app.wake.dispatcher.notify_one();
+        return Ok(());
+    }
     let assigned = shared
         .app
         .tdb

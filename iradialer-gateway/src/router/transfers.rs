@@ -109,10 +109,15 @@ async fn decide(
     match request.ask {
         TransferAsk::Cancel => cancel(shared, &tenant, &request).await,
         TransferAsk::Dial(ref order) => {
-            if let Some(why) = objection(campaign, order) {
+            let mut order = order.clone();
+            let destinations = &shared.app.config.destinations;
+            order.to_number = destinations.dialled(&order.to_number);
+            if let Some(why) = objection(campaign, &order) {
                 return refused(why);
             }
-            let order = order.clone();
+            if let Err(why) = destinations.check(&tenant, &order.to_number) {
+                return refused(format!("to_number: {why}"));
+            }
             place(shared, node, &request, order).await.map(Some)
         }
     }

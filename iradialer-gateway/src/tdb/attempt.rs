@@ -3,7 +3,7 @@
 pub(super) mod record;
 
 use super::call::uuid;
-use super::do_not_call::{DoNotCall, of_queued};
+use super::do_not_call::of_queued;
 use super::ending::{GatewayEnd, end_from};
 use super::explain::note;
 use super::row::{get, json, number, optional_number, parsed, sql_ms};
@@ -102,6 +102,25 @@ impl Tdb {
         self.writer
             .write(move |connection| {
                 Box::pin(async move { assign(connection, &region, &assignment, now_ms).await })
+            })
+            .await
+    }
+
+    /// Ends a call that is queued at that attempt, as its number may not be called, unless the lease of `region` is
+    /// over. `facts` say why. Returns whether it did.
+    pub async fn refuse_destination(
+        &self,
+        region: &str,
+        assignment: Assignment,
+        facts: serde_json::Value,
+        now_ms: u64,
+    ) -> Result<bool, TdbError> {
+        let (region, end) = (region.to_owned(), GatewayEnd::Destination);
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    end_instead(connection, &region, &assignment, end, &facts, now_ms).await
+                })
             })
             .await
     }
@@ -205,7 +224,12 @@ async fn assign(
     }
     let (call, attempt) = (assignment.call_uuid, assignment.attempt);
     if let Some(listed) = of_queued(connection, call, attempt).await? {
-        return do_not_call(connection, region, assignment, &listed, now_ms).await;
+        let (end, facts) = (GatewayEnd::DoNotCall, listed.facts());
+        let ended = end_instead(connection, region, assignment, end, &facts, now_ms).await?;
+        return Ok(match ended {
+            true => Assigned::DoNotCall,
+            false => Assigned::No,
+        });
     }
     let updated = sqlx::query(
         "UPDATE calls SET state = 'assigned', attempt_id = $3, trunk = $4, node_id = $5,
@@ -238,14 +262,15 @@ async fn assign(
     Ok(Assigned::Yes)
 }
 
-/// Ends a queued call whose number is on the do-not-call list, if our lease is not over.
-async fn do_not_call(
+/// Ends a queued call that may not be placed, if our lease is not over, and notes why. Returns whether it did.
+async fn end_instead(
     connection: &mut Connection,
     region: &str,
     assignment: &Assignment,
-    listed: &DoNotCall,
+    end: GatewayEnd,
+    facts: &serde_json::Value,
     now_ms: u64,
-) -> Result<Assigned, TdbError> {
+) -> Result<bool, TdbError> {
     let leads = sqlx::query(
         "SELECT epoch FROM router_leases WHERE region = $1 AND epoch = $2 AND expires_ms > 0",
     )
@@ -254,15 +279,19 @@ async fn do_not_call(
     .fetch_optional(&mut *connection)
     .await?;
     if leads.is_none() {
-        return Ok(Assigned::No);
+        return Ok(false);
     }
     let (call, attempt) = (assignment.call_uuid, assignment.attempt);
-    let facts = listed.facts();
-    note(connection, call, attempt, "do_not_call", &facts, now_ms).await?;
-    let (from, end) = ([CallState::Queued], GatewayEnd::DoNotCall);
-    let reason = "the number is on the do-not-call list";
-    end_from(connection, call, Some(attempt), &from, end, reason, now_ms).await?;
-    Ok(Assigned::DoNotCall)
+    let (what, reason) = match end {
+        GatewayEnd::DoNotCall => ("do_not_call", "the number is on the do-not-call list"),
+        _ => ("destination_refused", "the number may not be called"),
+    };
+    let from = [CallState::Queued];
+    let ended = end_from(connection, call, Some(attempt), &from, end, reason, now_ms).await?;
+    if ended {
+        note(connection, call, attempt, what, facts, now_ms).await?;
+    }
+    Ok(ended)
 }
 
 async fn mark_dialing(

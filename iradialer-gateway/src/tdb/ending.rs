@@ -22,6 +22,8 @@ pub enum GatewayEnd {
     Rejected,
     /// Its number came on the do-not-call list before it was dialled.
     DoNotCall,
+    /// The rules of the configuration, others than when it was accepted, do not let its number be called.
+    Destination,
 }
 
 impl GatewayEnd {
@@ -32,7 +34,7 @@ impl GatewayEnd {
             GatewayEnd::Expired => CallState::Expired,
             GatewayEnd::Unknown => CallState::Unknown,
             GatewayEnd::Rejected => CallState::Failed,
-            GatewayEnd::DoNotCall => CallState::Rejected,
+            GatewayEnd::DoNotCall | GatewayEnd::Destination => CallState::Rejected,
         }
     }
 
@@ -42,7 +44,7 @@ impl GatewayEnd {
             GatewayEnd::Canceled => "canceled",
             GatewayEnd::Expired => "expired",
             GatewayEnd::Unknown => "unknown",
-            GatewayEnd::Rejected | GatewayEnd::DoNotCall => "rejected",
+            GatewayEnd::Rejected | GatewayEnd::DoNotCall | GatewayEnd::Destination => "rejected",
         }
     }
 }

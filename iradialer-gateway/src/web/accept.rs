@@ -49,7 +49,9 @@ pub(super) async fn makecall(
     if let Some(replay @ Accepted::Replay(_)) = before {
         return answer(replay, &Value::Null);
     }
-    let asked = request::read(fields, &caller.tenant_id, now_ms).map_err(ApiError::BadFields)?;
+    let mut asked =
+        request::read(fields, &caller.tenant_id, now_ms).map_err(ApiError::BadFields)?;
+    asked.to_number = config.destinations.dialled(&asked.to_number);
     if let Some(clash) = before {
         return answer(clash, &Value::Null);
     }
@@ -62,6 +64,8 @@ pub(super) async fn makecall(
     let flow = flow(&state, &caller.tenant_id, campaign, asked.ivr).await?;
     let (ivr, documents) = flow.map(|flow| (flow.flow, flow.brings)).unzip();
     let (tenant, name) = (&caller.tenant_id, &asked.campaign_name);
+    let may_call = config.destinations.check(tenant, &asked.to_number);
+    may_call.map_err(|refused| ApiError::Destination("to_number", refused))?;
     let listed = state.app.tdb.do_not_call(tenant, name, &asked.to_number);
     if let Some(listed) = listed.await? {
         return Err(ApiError::DoNotCall(listed.scope));

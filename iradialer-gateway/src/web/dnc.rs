@@ -6,6 +6,7 @@ use super::calls::{in_query, query_fields, whole};
 use super::error::ApiError;
 use super::fields::Fields;
 use super::{WebState, timestamp};
+use crate::destinations::Destinations;
 use crate::dnc::check_reason;
 use crate::tdb::{DncEntry, DncFilter, DncSource, NewDnc};
 use axum::Json;
@@ -33,7 +34,9 @@ pub(super) async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
-    let filter = filter(query.as_deref().unwrap_or(""))?;
+    let mut filter = filter(query.as_deref().unwrap_or(""))?;
+    let destinations = &state.app.config.destinations;
+    filter.number = filter.number.map(|number| destinations.dialled(&number));
     let (tdb, tenant) = (&state.app.tdb, &caller.tenant_id);
     let entries = tdb.dnc_entries(tenant, &filter).await?;
     let last = entries.last();
@@ -52,7 +55,8 @@ pub(super) async fn add(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
-    let asked = Asked::read(members, true).map_err(ApiError::BadFields)?;
+    let asked =
+        Asked::read(members, &state.app.config.destinations, true).map_err(ApiError::BadFields)?;
     let tenant = &caller.tenant_id;
     if let Some(name) = &asked.campaign_name
         && state.app.config.campaign(tenant, name).is_none()
@@ -84,7 +88,8 @@ pub(super) async fn remove(
 ) -> Result<Json<Value>, ApiError> {
     let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
     // Of a campaign that is not configured any more, too.
-    let asked = Asked::read(members, false).map_err(ApiError::BadFields)?;
+    let asked =
+        Asked::read(members, &state.app.config.destinations, false).map_err(ApiError::BadFields)?;
     let count = asked.numbers.len() as u64;
     let (tdb, campaign) = (&state.app.tdb, asked.campaign_name.as_ref());
     let removed = tdb.remove_dnc(&caller.tenant_id, campaign, asked.numbers);
@@ -104,9 +109,13 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(members: Map<String, Value>, takes_reason: bool) -> Result<Self, Vec<FieldError>> {
+    fn read(
+        members: Map<String, Value>,
+        destinations: &Destinations,
+        takes_reason: bool,
+    ) -> Result<Self, Vec<FieldError>> {
         let mut fields = Fields::new(members);
-        let numbers = numbers(&mut fields);
+        let numbers = numbers(&mut fields, destinations);
         let campaign_name = scope(&mut fields);
         let (reason, known) = match takes_reason {
             true => (
@@ -125,7 +134,7 @@ impl Asked {
 }
 
 /// Each of them once, with or without its `+`.
-fn numbers(fields: &mut Fields) -> Vec<DialNumber> {
+fn numbers(fields: &mut Fields, destinations: &Destinations) -> Vec<DialNumber> {
     let expected = format!("a list of 1 to {MAX_NUMBERS} numbers");
     let listed = match fields.value("numbers") {
         Some(Value::Array(listed)) => listed,
@@ -156,7 +165,11 @@ fn numbers(fields: &mut Fields) -> Vec<DialNumber> {
             )),
         };
         mistakes += usize::from(number.is_err());
-        numbers.extend(fields.take(number));
+        numbers.extend(
+            fields
+                .take(number)
+                .map(|number| destinations.dialled(&number)),
+        );
         if mistakes == MAX_MISTAKES {
             break;
         }

@@ -2,6 +2,7 @@
 
 use super::flows::show_findings;
 use super::timestamp;
+use crate::destinations::Refused;
 use crate::tdb::TdbError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -58,6 +59,8 @@ pub(super) enum ApiError {
     BadFlow(Vec<Finding>),
     /// The number is on the do-not-call list, of the tenant or of the campaign.
     DoNotCall(DncScope),
+    /// The number, in that field, may not be called.
+    Destination(&'static str, Refused),
     /// There is no such trunk among those the tenant uses.
     UnknownTrunk(String),
     /// The switch did not take the request; it may be repeated.
@@ -123,6 +126,10 @@ impl IntoResponse for ApiError {
         if let Some(mistake) = self.mistakes().first() {
             error["expected"] = Value::from(mistake.expected.as_str());
             error["got"] = Value::from(mistake.got.as_str());
+        }
+        if let ApiError::Destination(_, refused) = &self {
+            error["rule"] = Value::from(refused.rule.as_str());
+            error["kind"] = Value::from(refused.kind.as_str());
         }
         body.insert("error".to_owned(), error);
         if !self.mistakes().is_empty() {
@@ -342,6 +349,10 @@ impl ApiError {
                 };
                 of("to_number", told(S::FORBIDDEN, "do_not_call", message))
             }
+            ApiError::Destination(field, refused) => of(
+                field,
+                told(S::FORBIDDEN, "destination_refused", refused.to_string()),
+            ),
             ApiError::UnknownTrunk(name) => {
                 let message = format!("There is no trunk {name}");
                 of("name", told(S::NOT_FOUND, "unknown_trunk", message))

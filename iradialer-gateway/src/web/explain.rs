@@ -12,7 +12,7 @@ use crate::trunk::{Gate, TrunkState};
 use axum::Json;
 use axum::extract::{Path, State};
 use iradialer_core::call::CallState;
-use iradialer_core::value::{CampaignName, TrunkName};
+use iradialer_core::value::{CampaignName, DialNumber, TrunkName};
 use serde_json::{Value, json};
 
 /// How many events are looked at: those of all tries but for what happens within an answered call.
@@ -198,9 +198,16 @@ impl<'w> Waiting<'w> {
         self.reasons.push(facts);
     }
 
-    /// A call whose number has come on the list since it was accepted ends when its turn comes.
+    /// A call whose number has come on the list since it was accepted, or may not be called any more, ends when its
+    /// turn comes.
     async fn of_number(&mut self) -> Result<(), ApiError> {
         let tdb = &self.state.app.tdb;
+        let destinations = &self.state.app.config.destinations;
+        if let Ok(number) = DialNumber::parse("to_number", &self.call.to_number)
+            && let Err(refused) = destinations.check(&self.call.tenant_id, &number)
+        {
+            self.reason("destination_refused", refused.facts());
+        }
         if let Some(listed) = tdb.do_not_call_of(self.call).await? {
             // Its own reason is what this one is called by.
             let mut facts = listed.facts();

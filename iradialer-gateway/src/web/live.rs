@@ -67,6 +67,7 @@ async fn ask(
     members.retain(|_, value| !value.is_null());
     let (call_uuid, request) =
         Request::read_strictly(event_name, members).map_err(ApiError::BadFields)?;
+    let request = permitted(&state, &caller, request)?;
     let answer = ask_switch(&state, &caller, call_uuid, request).await?;
     Ok(Json(json!({
         "status": "OK",
@@ -75,6 +76,22 @@ async fn ask(
         "call_uuid": call_uuid,
         "cluster": state.app.config.cluster,
     })))
+}
+
+/// The request as it is passed on, if the tenant may call whom it transfers to. A router asks this again where a call
+/// is to be placed; a carrier that is asked to transfer (`deflect`) is not.
+fn permitted(
+    state: &WebState,
+    caller: &Caller,
+    mut request: CallRequest,
+) -> Result<CallRequest, ApiError> {
+    if let CallRequest::Transfer(to) = &mut request {
+        let destinations = &state.app.config.destinations;
+        to.destination = destinations.dialled(&to.destination);
+        let may_call = destinations.check(&caller.tenant_id, &to.destination);
+        may_call.map_err(|refused| ApiError::Destination("destination", refused))?;
+    }
+    Ok(request)
 }
 
 /// `POST /api/bridgecalls`: connects two live calls of one switch.

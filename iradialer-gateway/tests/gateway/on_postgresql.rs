@@ -15,6 +15,7 @@ const OF_CALLS: &[&str] = &[
     "tokens::",
     "router::a_call_",
     "router::cancel::",
+    "router::destinations::",
     "router::failover::",
     "router::flows::",
     "router::reconcile::",

@@ -3,6 +3,7 @@
 
 mod bench;
 mod cancel;
+mod destinations;
 mod explain;
 mod failover;
 pub mod fake_switch;

@@ -15,7 +15,8 @@ use iradialer_core::value::{
 use iradialer_core::wire::{
     AttemptFate, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EndedAttempt, FlowOf,
     FlowQuery, FlowReply, Heartbeat, HeldAttempt, HeldQuery, HeldReply, Query, QueryReply,
-    RefusalReason, SwitchState, VERSION,
+    RefusalReason, SwitchState, TransferAsk, TransferOrder, TransferReply, TransferRequest,
+    VERSION,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -292,6 +293,27 @@ impl FakeSwitch {
         let question = serde_json::to_vec(&FlowQuery { v: VERSION, of }).unwrap();
         let subject = subject::flow(&self.shared.cluster);
         let answer = self.shared.client.request(subject, question.into()).await;
+        serde_json::from_slice(&answer.unwrap().payload).unwrap()
+    }
+
+    /// Asks the routers to dial somebody for a call that it holds.
+    pub async fn ask_transfer(&self, parent: &DialCommand, number: &str) -> TransferReply {
+        let request = TransferRequest {
+            v: VERSION,
+            incarnation: self.shared.incarnation,
+            parent_uuid: parent.call_uuid,
+            call_uuid: CallUuid::fresh(),
+            ask: TransferAsk::Dial(TransferOrder {
+                to_number: DialNumber::parse("to_number", number).unwrap(),
+                from_number: None,
+                trunk: None,
+                dial_timeout_s: 30,
+                whisper: Vec::new(),
+            }),
+        };
+        let request = serde_json::to_vec(&request).unwrap();
+        let subject = subject::transfer(&self.shared.cluster, &self.shared.node);
+        let answer = self.shared.client.request(subject, request.into()).await;
         serde_json::from_slice(&answer.unwrap().payload).unwrap()
     }
 
