@@ -2,7 +2,7 @@
 
 use super::auth::Caller;
 use super::error::ApiError;
-use super::fields::Fields;
+use super::query::{self, in_query, limit, query_fields};
 use super::{WebState, cursor, timestamp};
 use crate::tdb::{Call, CallEvent, CallFilter, FinalRecord};
 use axum::Json;
@@ -10,11 +10,7 @@ use axum::extract::{Path, RawQuery, State};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, FieldError};
 use iradialer_core::wire::CallFlow;
-use serde_json::{Map, Value, json};
-
-/// How many a list holds where the request does not say, and at the most.
-const DEFAULT_LIMIT: u32 = 100;
-const MAX_LIMIT: u32 = 1_000;
+use serde_json::{Value, json};
 
 /// `GET /api/calls?state=&campaign=&from=&cursor=&limit=`
 pub(super) async fn list(
@@ -55,10 +51,7 @@ pub(super) async fn events(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
-    let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
-    let after_seq = whole(&mut fields, "after_seq", 0, u32::MAX, 0);
-    let limit = whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT);
-    fields.finish("after_seq, limit").map_err(in_query)?;
+    let (after_seq, limit) = query::page(query.as_deref())?;
     let events = state
         .app
         .tdb
@@ -95,45 +88,11 @@ fn filter(query: &str) -> Result<CallFilter, ApiError> {
             .map(String::from),
         from_ms: fields.parsed("from", timestamp::parse),
         after: fields.parsed("cursor", cursor::parse),
-        limit: whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
+        limit: limit(&mut fields),
     };
     let known = "state, campaign, from, cursor, limit";
     fields.finish(known).map_err(in_query)?;
     Ok(filter)
-}
-
-/// The parameters of a query, each at most once.
-pub(super) fn query_fields(query: &str) -> Result<Fields, ApiError> {
-    let mut members = Map::new();
-    for (name, value) in reqwest::Url::options()
-        .parse(&format!("http://query/?{query}"))
-        .iter()
-        .flat_map(|url| url.query_pairs())
-    {
-        if members
-            .insert(name.to_string(), Value::from(&*value))
-            .is_some()
-        {
-            let twice = FieldError::new(format!("query.{name}"), "a parameter given once", &value);
-            return Err(ApiError::from(twice));
-        }
-    }
-    Ok(Fields::new(members))
-}
-
-pub(super) fn whole(fields: &mut Fields, name: &str, least: u32, most: u32, default: u32) -> u32 {
-    fields
-        .parsed(name, |field, text| {
-            let number = text.parse().ok().filter(|n| (least..=most).contains(n));
-            let expected = format!("a whole number from {least} to {most}");
-            number.ok_or_else(|| FieldError::new(field, expected, text))
-        })
-        .unwrap_or(default)
-}
-
-pub(super) fn in_query(mistakes: Vec<FieldError>) -> ApiError {
-    let within = mistakes.into_iter().map(|mistake| mistake.within("query"));
-    ApiError::BadFields(within.collect())
 }
 
 fn show_call(call: &Call) -> Value {
@@ -218,7 +177,7 @@ mod tests {
         assert_eq!(all.state, Some(CallState::Busy));
         assert_eq!((all.campaign_name.as_deref(), all.limit), (Some("r"), 7));
         assert!(all.from_ms.is_some());
-        assert_eq!(filter("").unwrap().limit, DEFAULT_LIMIT);
+        assert_eq!(filter("").unwrap().limit, query::DEFAULT_LIMIT);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::auth::Caller;
 use super::body::read_object;
-use super::calls::{in_query, query_fields, whole};
 use super::error::ApiError;
 use super::fields::Fields;
+use super::query::{in_query, limit, query_fields};
 use super::{WebState, timestamp};
 use crate::destinations::Destinations;
 use crate::dnc::check_reason;
@@ -16,9 +16,6 @@ use axum::http::HeaderMap;
 use iradialer_core::value::{CampaignName, DialNumber, FieldError};
 use serde_json::{Map, Value, json};
 
-/// How many a list holds where the request does not say, and at the most.
-const DEFAULT_LIMIT: u32 = 100;
-const MAX_LIMIT: u32 = 1_000;
 /// The most numbers of one request.
 const MAX_NUMBERS: usize = 10_000;
 /// Room for so many, in bytes.
@@ -207,7 +204,7 @@ fn filter(query: &str) -> Result<DncFilter, ApiError> {
         number: fields.parsed("number", DialNumber::parse),
         campaign_name: fields.parsed("campaign", CampaignName::parse),
         after: fields.parsed("cursor", parse_cursor).unwrap_or_default(),
-        limit: whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
+        limit: limit(&mut fields),
     };
     let known = "number, campaign, cursor, limit";
     fields.finish(known).map_err(in_query)?;

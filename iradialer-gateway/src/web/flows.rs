@@ -2,8 +2,8 @@
 
 use super::auth::Caller;
 use super::body::read_object;
-use super::calls::{in_query, query_fields, whole};
 use super::error::ApiError;
+use super::query::{in_query, limit, query_fields, whole};
 use super::{WebState, timestamp};
 use crate::flows::{OwnFlow, Unresolved};
 use crate::tdb::StoredFlow;
@@ -15,9 +15,6 @@ use iradialer_core::flow::{self, Finding, Flow, MAX_FLOW_BYTES};
 use iradialer_core::value::{FieldError, FlowHash, FlowName};
 use serde_json::{Map, Value, json};
 
-/// How many a list holds where the request does not say, and at the most.
-const DEFAULT_LIMIT: u32 = 100;
-const MAX_LIMIT: u32 = 1_000;
 /// How much white space and the like a document may have beyond what it says, in bytes.
 const MAX_BODY_BYTES: usize = 2 * MAX_FLOW_BYTES;
 
@@ -28,7 +25,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
-    let limit = whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT);
+    let limit = limit(&mut fields);
     let after = fields.parsed("cursor", FlowName::parse);
     fields.finish("cursor, limit").map_err(in_query)?;
     let after = after.as_ref().map_or("", FlowName::as_str);

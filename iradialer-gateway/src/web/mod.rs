@@ -16,6 +16,7 @@ mod fields;
 mod flows;
 mod health;
 mod live;
+mod query;
 mod queue_gauge;
 mod request_id;
 mod routes;

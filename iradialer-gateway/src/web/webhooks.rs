@@ -2,9 +2,10 @@
 
 use super::auth::Caller;
 use super::body::read_object;
-use super::calls::{find, in_query, query_fields, whole};
+use super::calls::find;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::query::{self, MAX_LIMIT, in_query, limit, query_fields};
 use super::{WebState, cursor, timestamp};
 use crate::tdb::{DeadLetter, DeadLetterFilter, Noted, Redeliver, Replay, Try};
 use axum::body::{Body, HttpBody};
@@ -14,10 +15,6 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use iradialer_core::value::{CallUuid, CampaignName, FieldError};
 use serde_json::{Map, Value, json};
-
-/// How many a list holds where the request does not say, and at the most.
-const DEFAULT_LIMIT: u32 = 100;
-const MAX_LIMIT: u32 = 1_000;
 
 /// The paths of this module.
 pub(super) fn routes() -> Router<WebState> {
@@ -36,10 +33,7 @@ async fn deliveries(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
-    let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
-    let after_seq = whole(&mut fields, "after_seq", 0, u32::MAX, 0);
-    let limit = whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT);
-    fields.finish("after_seq, limit").map_err(in_query)?;
+    let (after_seq, limit) = query::page(query.as_deref())?;
     let tdb = &state.app.tdb;
     let deliveries = tdb.deliveries(call.call_uuid, after_seq, limit).await?;
     let prefix = &state.app.config.webhooks.event_prefix;
@@ -111,7 +105,7 @@ async fn dead_letters(
         campaign_name: campaign(&mut fields),
         from_ms: fields.parsed("from", timestamp::parse),
         after: fields.parsed("cursor", cursor::parse_with_seq),
-        limit: whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
+        limit: limit(&mut fields),
     };
     let known = "campaign, from, cursor, limit";
     fields.finish(known).map_err(in_query)?;

@@ -1,12 +1,13 @@
 //! A switch that speaks the wire types on NATS and dials nobody: for what a real one can't be made to
 //! do on demand, such as not to answer.
 
+mod answer;
 mod report;
 
 use futures::StreamExt;
 use iradialer_core::call::CallState;
 use iradialer_core::flow::DncScope;
-use iradialer_core::live::{Answer, Refused, name};
+use iradialer_core::live::Answer;
 use iradialer_core::subject;
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, ClusterName, DialNumber, NodeId, TenantId,
@@ -14,11 +15,10 @@ use iradialer_core::value::{
 };
 use iradialer_core::wire::{
     AttemptFate, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EndedAttempt, FlowOf,
-    FlowQuery, FlowReply, Heartbeat, HeldAttempt, HeldQuery, HeldReply, Query, QueryReply,
-    RefusalReason, SwitchState, TransferAsk, TransferOrder, TransferReply, TransferRequest,
-    VERSION,
+    FlowQuery, FlowReply, Heartbeat, HeldAttempt, RefusalReason, SwitchState, TransferAsk,
+    TransferOrder, TransferReply, TransferRequest, VERSION,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
@@ -110,7 +110,7 @@ struct State {
     mute: bool,
     deaf_to_requests: bool,
     /// The ids of the live requests that came.
-    ids: std::collections::HashSet<String>,
+    ids: HashSet<String>,
     hangs_up_when_asked: bool,
 }
 
@@ -496,102 +496,6 @@ impl Shared {
             }
             Reaction::Refuse(_) | Reaction::Ignore | Reaction::TakeBackLater | Reaction::Forget => {
             }
-        }
-    }
-
-    async fn answer_query(&self, message: async_nats::Message) {
-        let query: Query = serde_json::from_slice(&message.payload).unwrap();
-        let fate = {
-            let mut state = self.state.lock().unwrap();
-            state.queries += 1;
-            if state.mute {
-                return;
-            }
-            // An attempt never seen is fenced before it is said so.
-            let known = state.fates.entry(query.attempt_id);
-            let fate = *known.or_insert(AttemptFate::NeverDialled);
-            if state.taken_back.contains(&query.attempt_id) {
-                let fate = AttemptFate::NeverDialled;
-                state.fates.insert(query.attempt_id, fate);
-            }
-            fate
-        };
-        let to = message.reply.unwrap().to_string();
-        self.publish(to, &QueryReply { fate }).await;
-    }
-
-    async fn answer_held(&self, message: async_nats::Message) {
-        /// Less than a real one's, so that a few calls are several pages.
-        const PAGE: usize = 2;
-        let query: HeldQuery = serde_json::from_slice(&message.payload).unwrap();
-        let (attempts, more) = {
-            let mut state = self.state.lock().unwrap();
-            if state.mute {
-                return;
-            }
-            state.held_queries += 1;
-            let later =
-                |held: &&HeldAttempt| query.after.is_none_or(|after| held.attempt_id > after);
-            let all: Vec<HeldAttempt> = state.held.iter().filter(later).cloned().collect();
-            (all.iter().take(PAGE).cloned().collect(), all.len() > PAGE)
-        };
-        let journal_id = self.journal_id;
-        let reply = HeldReply {
-            journal_id,
-            attempts,
-            more,
-        };
-        let to = message.reply.unwrap().to_string();
-        self.publish(to, &reply).await;
-    }
-
-    async fn answer_request(&self, message: async_nats::Message) {
-        if self.state.lock().unwrap().deaf_to_requests {
-            return;
-        }
-        let headers = message.headers.as_ref().unwrap();
-        let id = headers.get(async_nats::header::NATS_MESSAGE_ID).unwrap();
-        let is_new = self
-            .state
-            .lock()
-            .unwrap()
-            .ids
-            .insert(id.as_str().to_owned());
-        assert!(is_new, "{id} came twice");
-        let request: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
-        if request["event_name"] != "request_drop_call" {
-            let answer = {
-                let mut state = self.state.lock().unwrap();
-                state.asked.push(request);
-                state
-                    .answers
-                    .pop_front()
-                    .unwrap_or_else(|| Answer::ok("done"))
-            };
-            return self
-                .publish(message.reply.unwrap().to_string(), &answer)
-                .await;
-        }
-        let call = request["event_data"]["call_uuid"].as_str().unwrap();
-        let call = CallUuid::parse("call_uuid", call).unwrap();
-        let (hangs_up, held) = {
-            let mut state = self.state.lock().unwrap();
-            state.dropped.push(call);
-            let mut held = state.held.iter();
-            let held = held.find(|held| held.call_uuid == call).cloned();
-            (state.hangs_up_when_asked, held)
-        };
-        let to = message.reply.unwrap().to_string();
-        let answer = match hangs_up && held.is_none() {
-            true => Answer::refused(Refused::new(name::UNKNOWN_CALL, "no such call")),
-            false => Answer::ok("it is being ended"),
-        };
-        self.publish(to, &answer).await;
-        if let Some(held) = held.filter(|_| hangs_up) {
-            let mut dialled = self.state.lock().unwrap().dialled.clone().into_iter();
-            let of_it = |dialled: &Dialled| dialled.command.attempt_id == held.attempt_id;
-            let command = dialled.find(of_it).unwrap().command;
-            self.report_dropped(&command).await;
         }
     }
 
