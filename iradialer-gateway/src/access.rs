@@ -8,7 +8,7 @@ use std::fmt;
 pub enum TokenRole {
     /// May everything, for every tenant.
     Admin,
-    /// May everything but manage tokens, for every tenant.
+    /// May everything but look after tokens and read the audit log, for every tenant.
     Operator,
     /// May everything for its own tenant.
     Tenant,
@@ -47,11 +47,23 @@ impl TokenRole {
         matches!(self, TokenRole::Admin | TokenRole::Operator)
     }
 
+    /// Whether it may make tokens of that role, and revoke them.
+    pub fn may_give(self, role: TokenRole) -> bool {
+        match self {
+            TokenRole::Admin => true,
+            TokenRole::Tenant => matches!(role, TokenRole::Tenant | TokenRole::ReadOnly),
+            TokenRole::Operator | TokenRole::ReadOnly => false,
+        }
+    }
+
     /// Whether it may do that, its scopes aside.
     pub fn may(self, what: Scope) -> bool {
+        let is_of_access = matches!(what.area, Area::Tokens | Area::Audit);
         match self {
-            TokenRole::Admin | TokenRole::Operator | TokenRole::Tenant => true,
-            TokenRole::ReadOnly => what.right == Right::Read,
+            TokenRole::Admin => true,
+            TokenRole::Operator => !is_of_access,
+            TokenRole::Tenant => what.area != Area::Audit,
+            TokenRole::ReadOnly => !is_of_access && what.right == Right::Read,
         }
     }
 }
@@ -69,16 +81,22 @@ pub enum Area {
     Dnc,
     /// Webhooks that were given up.
     Webhooks,
+    /// Tokens.
+    Tokens,
+    /// The audit log.
+    Audit,
 }
 
 impl Area {
     /// Every one.
-    pub const ALL: [Area; 5] = [
+    pub const ALL: [Area; 7] = [
         Area::Calls,
         Area::Flows,
         Area::Trunks,
         Area::Dnc,
         Area::Webhooks,
+        Area::Tokens,
+        Area::Audit,
     ];
 
     /// Its name, which is also that of its resource (`/api/flows`).
@@ -89,6 +107,8 @@ impl Area {
             Area::Trunks => "trunks",
             Area::Dnc => "dnc",
             Area::Webhooks => "webhooks",
+            Area::Tokens => "tokens",
+            Area::Audit => "audit",
         }
     }
 }
@@ -157,6 +177,12 @@ impl Scopes {
             }
         }
         Ok(Scopes(scopes))
+    }
+
+    /// Whether these let everything through that `others` let through.
+    pub fn cover(&self, others: &Scopes) -> bool {
+        let all = others.0.iter().all(|scope| self.allow(*scope));
+        self.0.is_empty() || (all && !others.0.is_empty())
     }
 
     /// Whether they let it through.
@@ -234,8 +260,37 @@ mod tests {
         for area in Area::ALL {
             for right in [Right::Read, Right::Write] {
                 let may = TokenRole::ReadOnly.may(Scope { area, right });
-                assert_eq!(may, right == Right::Read);
+                let looks = right == Right::Read && !matches!(area, Area::Tokens | Area::Audit);
+                assert_eq!(may, looks);
             }
+        }
+    }
+
+    #[test]
+    fn nobody_gives_more_than_they_have() {
+        for (giver, roles) in [
+            (TokenRole::Admin, 4),
+            (TokenRole::Operator, 0),
+            (TokenRole::Tenant, 2),
+            (TokenRole::ReadOnly, 0),
+        ] {
+            let given = TokenRole::ALL
+                .into_iter()
+                .filter(|role| giver.may_give(*role));
+            assert_eq!(given.count(), roles, "{}", giver.as_str());
+        }
+        assert!(scopes("").cover(&scopes("")) && scopes("").cover(&scopes("calls:read")));
+        assert!(scopes("calls:write flows:read").cover(&scopes("calls:read")));
+        assert!(!scopes("calls:write").cover(&scopes("")), "none is all");
+        assert!(!scopes("calls:read").cover(&scopes("calls:write")));
+        assert!(!scopes("calls:write").cover(&scopes("calls:read flows:read")));
+    }
+
+    #[test]
+    fn the_audit_log_is_for_admins() {
+        for role in TokenRole::ALL {
+            let may = role.may(scope("audit:read"));
+            assert_eq!(may, role == TokenRole::Admin, "{}", role.as_str());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `dnc import`, `dnc list`, `dnc remove`
 
-use super::{Common, Failure};
+use super::{Common, Failure, author};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dnc::{self, Defaults, Export};
@@ -112,7 +112,11 @@ async fn import(list: List, file: &Path) -> Result<(), Failure> {
     }
     let (count, mut added) = (entries.len() as u64, 0);
     for part in entries.chunks(AT_ONCE) {
-        added += list.tdb.add_dnc(&list.tenant, part.to_vec()).await?;
+        let (author, now_ms) = (author::of_command_line(), defaults.added_ms);
+        let part = list
+            .tdb
+            .add_dnc(&list.tenant, part.to_vec(), author, now_ms);
+        added += part.await?;
     }
     list.tdb.close().await;
     println!("{added} added, {} were listed before", count - added);
@@ -169,9 +173,11 @@ async fn remove(list: List, numbers: &[String]) -> Result<(), Failure> {
     for number in &mut parsed {
         *number = list.config.destinations.dialled(number);
     }
+    let (author, now_ms) = (author::of_command_line(), Clock::system().now_ms());
+    let (tenant, campaign) = (&list.tenant, list.campaign.as_ref());
     let removed = list
         .tdb
-        .remove_dnc(&list.tenant, list.campaign.as_ref(), parsed);
+        .remove_dnc(tenant, campaign, parsed, author, now_ms);
     let removed = removed.await?;
     list.tdb.close().await;
     match removed {

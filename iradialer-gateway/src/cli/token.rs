@@ -1,18 +1,15 @@
 //! `token create`, `token list`, `token revoke`
 
-use super::{Common, Failure, TokenCommand};
+use super::{Common, Failure, TokenCommand, author};
 use crate::access::{Scopes, TokenRole};
 use crate::clock::Clock;
 use crate::config::MAX_REQUESTS;
 use crate::roles;
-use crate::tdb::{Tdb, TokenInfo, TokenSpec};
+use crate::tdb::{Tdb, TokenInfo, TokenSpec, check_token_name};
 use clap::Args;
 use iradialer_core::value::{FieldError, TenantId};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-
-/// The longest name of a token, in characters.
-const MAX_NAME_LEN: usize = 80;
 
 /// What is asked of a token that is made.
 #[derive(Args)]
@@ -42,13 +39,7 @@ pub(super) struct Asked {
 
 impl Asked {
     fn check(self, now_ms: u64) -> Result<TokenSpec, Failure> {
-        let long = self.name.chars().count() > MAX_NAME_LEN;
-        if long || self.name.chars().any(char::is_control) {
-            return Err(format!(
-                "--name: expected up to {MAX_NAME_LEN} characters, none of them a control character"
-            )
-            .into());
-        }
+        check_token_name("--name", &self.name)?;
         let scopes = self.scopes.iter().map(String::as_str);
         let expires = self.expires.as_deref();
         Ok(TokenSpec {
@@ -103,7 +94,9 @@ async fn create(common: Common, asked: Asked) -> Result<(), Failure> {
     let now_ms = Clock::system().now_ms();
     let spec = asked.check(now_ms)?;
     let tdb = open(common).await?;
-    let (token, info) = tdb.create_token(spec, now_ms).await?;
+    let (token, info) = tdb
+        .create_token(spec, author::of_command_line(), now_ms)
+        .await?;
     tdb.close().await;
     println!("{token}");
     let ends = info
@@ -135,7 +128,8 @@ async fn list(common: Common) -> Result<(), Failure> {
 
 async fn revoke(common: Common, token_id: &str) -> Result<(), Failure> {
     let tdb = open(common).await?;
-    let revoked = tdb.revoke_token(token_id, Clock::system().now_ms()).await?;
+    let (author, now_ms) = (author::of_command_line(), Clock::system().now_ms());
+    let revoked = tdb.revoke_token(token_id, author, now_ms).await?;
     tdb.close().await;
     match revoked {
         true => Ok(()),

@@ -1,8 +1,10 @@
 //! Stored flows: named versions, and documents by their hash.
 
+use super::audit::{self, Author, Change};
 use super::row::{get, number, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
 use iradialer_core::value::{FlowHash, FlowName, TenantId};
+use serde_json::json;
 use std::sync::Arc;
 
 /// A document that a call names is marked as used this often, ms: once a day is enough.
@@ -56,12 +58,20 @@ impl Tdb {
         tenant: &TenantId,
         name: &FlowName,
         document: FlowDocument,
+        author: Author,
         now_ms: u64,
     ) -> Result<(StoredFlow, bool), TdbError> {
         let (tenant, name) = (tenant.clone(), name.clone());
         self.writer
             .write(move |connection| {
-                Box::pin(async move { put(connection, &tenant, name, &document, now_ms).await })
+                Box::pin(async move {
+                    let put = put(connection, &tenant, name, &document, now_ms).await?;
+                    if put.is_new {
+                        let change = put.stored.change(&tenant, "flow.put", put.was, now_ms);
+                        audit::note(connection, &author, change).await?;
+                    }
+                    Ok((put.stored, put.is_new))
+                })
             })
             .await
     }
@@ -152,12 +162,13 @@ impl Tdb {
         &self,
         tenant: &TenantId,
         name: &FlowName,
+        author: Author,
         now_ms: u64,
     ) -> Result<bool, TdbError> {
         let (tenant, name) = (tenant.clone(), name.clone());
         self.writer
             .write(move |connection| {
-                Box::pin(async move { delete(connection, &tenant, &name, now_ms).await })
+                Box::pin(async move { delete(connection, &tenant, &name, &author, now_ms).await })
             })
             .await
     }
@@ -199,13 +210,21 @@ pub(super) async fn keep_document(
     Ok(())
 }
 
+/// What became of a flow that was to be stored.
+struct Put {
+    stored: StoredFlow,
+    is_new: bool,
+    /// What its name meant before.
+    was: Option<StoredFlow>,
+}
+
 async fn put(
     connection: &mut Connection,
     tenant: &TenantId,
     name: FlowName,
     document: &FlowDocument,
     now_ms: u64,
-) -> Result<(StoredFlow, bool), TdbError> {
+) -> Result<Put, TdbError> {
     let newest = sqlx::query(
         "SELECT name, version, hash, created_ms, deleted_ms FROM flows
          WHERE tenant_id = $1 AND name = $2 ORDER BY version DESC LIMIT 1",
@@ -214,13 +233,19 @@ async fn put(
     .bind(name.as_str())
     .fetch_optional(&mut *connection)
     .await?;
-    let mut version = 1;
+    let (mut version, mut was) = (1, None);
     if let Some(row) = newest {
         let newest = StoredFlow::from_row(&row)?;
-        if newest.hash == document.hash && get::<Option<i64>>(&row, "deleted_ms")?.is_none() {
-            return Ok((newest, false));
+        let is_there = get::<Option<i64>>(&row, "deleted_ms")?.is_none();
+        if newest.hash == document.hash && is_there {
+            return Ok(Put {
+                stored: newest,
+                is_new: false,
+                was: None,
+            });
         }
         version = newest.version + 1;
+        was = is_there.then_some(newest);
     }
     keep_document(connection, tenant, document, now_ms).await?;
     sqlx::query(
@@ -239,15 +264,32 @@ async fn put(
         hash: document.hash.clone(),
         created_ms: now_ms,
     };
-    Ok((stored, true))
+    Ok(Put {
+        stored,
+        is_new: true,
+        was,
+    })
 }
 
 async fn delete(
     connection: &mut Connection,
     tenant: &TenantId,
     name: &FlowName,
+    author: &Author,
     now_ms: u64,
 ) -> Result<bool, TdbError> {
+    let newest = sqlx::query(
+        "SELECT name, version, hash, created_ms FROM flows
+         WHERE tenant_id = $1 AND name = $2 AND deleted_ms IS NULL ORDER BY version DESC LIMIT 1",
+    )
+    .bind(tenant.as_str())
+    .bind(name.as_str())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(newest) = newest else {
+        return Ok(false);
+    };
+    let newest = StoredFlow::from_row(&newest)?;
     // A call that was accepted a moment ago may be queued for months.
     sqlx::query(
         "UPDATE flow_documents SET used_ms = $3 WHERE tenant_id = $1 AND hash IN (
@@ -258,19 +300,41 @@ async fn delete(
     .bind(sql_ms(now_ms))
     .execute(&mut *connection)
     .await?;
-    let deleted = sqlx::query(
+    sqlx::query(
         "UPDATE flows SET deleted_ms = $3
          WHERE tenant_id = $1 AND name = $2 AND deleted_ms IS NULL",
     )
     .bind(tenant.as_str())
     .bind(name.as_str())
     .bind(sql_ms(now_ms))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(deleted.rows_affected() > 0)
+    let mut change = newest.change(tenant, "flow.delete", None, now_ms);
+    change.was = change.became.take();
+    audit::note(connection, author, change).await?;
+    Ok(true)
 }
 
 impl StoredFlow {
+    /// That its name means it now, for the audit log.
+    fn change(
+        &self,
+        tenant: &TenantId,
+        action: &'static str,
+        was: Option<StoredFlow>,
+        at_ms: u64,
+    ) -> Change {
+        let facts = |flow: &StoredFlow| json!({"version": flow.version, "hash": flow.hash});
+        Change {
+            tenant_id: tenant.clone(),
+            action,
+            subject: self.name.to_string(),
+            was: was.as_ref().map(facts),
+            became: Some(facts(self)),
+            at_ms,
+        }
+    }
+
     fn from_row(row: &Row) -> Result<Self, TdbError> {
         Ok(StoredFlow {
             name: parsed(row, "name", |t| FlowName::parse("name", t).ok())?,

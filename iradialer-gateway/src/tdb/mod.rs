@@ -8,6 +8,7 @@
 mod accept;
 mod address;
 mod attempt;
+mod audit;
 mod call;
 mod confirm;
 mod dead_letter;
@@ -41,6 +42,7 @@ mod writer;
 pub use accept::{Accepted, NewCall};
 pub use address::DatabaseUrl;
 pub use attempt::{Assigned, Assignment, OpenAttempt, Requeued};
+pub use audit::{AuditEntry, AuditFilter, Author, Via};
 pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
 pub use dead_letter::{DeadLetter, DeadLetterFilter, Place, Redeliver, Replay, Replayed};
 pub use delivery::{Delivery, DueReceiver, Tried, Verdict};
@@ -58,7 +60,7 @@ pub use open::{Adopted, Holding};
 pub use queue::{LiveCounts, QueuedCall};
 pub use redial::{GivenUp, OnUnknown};
 pub use switch_call::SwitchCall;
-pub use token::{TokenInfo, TokenSpec, hash_token};
+pub use token::{TokenInfo, TokenSpec, check_token_name, hash_token};
 pub use transfer::{NewTransfer, Pin, Placed};
 pub use trunk::{Start, TrunkNews};
 
@@ -227,6 +229,7 @@ fn migrator() -> Migrator {
             include_str!("../../migrations/0009_webhooks.sql"),
         ),
         (10, "dnc", include_str!("../../migrations/0010_dnc.sql")),
+        (11, "audit", include_str!("../../migrations/0011_audit.sql")),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;

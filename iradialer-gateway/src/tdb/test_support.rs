@@ -5,8 +5,8 @@
 pub mod postgres;
 
 use super::{
-    Accepted, Assignment, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb, Tried, TrunksOf,
-    Verdict,
+    Accepted, Assignment, Author, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb, Tried,
+    TrunksOf, Verdict, Via,
 };
 use iradialer_core::call::{Direction, EndedBy};
 use iradialer_core::value::{
@@ -24,6 +24,15 @@ pub const NOW: u64 = 1_790_000_000_000;
 
 /// The region whose calls are given out, under a lease that is taken at [`NOW`] for a minute.
 pub const REGION: &str = "default";
+
+/// Who changes things in the tests.
+pub fn author() -> Author {
+    Author {
+        via: Via::Api,
+        actor: "the test".to_owned(),
+        request_id: Some("request 7".to_owned()),
+    }
+}
 
 /// The router that has that lease.
 pub fn lead() -> Lead {

@@ -2,6 +2,7 @@
 
 mod attempt_rows;
 mod attempts;
+mod audit;
 mod confirm;
 mod deliveries;
 mod dnc_list;

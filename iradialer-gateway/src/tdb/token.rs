@@ -1,17 +1,22 @@
 //! Bearer tokens: 256 random bits, shown once, kept as their hash.
 
+use super::audit::{self, Author, Change};
 use super::row::{get, number, optional_number, parsed, sql_ms};
-use super::{Row, Tdb, TdbError};
+use super::{Connection, Row, Tdb, TdbError};
 use crate::access::{Scopes, TokenRole};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use iradialer_core::value::{CallUuid, TenantId};
+use iradialer_core::value::{CallUuid, FieldError, TenantId};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// What every token begins with, so that a leaked one is recognised for what it is.
 const PREFIX: &str = "ira_";
+
+/// The longest name of a token, in characters.
+const MAX_NAME_LEN: usize = 80;
 
 /// What a token is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,19 @@ pub struct TokenSpec {
     pub requests_per_s: Option<u32>,
     /// Requests at once, from 1; without it `web.burst`.
     pub burst: Option<u32>,
+}
+
+/// Refuses a name that can't be shown in a list.
+pub fn check_token_name(field: &str, name: &str) -> Result<(), FieldError> {
+    let fits = name.chars().count() <= MAX_NAME_LEN && !name.chars().any(char::is_control);
+    match fits {
+        true => Ok(()),
+        false => {
+            let expected =
+                format!("up to {MAX_NAME_LEN} characters, none of them a control character");
+            Err(FieldError::new(field, expected, name))
+        }
+    }
 }
 
 impl TokenSpec {
@@ -83,6 +101,7 @@ impl Tdb {
     pub async fn create_token(
         &self,
         spec: TokenSpec,
+        author: Author,
         now_ms: u64,
     ) -> Result<(String, TokenInfo), TdbError> {
         let mut random = [0u8; 32];
@@ -101,6 +120,7 @@ impl Tdb {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
+                    let made = row.change("token.create", now_ms);
                     sqlx::query(
                         "INSERT INTO tokens (token_hash, token_id, tenant_id, name, created_ms, role,
                              scopes, expires_ms, requests_per_s, burst)
@@ -116,9 +136,9 @@ impl Tdb {
                     .bind(row.spec.expires_ms.map(sql_ms))
                     .bind(row.spec.requests_per_s.map(i64::from))
                     .bind(row.spec.burst.map(i64::from))
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await?;
-                    Ok(())
+                    audit::note(connection, &author, made).await
                 })
             })
             .await?;
@@ -142,43 +162,107 @@ impl Tdb {
         rows.iter().map(TokenInfo::from_row).collect()
     }
 
+    /// The tenant's tokens, oldest first.
+    pub async fn tokens_of(&self, tenant: &TenantId) -> Result<Vec<TokenInfo>, TdbError> {
+        let rows =
+            sqlx::query("SELECT * FROM tokens WHERE tenant_id = $1 ORDER BY created_ms, token_id")
+                .bind(tenant.as_str())
+                .fetch_all(&self.readers)
+                .await?;
+        rows.iter().map(TokenInfo::from_row).collect()
+    }
+
+    /// The tenant's token of that id, revoked or not.
+    pub async fn token_of(
+        &self,
+        tenant: &TenantId,
+        token_id: &str,
+    ) -> Result<Option<TokenInfo>, TdbError> {
+        let row = sqlx::query("SELECT * FROM tokens WHERE tenant_id = $1 AND token_id = $2")
+            .bind(tenant.as_str())
+            .bind(token_id)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| TokenInfo::from_row(&row)).transpose()
+    }
+
     /// Notes that a token was used, unless a later use was noted.
     pub async fn touch_token(&self, token_id: &str, now_ms: u64) -> Result<(), TdbError> {
-        self.set_token_time(
-            "UPDATE tokens SET last_used_ms = $2
-             WHERE token_id = $1 AND (last_used_ms IS NULL OR last_used_ms < $2)",
-            token_id,
-            now_ms,
-        )
-        .await?;
-        Ok(())
+        let token_id = token_id.to_owned();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "UPDATE tokens SET last_used_ms = $2
+                         WHERE token_id = $1 AND (last_used_ms IS NULL OR last_used_ms < $2)",
+                    )
+                    .bind(token_id)
+                    .bind(sql_ms(now_ms))
+                    .execute(connection)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 
     /// Revokes a token; false where there is none of that id, or it was revoked before.
-    pub async fn revoke_token(&self, token_id: &str, now_ms: u64) -> Result<bool, TdbError> {
-        let sql = "UPDATE tokens SET revoked_ms = $2 WHERE token_id = $1 AND revoked_ms IS NULL";
-        self.set_token_time(sql, token_id, now_ms).await
-    }
-
-    async fn set_token_time(
+    pub async fn revoke_token(
         &self,
-        sql: &'static str,
         token_id: &str,
+        author: Author,
         now_ms: u64,
     ) -> Result<bool, TdbError> {
         let token_id = token_id.to_owned();
         self.writer
             .write(move |connection| {
-                Box::pin(async move {
-                    let updated = sqlx::query(sql)
-                        .bind(token_id)
-                        .bind(sql_ms(now_ms))
-                        .execute(connection)
-                        .await?;
-                    Ok(updated.rows_affected() == 1)
-                })
+                Box::pin(async move { revoke(connection, &token_id, &author, now_ms).await })
             })
             .await
+    }
+}
+
+async fn revoke(
+    connection: &mut Connection,
+    token_id: &str,
+    author: &Author,
+    now_ms: u64,
+) -> Result<bool, TdbError> {
+    let valid = sqlx::query("SELECT * FROM tokens WHERE token_id = $1 AND revoked_ms IS NULL")
+        .bind(token_id)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(row) = valid else { return Ok(false) };
+    let token = TokenInfo::from_row(&row)?;
+    sqlx::query("UPDATE tokens SET revoked_ms = $2 WHERE token_id = $1")
+        .bind(token_id)
+        .bind(sql_ms(now_ms))
+        .execute(&mut *connection)
+        .await?;
+    let mut change = token.change("token.revoke", now_ms);
+    change.was = change.became.take();
+    audit::note(connection, author, change).await?;
+    Ok(true)
+}
+
+impl TokenInfo {
+    /// That it was made, for the audit log: nothing of it is secret.
+    fn change(&self, action: &'static str, at_ms: u64) -> Change {
+        Change {
+            tenant_id: self.spec.tenant_id.clone(),
+            action,
+            subject: self.token_id.clone(),
+            was: None,
+            became: Some(json!({
+                "name": self.spec.name,
+                "role": self.spec.role.as_str(),
+                "scopes": self.spec.scopes.to_string(),
+                "expires_ms": self.spec.expires_ms,
+                "requests_per_s": self.spec.requests_per_s,
+                "burst": self.spec.burst,
+            })),
+            at_ms,
+        }
     }
 }
 

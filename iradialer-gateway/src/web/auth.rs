@@ -3,9 +3,10 @@
 use super::WebState;
 use super::error::ApiError;
 use super::live::is_live_request;
+use super::request_id::RequestId;
 use super::token_use::{Counted, RateLimit};
 use crate::access::{Area, Right, Scope};
-use crate::tdb::{TokenInfo, hash_token};
+use crate::tdb::{Author, TokenInfo, Via, hash_token};
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -26,6 +27,20 @@ const CHECKS: [&str; 1] = ["/api/flows/check"];
 pub(super) struct Caller {
     /// The tenant that it acts for: the token's, or the one that an admin or operator has named.
     pub tenant_id: TenantId,
+    /// Its token.
+    pub token: TokenInfo,
+    request_id: Option<String>,
+}
+
+impl Caller {
+    /// Who it is, for the audit log.
+    pub fn author(&self) -> Author {
+        Author {
+            via: Via::Api,
+            actor: self.token.token_id.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
 }
 
 impl FromRequestParts<WebState> for Caller {
@@ -36,8 +51,11 @@ impl FromRequestParts<WebState> for Caller {
         count(state, &info)?;
         let path = parts.extensions.get::<MatchedPath>();
         check_access(&info, &parts.method, path.map_or("", MatchedPath::as_str))?;
+        let request_id = parts.extensions.get::<RequestId>();
         Ok(Caller {
             tenant_id: acts_for(&parts.headers, &info)?,
+            token: info,
+            request_id: request_id.map(|id| id.0.clone()),
         })
     }
 }
@@ -203,6 +221,12 @@ mod tests {
                 "/api/webhooks/deadletters/replay",
                 Some("webhooks:write"),
             ),
+            (
+                Method::DELETE,
+                "/api/tokens/{token_id}",
+                Some("tokens:write"),
+            ),
+            (Method::GET, "/api/audit", Some("audit:read")),
             (Method::GET, "/api/unheard-of", None),
             (Method::GET, "/elsewhere", None),
         ] {

@@ -70,7 +70,11 @@ pub(super) async fn add(
         added_ms,
     };
     let entries = asked.numbers.into_iter().map(entry).collect();
-    let added = state.app.tdb.add_dnc(tenant, entries).await?;
+    let added = state
+        .app
+        .tdb
+        .add_dnc(tenant, entries, caller.author(), added_ms);
+    let added = added.await?;
     Ok(Json(json!({
         "status": "OK", "status_code": 0, "added": added, "listed_before": count - added,
     })))
@@ -89,7 +93,8 @@ pub(super) async fn remove(
         Asked::read(members, &state.app.config.destinations, false).map_err(ApiError::BadFields)?;
     let count = asked.numbers.len() as u64;
     let (tdb, campaign) = (&state.app.tdb, asked.campaign_name.as_ref());
-    let removed = tdb.remove_dnc(&caller.tenant_id, campaign, asked.numbers);
+    let (author, now_ms) = (caller.author(), state.app.clock.now_ms());
+    let removed = tdb.remove_dnc(&caller.tenant_id, campaign, asked.numbers, author, now_ms);
     let removed = removed.await?;
     Ok(Json(json!({
         "status": "OK", "status_code": 0, "removed": removed, "not_listed": count - removed,

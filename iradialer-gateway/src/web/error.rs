@@ -61,6 +61,8 @@ pub(super) enum ApiError {
     DoNotCall(DncScope),
     /// The number, in that field, may not be called.
     Destination(&'static str, Refused),
+    /// The tenant has no such token.
+    UnknownToken(String),
     /// There is no such trunk among those the tenant uses.
     UnknownTrunk(String),
     /// The switch did not take the request; it may be repeated.
@@ -356,6 +358,10 @@ impl ApiError {
             ApiError::UnknownTrunk(name) => {
                 let message = format!("There is no trunk {name}");
                 of("name", told(S::NOT_FOUND, "unknown_trunk", message))
+            }
+            ApiError::UnknownToken(id) => {
+                let message = format!("There is no token {id}");
+                of("token_id", told(S::NOT_FOUND, "unknown_token", message))
             }
             ApiError::UnknownCall(call) => {
                 let message = format!("There is no call {call}");

@@ -84,7 +84,8 @@ pub(super) async fn put(
         return Err(FieldError::new("name", expected, &own.flow.name).into());
     }
     let (tdb, now_ms) = (&state.app.tdb, state.app.clock.now_ms());
-    let stored = tdb.put_flow(&caller.tenant_id, &name, own.document, now_ms);
+    let (tenant, author) = (&caller.tenant_id, caller.author());
+    let stored = tdb.put_flow(tenant, &name, own.document, author, now_ms);
     let (stored, is_new) = stored.await?;
     let mut shown = show(&stored);
     shown["findings"] = show_findings(&checked.findings);
@@ -103,7 +104,8 @@ pub(super) async fn delete(
 ) -> Result<Json<Value>, ApiError> {
     let name = FlowName::parse("path.name", &name)?;
     let (tdb, now_ms) = (&state.app.tdb, state.app.clock.now_ms());
-    match tdb.delete_flow(&caller.tenant_id, &name, now_ms).await? {
+    let deleted = tdb.delete_flow(&caller.tenant_id, &name, caller.author(), now_ms);
+    match deleted.await? {
         true => Ok(Json(
             json!({"status": "OK", "status_code": 0, "name": name}),
         )),

@@ -1,6 +1,7 @@
 //! The HTTPS API.
 
 mod accept;
+mod audit;
 mod auth;
 mod body;
 mod calls;
@@ -23,6 +24,7 @@ mod routes;
 mod server;
 mod timestamp;
 mod token_use;
+mod tokens;
 mod trunks;
 mod webhooks;
 

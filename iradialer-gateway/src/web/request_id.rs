@@ -12,9 +12,14 @@ use tracing::Instrument;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The id of a request, for its handler.
+#[derive(Clone)]
+pub(super) struct RequestId(pub String);
+
 /// The middleware around every route.
-pub(super) async fn attach(request: Request, next: Next) -> Response {
+pub(super) async fn attach(mut request: Request, next: Next) -> Response {
     let id = CallUuid::fresh().to_string();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(mut refusal) = response.extensions_mut().remove::<Refusal>() {

@@ -2,13 +2,13 @@
 
 use super::error::ApiError;
 use super::{
-    WebState, accept, calls, dnc, dropcall, explain, flows, health, live, request_id, trunks,
-    webhooks,
+    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, live, request_id,
+    tokens, trunks, webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 /// Every route of the API. Every answer, also a refusal, passes through [`request_id`].
 pub(super) fn routes(state: WebState) -> Router {
@@ -33,6 +33,9 @@ pub(super) fn routes(state: WebState) -> Router {
         )
         .route("/api/trunks", get(trunks::list))
         .route("/api/trunks/{name}", get(trunks::one))
+        .route("/api/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/tokens/{token_id}", delete(tokens::revoke))
+        .route("/api/audit", get(audit::list))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(no_such_path)

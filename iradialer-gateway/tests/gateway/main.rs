@@ -1,5 +1,6 @@
 //! Tests of the gateway as it is run: the real binary, over HTTPS, with a real `nats-server`.
 
+mod audit;
 mod bad_input;
 mod calls;
 mod connections;
@@ -16,5 +17,7 @@ mod on_postgresql;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod router;
+mod tenants;
+mod token_api;
 mod tokens;
 mod webhooks;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// A token of `acme` made with these arguments.
-async fn token_with(site: &Site, arguments: &[&str]) -> String {
+pub async fn token_with(site: &Site, arguments: &[&str]) -> String {
     let mut command = vec!["token", "create", "--tenant", "acme"];
     command.extend(arguments);
     let made = site.run(&command).await;
@@ -25,11 +25,11 @@ async fn only_line(site: &Site) -> String {
     list.lines().nth(1).unwrap().to_owned()
 }
 
-fn call() -> serde_json::Value {
+pub fn call() -> serde_json::Value {
     json!({ "campaign_name": "reminders", "to_number": "+15005550006" })
 }
 
-fn is_forbidden(answer: &Answer, why: &str) {
+pub fn is_forbidden(answer: &Answer, why: &str) {
     assert_eq!(answer.status, 403, "{answer:?}");
     assert_eq!(answer.body["error"]["name"], "forbidden");
     assert_eq!(answer.body["error"]["retryable"], false);

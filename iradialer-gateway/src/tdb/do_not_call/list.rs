@@ -1,14 +1,18 @@
 //! The list as its owner sees it: read page by page, added to and taken from in bulk.
 
 use super::digits;
+use crate::tdb::audit::{self, Author, Change};
 use crate::tdb::call::uuid;
 use crate::tdb::row::{get, number, optional_parsed, parsed, sql_ms};
 use crate::tdb::{Connection, Row, Tdb, TdbError};
 use iradialer_core::value::{CallUuid, CampaignName, DialNumber, TenantId};
+use serde_json::json;
 use std::sync::LazyLock;
 
 /// How many numbers one statement writes; what is fewer is filled up with the last one.
 const ROWS: usize = 100;
+/// How many numbers of one change the audit log names.
+const MAX_LOGGED: usize = 1_000;
 
 /// An entry of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,11 +141,25 @@ impl Tdb {
 
     /// Puts numbers on the tenant's list, all or none. What is on it already stays as it is. Returns how many
     /// are new.
-    pub async fn add_dnc(&self, tenant: &TenantId, entries: Vec<NewDnc>) -> Result<u64, TdbError> {
+    pub async fn add_dnc(
+        &self,
+        tenant: &TenantId,
+        entries: Vec<NewDnc>,
+        author: Author,
+        now_ms: u64,
+    ) -> Result<u64, TdbError> {
         let tenant = tenant.clone();
         self.writer
             .write(move |connection| {
-                Box::pin(async move { add(connection, &tenant, &entries).await })
+                Box::pin(async move {
+                    let added = add(connection, &tenant, &entries).await?;
+                    let named = entries
+                        .iter()
+                        .map(|entry| (&entry.number, entry.campaign_name.as_ref()));
+                    let mut change = change(&tenant, "dnc.add", named, added, now_ms);
+                    change.became = change.was.take();
+                    note_some(connection, &author, added, change).await
+                })
             })
             .await
     }
@@ -153,16 +171,62 @@ impl Tdb {
         tenant: &TenantId,
         campaign: Option<&CampaignName>,
         numbers: Vec<DialNumber>,
+        author: Author,
+        now_ms: u64,
     ) -> Result<u64, TdbError> {
         let (tenant, campaign) = (tenant.clone(), campaign.cloned());
         self.writer
             .write(move |connection| {
-                Box::pin(
-                    async move { remove(connection, &tenant, campaign.as_ref(), &numbers).await },
-                )
+                Box::pin(async move {
+                    let campaign = campaign.as_ref();
+                    let removed = remove(connection, &tenant, campaign, &numbers).await?;
+                    let named = numbers.iter().map(|number| (number, campaign));
+                    let change = change(&tenant, "dnc.remove", named, removed, now_ms);
+                    note_some(connection, &author, removed, change).await
+                })
             })
             .await
     }
+}
+
+/// That these numbers were asked for and `count` of them were on the list, for the audit log.
+fn change<'n>(
+    tenant: &TenantId,
+    action: &'static str,
+    numbers: impl Iterator<Item = (&'n DialNumber, Option<&'n CampaignName>)>,
+    count: u64,
+    at_ms: u64,
+) -> Change {
+    let mut asked = 0;
+    let mut named = Vec::new();
+    for (number, campaign) in numbers {
+        asked += 1;
+        if named.len() < MAX_LOGGED {
+            let number = digits(number.as_str());
+            named.push(json!({ "number": number, "campaign_name": campaign }));
+        }
+    }
+    Change {
+        tenant_id: tenant.clone(),
+        action,
+        subject: "dnc".to_owned(),
+        was: Some(json!({ "asked": asked, "count": count, "numbers": named })),
+        became: None,
+        at_ms,
+    }
+}
+
+/// Notes the change if it was one.
+async fn note_some(
+    connection: &mut Connection,
+    author: &Author,
+    count: u64,
+    change: Change,
+) -> Result<u64, TdbError> {
+    if count > 0 {
+        audit::note(connection, author, change).await?;
+    }
+    Ok(count)
 }
 
 async fn add(

@@ -43,24 +43,45 @@ fn all() -> DncFilter {
 async fn numbers_are_added_once_and_removed_in_bulk() {
     let (tdb, _dir) = open().await;
     for count in [1, 2, 100, 101, 250] {
-        let added = tdb.add_dnc(&tenant(), many(count)).await.unwrap();
+        let added = tdb
+            .add_dnc(&tenant(), many(count), author(), NOW)
+            .await
+            .unwrap();
         let removed = || many(count).into_iter().map(|entry| entry.number).collect();
         assert_eq!(added, u64::from(count));
-        assert_eq!(tdb.add_dnc(&tenant(), many(count)).await.unwrap(), 0);
+        assert_eq!(
+            tdb.add_dnc(&tenant(), many(count), author(), NOW)
+                .await
+                .unwrap(),
+            0
+        );
         assert_eq!(listed(&tdb, &all()).await.len(), count as usize);
-        let taken = tdb.remove_dnc(&tenant(), None, removed()).await.unwrap();
+        let taken = tdb
+            .remove_dnc(&tenant(), None, removed(), author(), NOW)
+            .await
+            .unwrap();
         assert_eq!(taken, u64::from(count));
-        let taken = tdb.remove_dnc(&tenant(), None, removed()).await.unwrap();
+        let taken = tdb
+            .remove_dnc(&tenant(), None, removed(), author(), NOW)
+            .await
+            .unwrap();
         assert_eq!((taken, listed(&tdb, &all()).await.len()), (0, 0));
     }
-    assert_eq!(tdb.add_dnc(&tenant(), Vec::new()).await.unwrap(), 0);
+    assert_eq!(
+        tdb.add_dnc(&tenant(), Vec::new(), author(), NOW)
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 #[tokio::test]
 async fn an_entry_keeps_what_it_was_first_listed_for() {
     let (tdb, _dir) = open().await;
     let entries = vec![entry("+15005550006", None)];
-    tdb.add_dnc(&tenant(), entries).await.unwrap();
+    tdb.add_dnc(&tenant(), entries, author(), NOW)
+        .await
+        .unwrap();
     let again = NewDnc {
         number: number("15005550006"),
         reason: "another".to_owned(),
@@ -68,7 +89,12 @@ async fn an_entry_keeps_what_it_was_first_listed_for() {
         added_ms: NOW + 1,
         ..entry("+15005550006", None)
     };
-    assert_eq!(tdb.add_dnc(&tenant(), vec![again]).await.unwrap(), 0);
+    assert_eq!(
+        tdb.add_dnc(&tenant(), vec![again], author(), NOW)
+            .await
+            .unwrap(),
+        0
+    );
     let kept = tdb.dnc_entries(&tenant(), &all()).await.unwrap();
     assert_eq!(kept[0].reason, "asked by post");
     assert_eq!((kept[0].source, kept[0].added_ms), (DncSource::Api, NOW));
@@ -88,7 +114,12 @@ async fn a_list_is_read_by_number_campaign_and_page() {
         entry("+15005550006", surveys),
         entry("+15005550006", Some("reminders")),
     ];
-    assert_eq!(tdb.add_dnc(&tenant(), entries).await.unwrap(), 4);
+    assert_eq!(
+        tdb.add_dnc(&tenant(), entries, author(), NOW)
+            .await
+            .unwrap(),
+        4
+    );
     let of =
         |number: &str, campaign: Option<&str>| (number.to_owned(), campaign.map(str::to_owned));
     let expected = [
@@ -130,7 +161,9 @@ async fn a_list_is_read_by_number_campaign_and_page() {
     // What is taken off one list stays on the others.
     let surveys = by_campaign.campaign_name.as_ref();
     let numbers = vec![number("+15005550006")];
-    let taken = tdb.remove_dnc(&tenant(), surveys, numbers).await;
+    let taken = tdb
+        .remove_dnc(&tenant(), surveys, numbers, author(), NOW)
+        .await;
     assert_eq!(taken.unwrap(), 1);
     assert_eq!(listed(&tdb, &all()).await.len(), 3);
 }
@@ -139,10 +172,17 @@ async fn a_list_is_read_by_number_campaign_and_page() {
 async fn another_tenants_list_is_out_of_reach() {
     let (tdb, _dir) = open().await;
     let other = TenantId::parse("tenant_id", "other").unwrap();
-    tdb.add_dnc(&tenant(), many(3)).await.unwrap();
+    tdb.add_dnc(&tenant(), many(3), author(), NOW)
+        .await
+        .unwrap();
     let seen = tdb.dnc_entries(&other, &all()).await.unwrap();
     assert_eq!(seen, []);
     let numbers = many(3).into_iter().map(|entry| entry.number).collect();
-    assert_eq!(tdb.remove_dnc(&other, None, numbers).await.unwrap(), 0);
+    assert_eq!(
+        tdb.remove_dnc(&other, None, numbers, author(), NOW)
+            .await
+            .unwrap(),
+        0
+    );
     assert_eq!(listed(&tdb, &all()).await.len(), 3);
 }

@@ -23,7 +23,7 @@ async fn what_differs_is_a_new_version() {
     let acme = tenant();
     let hello = name("hello");
     let put = async |text, now_ms| {
-        let put = tdb.put_flow(&acme, &hello, document(text), now_ms);
+        let put = tdb.put_flow(&acme, &hello, document(text), author(), now_ms);
         let (stored, is_new) = put.await.unwrap();
         assert_eq!(stored.hash, FlowHash::of(text));
         (stored.version, stored.created_ms, is_new)
@@ -57,7 +57,7 @@ async fn a_tenant_sees_its_own_only() {
         (&other, "c", "{4}"),
     ] {
         let flow = name(flow);
-        let put = tdb.put_flow(whose, &flow, document(text), NOW);
+        let put = tdb.put_flow(whose, &flow, document(text), author(), NOW);
         assert!(put.await.unwrap().1);
     }
     let listed = async |whose, after, limit| -> Vec<(String, u32)> {
@@ -74,7 +74,11 @@ async fn a_tenant_sees_its_own_only() {
     assert_eq!(tdb.flow(&other, &name("a"), None).await.unwrap(), None);
     let foreign = tdb.flow_document(&other, &FlowHash::of("{1}")).await;
     assert_eq!(foreign.unwrap(), None);
-    assert!(!tdb.delete_flow(&other, &name("a"), NOW).await.unwrap());
+    assert!(
+        !tdb.delete_flow(&other, &name("a"), author(), NOW)
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
@@ -83,7 +87,7 @@ async fn a_deleted_flow_keeps_its_numbers_and_its_documents_for_a_while() {
     let acme = tenant();
     let hello = name("hello");
     let put = async |text| {
-        let put = tdb.put_flow(&acme, &hello, document(text), NOW);
+        let put = tdb.put_flow(&acme, &hello, document(text), author(), NOW);
         put.await.unwrap().0.version
     };
     assert_eq!(put("{}").await, 1);
@@ -93,8 +97,16 @@ async fn a_deleted_flow_keeps_its_numbers_and_its_documents_for_a_while() {
         0,
         "it is of a version"
     );
-    assert!(tdb.delete_flow(&acme, &hello, later).await.unwrap());
-    assert!(!tdb.delete_flow(&acme, &hello, later).await.unwrap());
+    assert!(
+        tdb.delete_flow(&acme, &hello, author(), later)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !tdb.delete_flow(&acme, &hello, author(), later)
+            .await
+            .unwrap()
+    );
     assert_eq!(tdb.flow(&acme, &hello, None).await.unwrap(), None);
     assert_eq!(tdb.flow(&acme, &hello, Some(1)).await.unwrap(), None);
     assert_eq!(tdb.flows(&acme, "", 10).await.unwrap(), []);

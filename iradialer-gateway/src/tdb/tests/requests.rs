@@ -123,15 +123,17 @@ async fn the_list_goes_on_where_it_stopped() {
 async fn tokens_are_kept_as_hashes() {
     let (tdb, dir) = open().await;
     let spec = TokenSpec::of_tenant(tenant(), "ci");
-    let (token, info) = tdb.create_token(spec, NOW).await.unwrap();
+    let (token, info) = tdb.create_token(spec, author(), NOW).await.unwrap();
     assert_eq!(token.len(), "ira_".len() + 43);
     assert_eq!(
         tdb.token(&hash_token(&token)).await.unwrap(),
         Some(info.clone())
     );
     assert_eq!(tdb.token(&hash_token("ira_guess")).await.unwrap(), None);
-    assert!(tdb.revoke_token(&info.token_id, NOW + 1).await.unwrap());
-    assert!(!tdb.revoke_token(&info.token_id, NOW + 2).await.unwrap());
+    let again = tdb.revoke_token(&info.token_id, author(), NOW + 1);
+    assert!(again.await.unwrap());
+    let again = tdb.revoke_token(&info.token_id, author(), NOW + 2);
+    assert!(!again.await.unwrap());
     assert_eq!(tdb.tokens().await.unwrap()[0].revoked_ms, Some(NOW + 1));
     tdb.close().await;
     let mut connection = connected(&dir).await;
@@ -174,7 +176,7 @@ async fn a_token_is_read_as_it_was_made_and_its_last_use_never_goes_back() {
         burst: Some(7),
         ..TokenSpec::of_tenant(tenant(), "")
     };
-    let (token, made) = tdb.create_token(spec.clone(), NOW).await.unwrap();
+    let (token, made) = tdb.create_token(spec.clone(), author(), NOW).await.unwrap();
     assert_eq!(made.spec, spec);
     assert!(!made.has_expired(NOW + 4) && made.has_expired(NOW + 5));
     let read = async || tdb.token(&hash_token(&token)).await.unwrap().unwrap();
