@@ -1,18 +1,14 @@
 //! `GET /api/audit`: who changed what.
 
 use super::auth::Caller;
-use super::calls::{in_query, query_fields, whole};
 use super::error::ApiError;
+use super::query::{in_query, limit, query_fields};
 use super::{WebState, timestamp};
 use crate::tdb::{AuditEntry, AuditFilter};
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use iradialer_core::value::{CallUuid, TenantId};
 use serde_json::{Value, json};
-
-/// How many a list holds where the request does not say, and at the most.
-const DEFAULT_LIMIT: u32 = 100;
-const MAX_LIMIT: u32 = 1_000;
 
 /// `GET /api/audit?tenant=&from=&cursor=&limit=`: of every tenant or of one, the latest first.
 pub(super) async fn list(
@@ -25,7 +21,7 @@ pub(super) async fn list(
         tenant_id: fields.parsed("tenant", TenantId::parse),
         from_ms: fields.parsed("from", timestamp::parse),
         before: fields.parsed("cursor", CallUuid::parse),
-        limit: whole(&mut fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT),
+        limit: limit(&mut fields),
     };
     let known = "tenant, from, cursor, limit";
     fields.finish(known).map_err(in_query)?;
