@@ -1,5 +1,6 @@
 //! Checks the document and makes a [`Config`] of it. Every mistake is noted, then all are told.
 
+use super::caller_numbers;
 use super::destinations;
 use super::dids;
 use super::file::{self, Document};
@@ -45,6 +46,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
     let flows = flows::read(&document.flows.dir, &mut mistakes);
     let destinations =
         destinations::check(&document.destinations, &document.tenants, &mut mistakes);
+    let caller_numbers = caller_numbers::check(&document.tenants, &mut mistakes);
     let nodes = nodes::check(&document.nodes, &mut mistakes);
     let trunks = trunks(&document.trunks, &mut mistakes);
     let campaigns = campaigns(&document.campaigns, &trunks, &mut mistakes);
@@ -68,6 +70,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
                 flows,
                 dids,
                 destinations,
+                caller_numbers,
             })
         }
         _ => Err(mistakes.into_vec()),

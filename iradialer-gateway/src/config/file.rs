@@ -109,6 +109,8 @@ pub(super) struct Tenant {
     pub allow_any_kind: Vec<String>,
     #[serde(default)]
     pub deny: Vec<String>,
+    #[serde(default)]
+    pub from_numbers: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! The configuration: one embedded, commented default file; a file, environment variables and flags
 //! override it in that order. Everything is checked at start, and a mistake names its key.
 
+mod caller_numbers;
 mod check;
 mod destinations;
 mod dids;
@@ -26,6 +27,7 @@ pub use secret::Secret;
 use crate::destinations::Destinations;
 use crate::flows::OwnFlow;
 use crate::tdb::DatabaseUrl;
+use caller_numbers::CallerNumbers;
 use iradialer_core::address::AddressRange;
 use iradialer_core::value::{
     CallerNumber, CampaignName, ClusterName, DialNumber, FlowName, RegionName, TenantId, TrunkName,
@@ -73,6 +75,8 @@ pub struct Config {
     pub dids: BTreeMap<String, Did>,
     /// Which numbers may be called.
     pub destinations: Destinations,
+    /// The numbers that tenants may call from, beside those of their campaigns.
+    caller_numbers: CallerNumbers,
 }
 
 impl Config {

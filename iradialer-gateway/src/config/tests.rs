@@ -90,6 +90,10 @@ fn every_mistake_is_named_by_its_key() {
         ),
         ("[[tenants]]\ntenant_id = \"a.b\"", "tenants[0].tenant_id:"),
         (
+            "[[tenants]]\ntenant_id = \"acme\"\nfrom_numbers = [\"+1500\", \"x\"]",
+            "tenants[0].from_numbers[1]:",
+        ),
+        (
             "[[tenants]]\ntenant_id = \"acme\"\n[[tenants]]\ntenant_id = \"acme\"",
             "tenants[1].tenant_id:",
         ),

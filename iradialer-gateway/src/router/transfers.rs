@@ -115,6 +115,12 @@ async fn decide(
             if let Some(why) = objection(campaign, &order) {
                 return refused(why);
             }
+            if let Some(number) = &order.from_number
+                && !shared.app.config.may_call_from(campaign, number)
+            {
+                let expected = "the campaign's, or one of the tenant's from_numbers";
+                return refused(format!("from_number: expected {expected}, got {number}"));
+            }
             if let Err(why) = destinations.check(&tenant, &order.to_number) {
                 return refused(format!("to_number: {why}"));
             }

@@ -64,6 +64,11 @@ pub(super) async fn makecall(
     let flow = flow(&state, &caller.tenant_id, campaign, asked.ivr).await?;
     let (ivr, documents) = flow.map(|flow| (flow.flow, flow.brings)).unzip();
     let (tenant, name) = (&caller.tenant_id, &asked.campaign_name);
+    if let Some(number) = &asked.from_number
+        && !config.may_call_from(campaign, number)
+    {
+        return Err(ApiError::CallerNumber(number.clone(), name.clone()));
+    }
     let may_call = config.destinations.check(tenant, &asked.to_number);
     may_call.map_err(|refused| ApiError::Destination("to_number", refused))?;
     let listed = state.app.tdb.do_not_call(tenant, name, &asked.to_number);

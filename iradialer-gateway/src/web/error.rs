@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use iradialer_core::flow::{DncScope, Finding};
 use iradialer_core::live::name;
-use iradialer_core::value::FieldError;
+use iradialer_core::value::{CallerNumber, CampaignName, FieldError};
 use serde_json::{Map, Value, json};
 
 /// How long a client should wait before it tries again when the queue is full or a part is down, s.
@@ -63,6 +63,8 @@ pub(super) enum ApiError {
     Destination(&'static str, Refused),
     /// The tenant has no such token.
     UnknownToken(String),
+    /// Calls of that campaign may not show that number as the caller's.
+    CallerNumber(CallerNumber, CampaignName),
     /// There is no such trunk among those the tenant uses.
     UnknownTrunk(String),
     /// The switch did not take the request; it may be repeated.
@@ -355,6 +357,13 @@ impl ApiError {
                 field,
                 told(S::FORBIDDEN, "destination_refused", refused.to_string()),
             ),
+            ApiError::CallerNumber(number, campaign) => {
+                let message = format!(
+                    "from_number: expected the campaign {campaign}'s, or one of the tenant's from_numbers, got {number}"
+                );
+                let told = told(S::FORBIDDEN, "caller_number_refused", message);
+                of("from_number", told)
+            }
             ApiError::UnknownTrunk(name) => {
                 let message = format!("There is no trunk {name}");
                 of("name", told(S::NOT_FOUND, "unknown_trunk", message))

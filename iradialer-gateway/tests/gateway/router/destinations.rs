@@ -17,6 +17,7 @@ tenant_id = "acme"
 allow = ["+1415555"]
 deny = ["+44"]
 allow_any_kind = ["+1900555"]
+from_numbers = ["+15005550100"]
 "#;
 
 /// A rule, and numbers that it refuses.
@@ -120,7 +121,7 @@ async fn nobody_is_transferred_to_whom_the_tenant_may_not_call() {
     bench.wait_for_state(&call, CallState::Answered).await;
     for (rule, number) in REFUSED {
         // As its switch asks, for a flow or for whoever asked the switch.
-        let reply = switch.ask_transfer(parent, number).await;
+        let reply = switch.ask_transfer(parent, number, None).await;
         let TransferReply::Refused { detail } = &reply else {
             panic!("{number}: {reply:?}");
         };
@@ -142,8 +143,43 @@ async fn nobody_is_transferred_to_whom_the_tenant_may_not_call() {
     }
     assert!(switch.asked().is_empty(), "the switch heard nothing of it");
     assert_eq!(bench.gateway().calls(&bench.token).await.len(), 1);
-    let taken = switch.ask_transfer(parent, "0612345678").await;
+    let refused = switch.ask_transfer(parent, "0612345678", Some("+15005550199"));
+    let TransferReply::Refused { detail } = refused.await else {
+        panic!("it was taken");
+    };
+    assert!(detail.contains("from_number: expected"), "{detail}");
+    let own = Some("+15005550100");
+    let taken = switch.ask_transfer(parent, "0612345678", own).await;
     assert!(matches!(taken, TransferReply::Taken { .. }), "{taken:?}");
     let dialled = switch.wait_for_dials(2).await;
     assert_eq!(dialled[1].command.to_number.as_str(), "+33612345678");
+    assert_eq!(dialled[1].command.from_number.as_str(), "+15005550100");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_shows_a_number_of_its_campaign_or_its_tenant() {
+    let bench = Bench::start(RULES).await;
+    let gateway = bench.gateway();
+    for (campaign, from, shown) in [
+        ("reminders", "", ""),
+        ("reminders", "+15005550100", "+15005550100"),
+        ("reminders", "15005550100", "15005550100"),
+    ] {
+        let call = bench
+            .make_call(campaign, json!({"from_number": from}))
+            .await;
+        let path = format!("/api/calls/{call}");
+        let call = gateway.get(&bench.token, &path).await;
+        assert_eq!(call.body["from_number"], shown);
+    }
+    let count = gateway.calls(&bench.token).await.len();
+    for from in ["+15005550101", "+1500555010", "911"] {
+        let body =
+            json!({"campaign_name": "reminders", "to_number": "+15005550006", "from_number": from});
+        let refused = gateway.post(&bench.token, "/api/makecall", &body).await;
+        assert_eq!(refused.status, 403, "{refused:?}");
+        assert_eq!(refused.body["error"]["name"], "caller_number_refused");
+        assert_eq!(refused.body["error"]["field"], "from_number");
+    }
+    assert_eq!(gateway.calls(&bench.token).await.len(), count);
 }

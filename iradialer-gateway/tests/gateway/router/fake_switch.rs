@@ -297,7 +297,12 @@ impl FakeSwitch {
     }
 
     /// Asks the routers to dial somebody for a call that it holds.
-    pub async fn ask_transfer(&self, parent: &DialCommand, number: &str) -> TransferReply {
+    pub async fn ask_transfer(
+        &self,
+        parent: &DialCommand,
+        number: &str,
+        from: Option<&str>,
+    ) -> TransferReply {
         let request = TransferRequest {
             v: VERSION,
             incarnation: self.shared.incarnation,
@@ -305,7 +310,7 @@ impl FakeSwitch {
             call_uuid: CallUuid::fresh(),
             ask: TransferAsk::Dial(TransferOrder {
                 to_number: DialNumber::parse("to_number", number).unwrap(),
-                from_number: None,
+                from_number: from.map(|from| CallerNumber::parse("from_number", from).unwrap()),
                 trunk: None,
                 dial_timeout_s: 30,
                 whisper: Vec::new(),
