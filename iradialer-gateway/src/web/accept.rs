@@ -23,6 +23,18 @@ use sha2::{Digest, Sha256};
 /// Says that the answer is that of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// Places a call
+#[utoipa::path(
+    post, path = "/api/makecall", tag = "calls",
+    request_body = Object,
+    responses(
+        (status = 200),
+        (status = 403, description = "outside_hours, do_not_call, destination_refused, caller_number_refused"),
+        (status = 404, description = "unknown_campaign"),
+        (status = 409, description = "conflict, no_trunks"),
+        (status = 429, description = "queue_full"),
+    ),
+)]
 pub(super) async fn makecall(
     State(state): State<WebState>,
     caller: Caller,

@@ -10,7 +10,13 @@ use axum::extract::{RawQuery, State};
 use iradialer_core::value::{CallUuid, TenantId};
 use serde_json::{Value, json};
 
-/// `GET /api/audit?tenant=&from=&cursor=&limit=`: of every tenant or of one, the latest first.
+/// Changes of every tenant or of one, the latest first
+#[utoipa::path(
+    get, path = "/api/audit", tag = "audit",
+    responses(
+        (status = 200),
+    ),
+)]
 pub(super) async fn list(
     State(state): State<WebState>,
     _admin: Caller,

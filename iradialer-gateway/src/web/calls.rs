@@ -12,7 +12,13 @@ use iradialer_core::value::{CallUuid, CampaignName, FieldError};
 use iradialer_core::wire::CallFlow;
 use serde_json::{Value, json};
 
-/// `GET /api/calls?state=&campaign=&from=&cursor=&limit=`
+/// Calls, newest first
+#[utoipa::path(
+    get, path = "/api/calls", tag = "calls",
+    responses(
+        (status = 200),
+    ),
+)]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
@@ -27,7 +33,15 @@ pub(super) async fn list(
     Ok(Json(json!({ "calls": calls, "next_cursor": next_cursor })))
 }
 
-/// `GET /api/calls/{call_uuid}`
+/// One call
+#[utoipa::path(
+    get, path = "/api/calls/{call_uuid}", tag = "calls",
+    params(("call_uuid" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_call"),
+    ),
+)]
 pub(super) async fn one(
     State(state): State<WebState>,
     caller: Caller,
@@ -43,7 +57,15 @@ pub(super) async fn one(
     Ok(Json(shown))
 }
 
-/// `GET /api/calls/{call_uuid}/events?after_seq=&limit=`
+/// The events of a call
+#[utoipa::path(
+    get, path = "/api/calls/{call_uuid}/events", tag = "calls",
+    params(("call_uuid" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_call"),
+    ),
+)]
 pub(super) async fn events(
     State(state): State<WebState>,
     caller: Caller,

@@ -25,7 +25,13 @@ const MAX_MISTAKES: usize = 100;
 /// The reason where the request gives none.
 const DEFAULT_REASON: &str = "listed";
 
-/// `GET /api/dnc?number=&campaign=&cursor=&limit=`: by number.
+/// The list, by number
+#[utoipa::path(
+    get, path = "/api/dnc", tag = "do-not-call",
+    responses(
+        (status = 200),
+    ),
+)]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
@@ -44,7 +50,15 @@ pub(super) async fn list(
     })))
 }
 
-/// `POST /api/dnc`: puts numbers on the list.
+/// Puts numbers on the list
+#[utoipa::path(
+    post, path = "/api/dnc", tag = "do-not-call",
+    request_body = Object,
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_campaign"),
+    ),
+)]
 pub(super) async fn add(
     State(state): State<WebState>,
     caller: Caller,
@@ -80,7 +94,14 @@ pub(super) async fn add(
     })))
 }
 
-/// `DELETE /api/dnc`: takes numbers off the list.
+/// Takes numbers off the list
+#[utoipa::path(
+    delete, path = "/api/dnc", tag = "do-not-call",
+    request_body = Object,
+    responses(
+        (status = 200),
+    ),
+)]
 pub(super) async fn remove(
     State(state): State<WebState>,
     caller: Caller,

@@ -5,6 +5,7 @@ use super::auth::Caller;
 use super::body::read_object;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::openapi::example;
 use crate::app::SwitchRequestError;
 use crate::tdb::CancelOutcome;
 use axum::Json;
@@ -13,14 +14,69 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, NodeId};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
+/// Which call is to end.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field")]
+struct DropCall {
+    /// The call.
+    #[schema(format = Uuid)]
+    call_uuid: String,
+}
+
+/// The wish is on the disk, and its switch knows of it where one has the call.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(Dropped::example())))]
+pub(super) struct Dropped {
+    /// The call.
+    #[schema(value_type = String, format = Uuid)]
+    call_uuid: CallUuid,
+    /// The cluster that has it.
+    cluster: String,
+    /// Where the call was then; `canceled` where it was queued.
+    #[schema(value_type = String)]
+    state: CallState,
+    /// `OK`, or that the call has ended before.
+    status: &'static str,
+    /// 0.
+    status_code: u8,
+}
+
+impl Dropped {
+    fn example() -> Self {
+        Dropped {
+            call_uuid: example::uuid(),
+            cluster: "ira".to_owned(),
+            state: CallState::Canceled,
+            status: "OK",
+            status_code: 0,
+        }
+    }
+}
+
+/// Ends a call
+///
+/// A queued call ends at once. For one that a switch has, the switch is asked to hang up; its end comes by its events. A
+/// call that has ended is left as it is.
+#[utoipa::path(
+    post, path = "/api/dropcall", tag = "calls",
+    request_body = DropCall,
+    responses(
+        (status = 200, description = "The call ends, or has ended", body = Dropped),
+        (status = 404, description = "unknown_call"),
+        (status = 409, description = "refused"),
+        (status = 503, description = "unreachable"),
+    ),
+)]
 pub(super) async fn dropcall(
     State(state): State<WebState>,
     caller: Caller,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Dropped>, ApiError> {
     let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
     let call_uuid = call_uuid(members)?;
     let app = &state.app;
@@ -45,13 +101,13 @@ pub(super) async fn dropcall(
             ("OK", now)
         }
     };
-    Ok(Json(json!({
-        "status": status,
-        "status_code": 0,
-        "call_uuid": call_uuid,
-        "state": now,
-        "cluster": app.config.cluster,
-    })))
+    Ok(Json(Dropped {
+        call_uuid,
+        cluster: app.config.cluster.to_string(),
+        state: now,
+        status,
+        status_code: 0,
+    }))
 }
 
 fn call_uuid(members: Map<String, Value>) -> Result<CallUuid, ApiError> {

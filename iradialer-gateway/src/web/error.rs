@@ -1,15 +1,19 @@
 //! What a request can be refused for, and the one place that makes an HTTP answer of it.
 
-use super::flows::show_findings;
+mod answer;
+mod examples;
+
+pub(super) use answer::{ErrorAnswer, FlowFinding};
+
 use super::timestamp;
 use crate::destinations::Refused;
 use crate::tdb::TdbError;
+use answer::{Detail, ErrorFacts};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use iradialer_core::flow::{DncScope, Finding};
 use iradialer_core::live::name;
 use iradialer_core::value::{CallerNumber, CampaignName, FieldError};
-use serde_json::{Map, Value, json};
 
 /// How long a client should wait before it tries again when the queue is full or a part is down, s.
 const RETRY_AFTER_S: u32 = 60;
@@ -109,76 +113,56 @@ impl From<FieldError> for ApiError {
 
 /// What the client is told; the request's id is added where it is known.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
-    /// The JSON body.
-    pub body: Map<String, Value>,
+pub(super) struct Refusal(pub ErrorAnswer);
+
+impl ApiError {
+    /// What the client is told, but for the request's id.
+    pub fn answer(&self) -> (StatusCode, ErrorAnswer) {
+        let told = self.told();
+        let first = self.mistakes().first();
+        let error = ErrorFacts {
+            expected: first.map(|mistake| mistake.expected.clone()),
+            field: told.field,
+            got: first.map(|mistake| mistake.got.clone()),
+            retry_after_s: told.retry_after_s,
+            retryable: told.retry_after_s.is_some(),
+            ..ErrorFacts::named(told.name)
+        };
+        let answer = ErrorAnswer {
+            detail: self.mistakes().iter().map(Detail::of).collect(),
+            error: match self {
+                ApiError::Destination(_, refused) => error.by(refused),
+                _ => error,
+            },
+            findings: match self {
+                ApiError::BadFlow(findings) => FlowFinding::of_all(findings),
+                _ => Vec::new(),
+            },
+            request_id: String::new(),
+            slowdown: matches!(self, ApiError::QueueFull | ApiError::TooManyRequests(_))
+                .then_some(true),
+            status: told.message,
+            status_code: told.status_code,
+        };
+        (told.status, answer)
+    }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let told = self.told();
-        let mut body = Map::new();
-        body.insert("status".to_owned(), Value::from(told.message));
-        body.insert("status_code".to_owned(), Value::from(told.status_code));
-        let mut error = json!({ "name": told.name, "retryable": told.retry_after_s.is_some() });
-        if let Some(field) = told.field {
-            error["field"] = Value::from(field);
-        }
-        if let Some(seconds) = told.retry_after_s {
-            error["retry_after_s"] = Value::from(seconds);
-        }
-        if let Some(mistake) = self.mistakes().first() {
-            error["expected"] = Value::from(mistake.expected.as_str());
-            error["got"] = Value::from(mistake.got.as_str());
-        }
-        if let ApiError::Destination(_, refused) = &self {
-            error["rule"] = Value::from(refused.rule.as_str());
-            error["kind"] = Value::from(refused.kind.as_str());
-        }
-        body.insert("error".to_owned(), error);
-        if !self.mistakes().is_empty() {
-            let detail: Vec<Value> = self.mistakes().iter().map(detail).collect();
-            body.insert("detail".to_owned(), Value::from(detail));
-        }
-        if let ApiError::BadFlow(findings) = &self {
-            body.insert("findings".to_owned(), show_findings(findings));
-        }
-        if matches!(self, ApiError::QueueFull | ApiError::TooManyRequests(_)) {
-            body.insert("slowdown".to_owned(), Value::from(true));
-        }
-        let mut response = told.status.into_response();
-        if let Some(seconds) = told.retry_after_s {
-            let headers = response.headers_mut();
+        let (status, answer) = self.answer();
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = answer.error.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if matches!(self, ApiError::NoToken) {
             let challenge = HeaderValue::from_static("Bearer realm=\"iradialer\"");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
-        response.extensions_mut().insert(Refusal { body });
+        response.extensions_mut().insert(Refusal(answer));
         response
     }
-}
-
-/// One mistake in the form that the published API gives: `{loc, msg, type}`.
-fn detail(mistake: &FieldError) -> Value {
-    let is_elsewhere = ["query.", "path.", "header."]
-        .iter()
-        .any(|place| mistake.field.starts_with(place));
-    let body = (!is_elsewhere && mistake.field != "body").then_some("body");
-    let loc: Vec<&str> = body.into_iter().chain(mistake.field.split('.')).collect();
-    let kind = if mistake.got == "nothing" {
-        "missing"
-    } else {
-        "value_error"
-    };
-    json!({
-        "loc": loc,
-        "msg": format!("expected {}, got {}", mistake.expected, mistake.got),
-        "type": kind,
-    })
 }
 
 /// The HTTP status of a live request that was refused.

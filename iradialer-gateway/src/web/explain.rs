@@ -22,7 +22,15 @@ const MAX_AHEAD: u32 = 1_000;
 /// A second, in which the starts of a trunk are counted.
 const SECOND_MS: u64 = 1_000;
 
-/// `GET /api/calls/{call_uuid}/explain`
+/// Every decision on the path of a call, and what it waits for
+#[utoipa::path(
+    get, path = "/api/calls/{call_uuid}/explain", tag = "calls",
+    params(("call_uuid" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_call"),
+    ),
+)]
 pub(super) async fn explain(
     State(state): State<WebState>,
     caller: Caller,

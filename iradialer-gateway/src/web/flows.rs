@@ -2,7 +2,7 @@
 
 use super::auth::Caller;
 use super::body::read_object;
-use super::error::ApiError;
+use super::error::{ApiError, FlowFinding};
 use super::query::{in_query, limit, query_fields, whole};
 use super::{WebState, timestamp};
 use crate::flows::{OwnFlow, Unresolved};
@@ -18,7 +18,13 @@ use serde_json::{Map, Value, json};
 /// How much white space and the like a document may have beyond what it says, in bytes.
 const MAX_BODY_BYTES: usize = 2 * MAX_FLOW_BYTES;
 
-/// `GET /api/flows?cursor=&limit=`: the newest version of each, by name.
+/// The newest version of each flow, by name
+#[utoipa::path(
+    get, path = "/api/flows", tag = "flows",
+    responses(
+        (status = 200),
+    ),
+)]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
@@ -37,7 +43,15 @@ pub(super) async fn list(
     })))
 }
 
-/// `GET /api/flows/{name}?version=`
+/// One flow with its document
+#[utoipa::path(
+    get, path = "/api/flows/{name}", tag = "flows",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_flow"),
+    ),
+)]
 pub(super) async fn one(
     State(state): State<WebState>,
     caller: Caller,
@@ -64,7 +78,17 @@ pub(super) async fn one(
     Ok(Json(shown))
 }
 
-/// `PUT /api/flows/{name}`: a new version, unless the newest says the same.
+/// Stores a flow: a new version, unless the newest says the same
+#[utoipa::path(
+    put, path = "/api/flows/{name}", tag = "flows",
+    params(("name" = String, Path)),
+    request_body = Object,
+    responses(
+        (status = 200),
+        (status = 201),
+        (status = 422, description = "invalid_flow"),
+    ),
+)]
 pub(super) async fn put(
     State(state): State<WebState>,
     caller: Caller,
@@ -88,7 +112,7 @@ pub(super) async fn put(
     let stored = tdb.put_flow(tenant, &name, own.document, author, now_ms);
     let (stored, is_new) = stored.await?;
     let mut shown = show(&stored);
-    shown["findings"] = show_findings(&checked.findings);
+    shown["findings"] = json!(FlowFinding::of_all(&checked.findings));
     let status = match is_new {
         true => StatusCode::CREATED,
         false => StatusCode::OK,
@@ -96,7 +120,15 @@ pub(super) async fn put(
     Ok((status, Json(shown)))
 }
 
-/// `DELETE /api/flows/{name}`
+/// Takes every version of a flow away
+#[utoipa::path(
+    delete, path = "/api/flows/{name}", tag = "flows",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_flow"),
+    ),
+)]
 pub(super) async fn delete(
     State(state): State<WebState>,
     caller: Caller,
@@ -113,7 +145,14 @@ pub(super) async fn delete(
     }
 }
 
-/// `POST /api/flows/check`: what is wrong with a flow.
+/// What is wrong with a flow
+#[utoipa::path(
+    post, path = "/api/flows/check", tag = "flows",
+    request_body = Object,
+    responses(
+        (status = 200),
+    ),
+)]
 pub(super) async fn check(
     State(state): State<WebState>,
     caller: Caller,
@@ -124,7 +163,7 @@ pub(super) async fn check(
     let findings = check_all(&state, &caller, members).await?.findings;
     Ok(Json(json!({
         "valid": !findings.iter().any(Finding::is_error),
-        "findings": show_findings(&findings),
+        "findings": FlowFinding::of_all(&findings),
     })))
 }
 
@@ -188,19 +227,4 @@ fn show(flow: &StoredFlow) -> Value {
         "hash": flow.hash,
         "created_at": timestamp::show(flow.created_ms),
     })
-}
-
-/// Each with its node, where it is of one.
-pub(super) fn show_findings(findings: &[Finding]) -> Value {
-    let shown = findings.iter().map(|finding| {
-        let node = finding.path.strip_prefix("nodes.");
-        let node = node.and_then(|rest| rest.split(['.', '[']).next());
-        json!({
-            "severity": finding.severity,
-            "node": node,
-            "path": finding.path,
-            "message": finding.message,
-        })
-    });
-    shown.collect()
 }

@@ -9,50 +9,77 @@ use super::fields::Fields;
 use crate::app::SwitchRequestError;
 use crate::tdb::Call;
 use axum::Json;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::routing::{get, post};
 use iradialer_core::call::CallState;
 use iradialer_core::live::{Answer, CallRequest, Request, name};
 use iradialer_core::value::{CallUuid, NodeId};
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// The paths, and the published request each is.
-const PATHS: [(&str, &str); 14] = [
-    ("/api/stopplay", "request_stop_play"),
-    ("/api/holdcall", "request_hold_call"),
-    ("/api/unholdcall", "request_unhold_call"),
-    ("/api/mutecall", "request_mute_call"),
-    ("/api/unmutecall", "request_unmute_call"),
-    ("/api/startrecord", "request_start_record"),
-    ("/api/stoprecord", "request_stop_record"),
-    ("/api/playfile", "request_play_file"),
-    ("/api/playurl", "request_play_url"),
-    ("/api/playtts", "request_play_tts"),
-    ("/api/getvaliddtmf", "request_get_valid_dtmf"),
-    ("/api/getsimpledtmf", "request_get_simple_dtmf"),
-    ("/api/senddtmf", "request_send_dtmf"),
-    ("/api/transfercall", "request_transfer_call"),
-];
+/// A handler for each path, and the published request it is.
+macro_rules! live_requests {
+    ($($handler:ident $path:literal is $event_name:literal: $summary:literal),* $(,)?) => {
+        const PATHS: &[&str] = &[$($path),*];
+
+        /// The routes of live requests.
+        pub(super) fn routes() -> OpenApiRouter<WebState> {
+            OpenApiRouter::new()
+                .routes(routes!(details))
+                .routes(routes!(bridge_calls))
+                $(.routes(routes!($handler)))*
+        }
+
+        $(
+            #[utoipa::path(
+                post, path = $path, tag = "live requests", summary = $summary,
+                request_body = Object,
+                responses(
+                    (status = 200),
+                    (status = 403, description = "destination_refused"),
+                    (status = 404, description = "unknown_call"),
+                    (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
+                    (status = 422, description = "prompt_unavailable"),
+                    (status = 501, description = "not_supported, not_yet"),
+                    (status = 503, description = "not_ready, busy, unreachable"),
+                ),
+            )]
+            async fn $handler(
+                state: State<WebState>,
+                caller: Caller,
+                headers: HeaderMap,
+                body: Body,
+            ) -> Result<Json<Value>, ApiError> {
+                ask(state, caller, headers, body, $event_name).await
+            }
+        )*
+    };
+}
+
+live_requests! {
+    stop_play "/api/stopplay" is "request_stop_play": "Stops what is played",
+    hold_call "/api/holdcall" is "request_hold_call": "Puts a call on hold",
+    unhold_call "/api/unholdcall" is "request_unhold_call": "Takes a call off hold",
+    mute_call "/api/mutecall" is "request_mute_call": "Mutes the one called",
+    unmute_call "/api/unmutecall" is "request_unmute_call": "Lets the one called be heard again",
+    start_record "/api/startrecord" is "request_start_record": "Begins to record a call",
+    stop_record "/api/stoprecord" is "request_stop_record": "Ends the recording of a call",
+    play_file "/api/playfile" is "request_play_file": "Plays a file",
+    play_url "/api/playurl" is "request_play_url": "Plays what is at an address",
+    play_tts "/api/playtts" is "request_play_tts": "Speaks a text",
+    get_valid_dtmf "/api/getvaliddtmf" is "request_get_valid_dtmf": "Asks for digits that have to fit",
+    get_simple_dtmf "/api/getsimpledtmf" is "request_get_simple_dtmf": "Collects digits",
+    send_dtmf "/api/senddtmf" is "request_send_dtmf": "Sends digits",
+    transfer_call "/api/transfercall" is "request_transfer_call": "Connects a call with a number",
+}
+
 const BRIDGE: &str = "/api/bridgecalls";
 
 /// Whether the path asks something of a call that is up.
 pub(super) fn is_live_request(path: &str) -> bool {
-    path == BRIDGE || PATHS.iter().any(|(known, _)| *known == path)
-}
-
-/// The routes of live requests.
-pub(super) fn routes() -> Router<WebState> {
-    let mut routes = Router::new()
-        .route("/api/calls/{call_uuid}/details", get(details))
-        .route(BRIDGE, post(bridge_calls));
-    for (path, event_name) in PATHS {
-        let ask = move |state, caller, headers, body| ask(state, caller, headers, body, event_name);
-        routes = routes.route(path, post(ask));
-    }
-    routes
+    path == BRIDGE || PATHS.contains(&path)
 }
 
 async fn ask(
@@ -94,7 +121,18 @@ fn permitted(
     Ok(request)
 }
 
-/// `POST /api/bridgecalls`: connects two live calls of one switch.
+/// Connects two live calls of one switch
+#[utoipa::path(
+    post, path = BRIDGE, tag = "live requests",
+    request_body = Object,
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_call"),
+        (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
+        (status = 501, description = "not_supported, not_yet"),
+        (status = 503, description = "busy, unreachable"),
+    ),
+)]
 async fn bridge_calls(
     State(state): State<WebState>,
     caller: Caller,
@@ -129,7 +167,18 @@ async fn bridge_calls(
     })))
 }
 
-/// `GET /api/calls/{call_uuid}/details`: what its switch knows of it now.
+/// What its switch knows of a call that is up
+#[utoipa::path(
+    get, path = "/api/calls/{call_uuid}/details", tag = "live requests",
+    params(("call_uuid" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_call"),
+        (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
+        (status = 501, description = "not_supported, not_yet"),
+        (status = 503, description = "busy, unreachable"),
+    ),
+)]
 async fn details(
     State(state): State<WebState>,
     caller: Caller,

@@ -17,6 +17,7 @@ mod fields;
 mod flows;
 mod health;
 mod live;
+mod openapi;
 mod query;
 mod queue_gauge;
 mod request_id;

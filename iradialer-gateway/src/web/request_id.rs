@@ -7,7 +7,6 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use iradialer_core::value::CallUuid;
-use serde_json::Value;
 use tracing::Instrument;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,13 +21,12 @@ pub(super) async fn attach(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span.clone()).await;
-    if let Some(mut refusal) = response.extensions_mut().remove::<Refusal>() {
-        let status = refusal.body.get("status").and_then(Value::as_str);
-        tracing::debug!(parent: &span, code = response.status().as_u16(), status, "refused");
-        refusal
-            .body
-            .insert("request_id".to_owned(), Value::from(id.as_str()));
-        *response.body_mut() = Body::from(Value::from(refusal.body).to_string());
+    if let Some(Refusal(mut answer)) = response.extensions_mut().remove::<Refusal>() {
+        let (code, status) = (response.status().as_u16(), &answer.status);
+        tracing::debug!(parent: &span, code, status, "refused");
+        answer.request_id = id.clone();
+        let body = serde_json::to_vec(&answer).unwrap_or_default();
+        *response.body_mut() = Body::from(body);
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
         let json = HeaderValue::from_static("application/json");

@@ -2,42 +2,44 @@
 
 use super::error::ApiError;
 use super::{
-    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, live, request_id,
-    tokens, trunks, webhooks,
+    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, live, openapi,
+    request_id, tokens, trunks, webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
-use axum::routing::{delete, get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// Every route of the API. Every answer, also a refusal, passes through [`request_id`].
-pub(super) fn routes(state: WebState) -> Router {
-    Router::new()
-        .route("/api/makecall", post(accept::makecall))
-        .route("/api/dropcall", post(dropcall::dropcall))
+/// Every route with its description.
+pub(super) fn all() -> OpenApiRouter<WebState> {
+    openapi::router()
+        .routes(routes!(accept::makecall))
+        .routes(routes!(dropcall::dropcall))
         .merge(live::routes())
-        .route("/api/calls", get(calls::list))
-        .route("/api/calls/{call_uuid}", get(calls::one))
-        .route("/api/calls/{call_uuid}/events", get(calls::events))
-        .route("/api/calls/{call_uuid}/explain", get(explain::explain))
-        .route(
-            "/api/dnc",
-            get(dnc::list).post(dnc::add).delete(dnc::remove),
-        )
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::one))
+        .routes(routes!(calls::events))
+        .routes(routes!(explain::explain))
+        .routes(routes!(dnc::list, dnc::add, dnc::remove))
         .merge(webhooks::routes())
-        .route("/api/flows", get(flows::list))
-        .route("/api/flows/check", post(flows::check))
-        .route(
-            "/api/flows/{name}",
-            get(flows::one).put(flows::put).delete(flows::delete),
-        )
-        .route("/api/trunks", get(trunks::list))
-        .route("/api/trunks/{name}", get(trunks::one))
-        .route("/api/tokens", get(tokens::list).post(tokens::create))
-        .route("/api/tokens/{token_id}", delete(tokens::revoke))
-        .route("/api/audit", get(audit::list))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        .routes(routes!(flows::list))
+        .routes(routes!(flows::check))
+        .routes(routes!(flows::one, flows::put, flows::delete))
+        .routes(routes!(trunks::list))
+        .routes(routes!(trunks::one))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .merge(openapi::own_routes())
+}
+
+/// The API as it is served. Every answer, also a refusal, passes through [`request_id`].
+pub(super) fn served(state: WebState) -> Router {
+    let (routes, _) = all().split_for_parts();
+    routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn(request_id::attach))

@@ -76,7 +76,7 @@ pub fn bind(app: App) -> Result<BoundWeb, WebError> {
         address,
         tls: RustlsConfig::from_config(Arc::new(tls)),
         files,
-        routes: routes::routes(state),
+        routes: routes::served(state),
     })
 }
 

@@ -2,6 +2,31 @@
 
 use iradialer_core::value::FieldError;
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+/// A time in UTC, to the ms, such as 2026-11-21T10:00:00.000Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = DateTime)]
+pub(super) struct Time(u64);
+
+impl Time {
+    /// Of ms since the Unix epoch.
+    pub fn of(ms: u64) -> Self {
+        Time(ms)
+    }
+
+    /// One for an example.
+    pub fn example() -> Self {
+        Time(1_795_256_531_120)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&show(self.0))
+    }
+}
 
 /// `2026-11-21T10:00:00.000Z`.
 pub(super) fn show(ms: u64) -> String {

@@ -1,10 +1,12 @@
 //! `/api/tokens`: the tenant's tokens. Nobody gives more than they have.
 
+use super::WebState;
 use super::auth::Caller;
 use super::body::read_object;
 use super::error::ApiError;
 use super::fields::Fields;
-use super::{WebState, timestamp};
+use super::openapi::example;
+use super::timestamp::{self, Time};
 use crate::access::{Scopes, TokenRole};
 use crate::config::MAX_REQUESTS;
 use crate::tdb::{TokenInfo, TokenSpec, check_token_name};
@@ -13,45 +15,180 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use iradialer_core::value::{CallUuid, FieldError};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// What a token is made of.
 const FIELDS: &str = "name, role, scopes, expires_at, requests_per_s, burst";
 
-/// `GET /api/tokens`: oldest first.
+/// What a token is to be.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field")]
+pub(super) struct NewToken {
+    /// The most requests at once; 1 to 1000000. Only admins set it. Without it `web.burst`.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    burst: Option<u32>,
+    /// When it ends, an RFC 3339 time to come. Without it it does not.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// What it is for; up to 100 characters.
+    name: Option<String>,
+    /// The most requests a second; 0 to 1000000. Only admins set it. Without it `web.requests_per_s`.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    requests_per_s: Option<u32>,
+    /// `admin`, `operator`, `tenant` or `read-only`.
+    #[schema(default = "tenant")]
+    role: Option<String>,
+    /// What its role is narrowed down to, such as `calls:read`. Without any it is not.
+    scopes: Option<Vec<String>>,
+}
+
+/// A token, without its secret but where it is made.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(ShownToken::example())))]
+pub(super) struct ShownToken {
+    /// The most requests at once; null: `web.burst`.
+    burst: Option<u32>,
+    created_at: Time,
+    /// When it ends; null: it does not.
+    expires_at: Option<Time>,
+    /// To the minute; null: not used yet.
+    last_used_at: Option<Time>,
+    /// What it is for.
+    name: String,
+    /// The most requests a second; null: `web.requests_per_s`.
+    requests_per_s: Option<u32>,
+    /// Since when it is refused; null: it is not.
+    revoked_at: Option<Time>,
+    /// `admin`, `operator`, `tenant` or `read-only`.
+    role: &'static str,
+    /// What its role is narrowed down to; none: it is not.
+    scopes: Vec<String>,
+    tenant_id: String,
+    /// The token itself, in the answer to the request that makes it and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    token: Option<String>,
+    /// What it is called by.
+    #[schema(format = Uuid)]
+    token_id: String,
+}
+
+impl ShownToken {
+    fn example() -> Self {
+        ShownToken {
+            burst: None,
+            created_at: Time::example(),
+            expires_at: Some(Time::example()),
+            last_used_at: None,
+            name: "reports".to_owned(),
+            requests_per_s: None,
+            revoked_at: None,
+            role: TokenRole::ReadOnly.as_str(),
+            scopes: vec!["calls:read".to_owned()],
+            tenant_id: "acme".to_owned(),
+            token: None,
+            token_id: example::uuid().to_string(),
+        }
+    }
+}
+
+/// The tenant's tokens.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(TokenList::example())))]
+pub(super) struct TokenList {
+    /// The oldest first; revoked ones too.
+    tokens: Vec<ShownToken>,
+}
+
+impl TokenList {
+    fn example() -> Self {
+        TokenList {
+            tokens: vec![ShownToken::example()],
+        }
+    }
+}
+
+/// The token is refused from now on.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(Revoked::example())))]
+pub(super) struct Revoked {
+    /// `OK`, or that it was revoked before.
+    status: &'static str,
+    /// 0.
+    status_code: u8,
+    #[schema(format = Uuid)]
+    token_id: String,
+}
+
+impl Revoked {
+    fn example() -> Self {
+        Revoked {
+            status: "OK",
+            status_code: 0,
+            token_id: example::uuid().to_string(),
+        }
+    }
+}
+
+/// The tenant's tokens, the oldest first
+#[utoipa::path(
+    get, path = "/api/tokens", tag = "tokens",
+    responses(
+        (status = 200, description = "Each without its secret", body = TokenList),
+    ),
+)]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<TokenList>, ApiError> {
     let tokens = state.app.tdb.tokens_of(&caller.tenant_id).await?;
-    let tokens: Vec<Value> = tokens.iter().map(show).collect();
-    Ok(Json(json!({ "tokens": tokens })))
+    let tokens = tokens.iter().map(show).collect();
+    Ok(Json(TokenList { tokens }))
 }
 
-/// `POST /api/tokens`: makes one and shows it, the only time it is seen.
+/// Makes a token and shows it, the only time it is seen
+#[utoipa::path(
+    post, path = "/api/tokens", tag = "tokens",
+    request_body = NewToken,
+    responses(
+        (status = 201, description = "The token, with its secret", body = ShownToken),
+    ),
+)]
 pub(super) async fn create(
     State(state): State<WebState>,
     caller: Caller,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Json<ShownToken>), ApiError> {
     let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
     let now_ms = state.app.clock.now_ms();
     let spec = read(members, &caller, now_ms).map_err(ApiError::BadFields)?;
     check_gift(&caller, &spec)?;
     let made = state.app.tdb.create_token(spec, caller.author(), now_ms);
     let (token, info) = made.await?;
-    let mut shown = show(&info);
-    shown["token"] = Value::from(token);
+    let shown = ShownToken {
+        token: Some(token),
+        ..show(&info)
+    };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// `DELETE /api/tokens/{token_id}`: revokes one, at once.
+/// Revokes a token, at once
+#[utoipa::path(
+    delete, path = "/api/tokens/{token_id}", tag = "tokens",
+    params(("token_id" = String, Path)),
+    responses(
+        (status = 200, description = "It is revoked", body = Revoked),
+        (status = 404, description = "unknown_token"),
+    ),
+)]
 pub(super) async fn revoke(
     State(state): State<WebState>,
     caller: Caller,
     Path(token_id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Revoked>, ApiError> {
     let token_id = CallUuid::parse("path.token_id", &token_id)?.to_string();
     let (tdb, now_ms) = (&state.app.tdb, state.app.clock.now_ms());
     let found = tdb.token_of(&caller.tenant_id, &token_id).await?;
@@ -62,9 +199,11 @@ pub(super) async fn revoke(
         true => "OK",
         false => "The token was revoked before",
     };
-    Ok(Json(
-        json!({ "status": status, "status_code": 0, "token_id": token_id }),
-    ))
+    Ok(Json(Revoked {
+        status,
+        status_code: 0,
+        token_id,
+    }))
 }
 
 fn read(
@@ -158,20 +297,21 @@ fn check_role(caller: &Caller, role: TokenRole) -> Result<(), ApiError> {
     }
 }
 
-fn show(token: &TokenInfo) -> Value {
+fn show(token: &TokenInfo) -> ShownToken {
     let spec = &token.spec;
-    let time = |ms: Option<u64>| ms.map(timestamp::show);
-    json!({
-        "token_id": token.token_id,
-        "tenant_id": spec.tenant_id,
-        "name": spec.name,
-        "role": spec.role.as_str(),
-        "scopes": spec.scopes.to_string().split_whitespace().collect::<Vec<_>>(),
-        "requests_per_s": spec.requests_per_s,
-        "burst": spec.burst,
-        "created_at": timestamp::show(token.created_ms),
-        "expires_at": time(spec.expires_ms),
-        "last_used_at": time(token.last_used_ms),
-        "revoked_at": time(token.revoked_ms),
-    })
+    let scopes = spec.scopes.to_string();
+    ShownToken {
+        burst: spec.burst,
+        created_at: Time::of(token.created_ms),
+        expires_at: spec.expires_ms.map(Time::of),
+        last_used_at: token.last_used_ms.map(Time::of),
+        name: spec.name.clone(),
+        requests_per_s: spec.requests_per_s,
+        revoked_at: token.revoked_ms.map(Time::of),
+        role: spec.role.as_str(),
+        scopes: scopes.split_whitespace().map(str::to_owned).collect(),
+        tenant_id: spec.tenant_id.to_string(),
+        token: None,
+        token_id: token.token_id.clone(),
+    }
 }

@@ -11,7 +11,13 @@ use axum::extract::{Path, State};
 use iradialer_core::value::{RegionName, TrunkName};
 use serde_json::{Value, json};
 
-/// `GET /api/trunks`: those that the tenant's campaigns use.
+/// The trunks of the tenant's campaigns
+#[utoipa::path(
+    get, path = "/api/trunks", tag = "trunks",
+    responses(
+        (status = 200),
+    ),
+)]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
@@ -21,7 +27,15 @@ pub(super) async fn list(
     ))
 }
 
-/// `GET /api/trunks/{name}`
+/// One trunk
+#[utoipa::path(
+    get, path = "/api/trunks/{name}", tag = "trunks",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_trunk"),
+    ),
+)]
 pub(super) async fn one(
     State(state): State<WebState>,
     caller: Caller,

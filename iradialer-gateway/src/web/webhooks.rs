@@ -8,24 +8,33 @@ use super::fields::Fields;
 use super::query::{self, MAX_LIMIT, in_query, limit, query_fields};
 use super::{WebState, cursor, timestamp};
 use crate::tdb::{DeadLetter, DeadLetterFilter, Noted, Redeliver, Replay, Try};
+use axum::Json;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use iradialer_core::value::{CallUuid, CampaignName, FieldError};
 use serde_json::{Map, Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The paths of this module.
-pub(super) fn routes() -> Router<WebState> {
-    Router::new()
-        .route("/api/calls/{call_uuid}/deliveries", get(deliveries))
-        .route("/api/calls/{call_uuid}/redeliver", post(redeliver))
-        .route("/api/webhooks/deadletters", get(dead_letters))
-        .route("/api/webhooks/deadletters/replay", post(replay))
+pub(super) fn routes() -> OpenApiRouter<WebState> {
+    OpenApiRouter::new()
+        .routes(routes!(deliveries))
+        .routes(routes!(redeliver))
+        .routes(routes!(dead_letters))
+        .routes(routes!(replay))
 }
 
-/// `GET /api/calls/{call_uuid}/deliveries?after_seq=&limit=`
+/// What became of the webhooks of a call, try by try
+#[utoipa::path(
+    get, path = "/api/calls/{call_uuid}/deliveries", tag = "webhooks",
+    params(("call_uuid" = String, Path)),
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_call"),
+    ),
+)]
 async fn deliveries(
     State(state): State<WebState>,
     caller: Caller,
@@ -47,7 +56,16 @@ async fn deliveries(
     })))
 }
 
-/// `POST /api/calls/{call_uuid}/redeliver`
+/// Sends the webhooks of a call again
+#[utoipa::path(
+    post, path = "/api/calls/{call_uuid}/redeliver", tag = "webhooks",
+    params(("call_uuid" = String, Path)),
+    request_body = Option<Object>,
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_call"),
+    ),
+)]
 async fn redeliver(
     State(state): State<WebState>,
     caller: Caller,
@@ -94,7 +112,13 @@ fn which(members: Map<String, Value>) -> Result<Redeliver, ApiError> {
     })
 }
 
-/// `GET /api/webhooks/deadletters?campaign=&from=&cursor=&limit=`
+/// Webhooks that were given up, the last first
+#[utoipa::path(
+    get, path = "/api/webhooks/deadletters", tag = "webhooks",
+    responses(
+        (status = 200),
+    ),
+)]
 async fn dead_letters(
     State(state): State<WebState>,
     caller: Caller,
@@ -123,7 +147,15 @@ async fn dead_letters(
     })))
 }
 
-/// `POST /api/webhooks/deadletters/replay`: one by its `webhook_id`, or those that fit.
+/// Sends webhooks that were given up again
+#[utoipa::path(
+    post, path = "/api/webhooks/deadletters/replay", tag = "webhooks",
+    request_body = Object,
+    responses(
+        (status = 200),
+        (status = 404, description = "unknown_deadletter"),
+    ),
+)]
 async fn replay(
     State(state): State<WebState>,
     caller: Caller,
