@@ -8,6 +8,7 @@
 //! - [`router`]: gives queued calls to switches, within the limits of trunks and campaigns.
 //! - [`collector`]: writes what the switches report to the TDB.
 //! - [`dispatcher`]: delivers events to webhooks.
+//! - [`doctor`]: finds what is wrong with a gateway and all that it needs.
 //! - [`bus`]: the NATS link, and the `nats-server` of the development mode.
 //! - [`destinations`]: which numbers may be called.
 //! - [`trunk`]: what a carrier's answer says of the call, the number and the trunk.
@@ -28,6 +29,7 @@ pub mod config;
 pub mod destinations;
 pub mod dispatcher;
 mod dnc;
+pub mod doctor;
 pub mod flows;
 pub mod ready_file;
 pub mod roles;

@@ -1,11 +1,23 @@
 //! `DATA_DIR/ready.json`: tells whoever started the gateway where it is, once it takes requests.
 
+use serde::Deserialize;
 use serde_json::json;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "ready.json";
+
+/// What the file says.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ready {
+    /// The URL of its API.
+    pub https: String,
+    /// The certificate that the API shows, in PEM.
+    pub cert: PathBuf,
+    /// Its process.
+    pub pid: u32,
+}
 
 /// The file, removed when this is dropped.
 pub struct ReadyFile {
@@ -16,6 +28,12 @@ impl ReadyFile {
     /// Removes one that a gateway left that was killed: it would send people to the wrong port.
     pub fn forget(data_dir: &Path) {
         let _ = fs::remove_file(data_dir.join(NAME));
+    }
+
+    /// What the gateway that runs with `data_dir` has written.
+    pub fn read(data_dir: &Path) -> Option<Ready> {
+        let text = fs::read(data_dir.join(NAME)).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Writes `{"https", "cert", "pid"}`, whole or not at all.

@@ -10,8 +10,8 @@ mod settings;
 use crate::config::{NatsConfig, Secret};
 use iradialer_core::value::{ClusterName, NodeId};
 use process::Process;
-use serde::Serialize;
-use settings::{Paths, Settings, write_private};
+use serde::{Deserialize, Serialize};
+use settings::{PUBLIC, Paths, Settings, write_private};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -174,6 +174,23 @@ impl Drop for DevServer {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.paths.public);
     }
+}
+
+/// The gateway's way to the server that runs with `data_dir`, as its `nats.json` says.
+pub fn link_of(data_dir: &Path) -> Option<NatsConfig> {
+    #[derive(Deserialize)]
+    struct Link {
+        url: String,
+        gateway_user: String,
+        gateway_password: String,
+    }
+    let text = std::fs::read(data_dir.join(PUBLIC)).ok()?;
+    let link: Link = serde_json::from_slice(&text).ok()?;
+    Some(NatsConfig {
+        url: link.url,
+        user: link.gateway_user,
+        password: Secret::new(link.gateway_password),
+    })
 }
 
 fn find_server() -> Option<PathBuf> {

@@ -1,7 +1,7 @@
 //! The connection to NATS.
 
 use crate::config::NatsConfig;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerError};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +73,16 @@ pub async fn connect(config: &NatsConfig, name: &str) -> Result<Client, LinkErro
             }
         },
     }
+}
+
+/// Connects once and gives up, for those who want to know why there is no connection.
+pub async fn connect_once(config: &NatsConfig, name: &str) -> Result<Client, ConnectError> {
+    let servers = parse_servers(&config.url)
+        .map_err(|error| ConnectError::with_source(ConnectErrorKind::ServerParse, error))?;
+    options(config, name)
+        .max_reconnects(Some(1))
+        .connect(servers)
+        .await
 }
 
 async fn connect_in_background(

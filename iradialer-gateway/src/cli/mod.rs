@@ -3,7 +3,10 @@
 mod author;
 mod config;
 mod dnc;
+mod doctor;
 mod flow;
+mod help;
+mod migrate;
 mod nats_config;
 mod serve;
 mod token;
@@ -54,6 +57,21 @@ enum Command {
     /// Webhooks: those that were given up, what became of a call's, and sending them again.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Looks at everything the gateway needs, and says what is wrong and what to do about it.
+    Doctor(doctor::Doctor),
+    /// Brings the database up to date, as each start of a gateway does, or shows what it lacks.
+    Migrate(migrate::Migrate),
+    /// Prints a shell's completion script.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the man page.
+    Man {
+        /// Writes a page for each command into this folder instead.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Writes the configuration of a NATS server with a user for the gateway and one for each switch.
     NatsConfig {
         #[command(flatten)]
@@ -151,6 +169,10 @@ pub fn main() -> ExitCode {
         Command::Dnc(command) => dnc::run(command),
         Command::Flow(command) => flow::run(command),
         Command::Webhook(command) => webhook::run(command),
+        Command::Doctor(asked) => doctor::run(asked),
+        Command::Migrate(asked) => migrate::run(asked),
+        Command::Completion { shell } => help::completion(shell),
+        Command::Man { out } => help::man(out.as_deref()),
         Command::NatsConfig {
             common,
             node,

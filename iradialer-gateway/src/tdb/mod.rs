@@ -21,6 +21,7 @@ mod event;
 mod explain;
 mod failover;
 mod flow;
+mod health;
 mod kind;
 mod late;
 mod lead;
@@ -33,6 +34,7 @@ mod readers;
 mod receiver;
 mod redial;
 mod row;
+mod schema;
 mod switch_call;
 mod token;
 mod transfer;
@@ -59,6 +61,7 @@ pub use lease::Lease;
 pub use open::{Adopted, Holding};
 pub use queue::{LiveCounts, QueuedCall};
 pub use redial::{GivenUp, OnUnknown};
+pub use schema::SchemaStep;
 pub use switch_call::SwitchCall;
 pub use token::{TokenInfo, TokenSpec, check_token_name, hash_token};
 pub use transfer::{NewTransfer, Pin, Placed};
@@ -88,6 +91,7 @@ const START_PAUSE: Duration = Duration::from_millis(500);
 /// The TDB. Cheap to clone.
 #[derive(Clone)]
 pub struct Tdb {
+    kind: Kind,
     writer: Writer,
     readers: Readers,
 }
@@ -100,6 +104,14 @@ impl Tdb {
     /// Where it can't be opened or written, or its schema is of a newer version.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, TdbError> {
         Self::open_within(url, START_PATIENCE).await
+    }
+
+    /// The same without waiting for anything.
+    ///
+    /// # Errors
+    /// As [`Tdb::open`].
+    pub async fn open_at_once(url: &DatabaseUrl) -> Result<Self, TdbError> {
+        Self::open_within(url, Duration::ZERO).await
     }
 
     /// The same, with another patience.
@@ -137,6 +149,7 @@ impl Tdb {
         // Only now, since a migration may take longer than a write.
         target.make_writer(&mut connection).await?;
         let tdb = Tdb {
+            kind: target.kind,
             readers: Readers::new(&target),
             writer: Writer::start(target, connection),
         };

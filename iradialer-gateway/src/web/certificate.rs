@@ -17,6 +17,8 @@ use time::{Duration, OffsetDateTime};
 /// How long an own certificate is good for. It is trusted by being handed over, not by an authority
 /// that could follow its renewals, so it is made once.
 const VALID_FOR: Duration = Duration::days(3_650);
+/// The folder of the own certificate, below the data directory.
+const DIR: &str = "tls";
 /// A client's clock may be behind ours.
 const VALID_SINCE: Duration = Duration::days(1);
 
@@ -54,11 +56,7 @@ pub(super) fn files(config: &WebConfig, data_dir: &Path) -> Result<TlsFiles, Cer
     if let Some(files) = &config.tls {
         return Ok(files.clone());
     }
-    let dir = data_dir.join("tls");
-    let own = TlsFiles {
-        cert: dir.join("cert.pem"),
-        key: dir.join("key.pem"),
-    };
+    let (dir, own) = (data_dir.join(DIR), own(data_dir));
     if !(own.cert.exists() && own.key.exists()) {
         fs::create_dir_all(&dir).map_err(|error| at(&dir, error))?;
         make(config, &own)?;
@@ -67,8 +65,17 @@ pub(super) fn files(config: &WebConfig, data_dir: &Path) -> Result<TlsFiles, Cer
     Ok(own)
 }
 
+/// Where the own certificate is, once it is made.
+pub(crate) fn own(data_dir: &Path) -> TlsFiles {
+    let dir = data_dir.join(DIR);
+    TlsFiles {
+        cert: dir.join("cert.pem"),
+        key: dir.join("key.pem"),
+    }
+}
+
 /// What the TLS server is set up with: TLS 1.2 and 1.3, HTTP/1.1.
-pub(super) fn server_config(files: &TlsFiles) -> Result<ServerConfig, CertificateError> {
+pub(crate) fn server_config(files: &TlsFiles) -> Result<ServerConfig, CertificateError> {
     let unreadable = |path: &Path, expected, error: &rustls::pki_types::pem::Error| {
         CertificateError::Unreadable {
             path: path.to_owned(),

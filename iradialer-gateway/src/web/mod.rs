@@ -5,7 +5,7 @@ mod audit;
 mod auth;
 mod body;
 mod calls;
-mod certificate;
+pub(crate) mod certificate;
 mod connection_limit;
 mod cursor;
 mod dnc;

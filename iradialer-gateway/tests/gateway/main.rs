@@ -5,6 +5,7 @@ mod bad_input;
 mod calls;
 mod connections;
 mod dnc;
+mod doctor;
 mod flows;
 mod fuzz;
 mod gateway;

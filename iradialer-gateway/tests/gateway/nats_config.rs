@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-struct Server(Child);
+/// A `nats-server` that dies with the test.
+pub struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -16,7 +17,7 @@ impl Drop for Server {
 }
 
 /// Starts a server with this file on a free port, and returns its URL.
-async fn start_server(config: &Path) -> (Server, String) {
+pub async fn start_server(config: &Path) -> (Server, String) {
     let dir = config.parent().unwrap();
     let text = std::fs::read_to_string(config).unwrap();
     let text = text

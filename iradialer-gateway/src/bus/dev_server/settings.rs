@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// The file below the data directory that tells how to reach the server.
+pub(super) const PUBLIC: &str = "nats.json";
 /// How much of the log an error shows, in lines.
 const TAIL_LINES: usize = 12;
 
@@ -133,7 +135,7 @@ impl Paths {
             store: dir.join("store"),
             log: dir.join("nats-server.log"),
             pid_file: dir.join("nats-server.pid"),
-            public: data_dir.join("nats.json"),
+            public: data_dir.join(PUBLIC),
             data_dir,
             dir,
         })
