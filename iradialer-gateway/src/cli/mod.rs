@@ -1,9 +1,13 @@
 //! The command line.
 
+mod api;
 mod author;
+mod call;
+mod calls;
 mod config;
 mod dnc;
 mod doctor;
+mod events;
 mod flow;
 mod help;
 mod migrate;
@@ -42,6 +46,11 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         region: Option<String>,
     },
+    /// Asks for a call.
+    Call(Box<call::MakeCall>),
+    /// Calls: listed, shown, explained, dropped.
+    #[command(subcommand)]
+    Calls(calls::CallsCommand),
     /// Tokens of the HTTPS API.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -164,6 +173,8 @@ pub fn main() -> ExitCode {
             uses_bus: true,
             ..common.sources()
         }),
+        Command::Call(asked) => call::run(*asked),
+        Command::Calls(command) => calls::run(command),
         Command::Token(command) => token::run(command),
         Command::Config(command) => config::run(command),
         Command::Dnc(command) => dnc::run(command),

@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod calls;
+mod commands;
 mod connections;
 mod dnc;
 mod doctor;

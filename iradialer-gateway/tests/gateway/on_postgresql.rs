@@ -13,6 +13,8 @@ const OF_CALLS: &[&str] = &[
     "flows::",
     "idempotency::",
     "audit::",
+    "commands::",
+    "doctor::a_trunk",
     "tenants::",
     "token_api::",
     "tokens::",
