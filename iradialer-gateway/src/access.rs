@@ -58,12 +58,14 @@ impl TokenRole {
 
     /// Whether it may do that, its scopes aside.
     pub fn may(self, what: Scope) -> bool {
+        // Figures of every tenant.
+        let is_of_cluster = what.area == Area::Metrics;
         let is_of_access = matches!(what.area, Area::Tokens | Area::Audit);
         match self {
             TokenRole::Admin => true,
             TokenRole::Operator => !is_of_access,
-            TokenRole::Tenant => what.area != Area::Audit,
-            TokenRole::ReadOnly => !is_of_access && what.right == Right::Read,
+            TokenRole::Tenant => !is_of_cluster && what.area != Area::Audit,
+            TokenRole::ReadOnly => !is_of_cluster && !is_of_access && what.right == Right::Read,
         }
     }
 }
@@ -85,11 +87,13 @@ pub enum Area {
     Tokens,
     /// The audit log.
     Audit,
+    /// What the cluster does, in figures.
+    Metrics,
 }
 
 impl Area {
     /// Every one.
-    pub const ALL: [Area; 7] = [
+    pub const ALL: [Area; 8] = [
         Area::Calls,
         Area::Flows,
         Area::Trunks,
@@ -97,6 +101,7 @@ impl Area {
         Area::Webhooks,
         Area::Tokens,
         Area::Audit,
+        Area::Metrics,
     ];
 
     /// Its name, which is also that of its resource (`/api/flows`).
@@ -109,6 +114,7 @@ impl Area {
             Area::Webhooks => "webhooks",
             Area::Tokens => "tokens",
             Area::Audit => "audit",
+            Area::Metrics => "metrics",
         }
     }
 }
@@ -260,7 +266,8 @@ mod tests {
         for area in Area::ALL {
             for right in [Right::Read, Right::Write] {
                 let may = TokenRole::ReadOnly.may(Scope { area, right });
-                let looks = right == Right::Read && !matches!(area, Area::Tokens | Area::Audit);
+                let is_not_its = matches!(area, Area::Tokens | Area::Audit | Area::Metrics);
+                let looks = right == Right::Read && !is_not_its;
                 assert_eq!(may, looks);
             }
         }
@@ -284,6 +291,14 @@ mod tests {
         assert!(!scopes("calls:write").cover(&scopes("")), "none is all");
         assert!(!scopes("calls:read").cover(&scopes("calls:write")));
         assert!(!scopes("calls:write").cover(&scopes("calls:read flows:read")));
+    }
+
+    #[test]
+    fn figures_of_every_tenant_are_for_those_of_the_cluster() {
+        for role in TokenRole::ALL {
+            let may = role.may(scope("metrics:read"));
+            assert_eq!(may, role.is_of_cluster(), "{}", role.as_str());
+        }
     }
 
     #[test]

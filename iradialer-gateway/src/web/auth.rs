@@ -142,7 +142,8 @@ fn check_access(info: &TokenInfo, method: &Method, route: &str) -> Result<(), Ap
 
 /// What it takes to use a route. One that is of no area is reached by nobody.
 fn needed(method: &Method, route: &str) -> Option<Scope> {
-    let name = route.strip_prefix("/api/")?.split('/').next()?;
+    let name = route.strip_prefix("/api").unwrap_or(route);
+    let name = name.strip_prefix('/')?.split('/').next()?;
     let is_call = matches!(name, "makecall" | "dropcall") || is_live_request(route);
     let area = match is_call {
         true => Area::Calls,

@@ -17,6 +17,7 @@ mod fields;
 mod flows;
 mod health;
 mod live;
+mod metrics;
 mod openapi;
 mod query;
 mod queue_gauge;
@@ -35,6 +36,7 @@ pub use server::{BoundWeb, bind};
 use crate::app::App;
 use crate::dispatcher::AddressGuard;
 use crate::flows::Flows;
+use metrics::Traffic;
 use queue_gauge::QueueGauge;
 use std::sync::Arc;
 use token_use::TokenUse;
@@ -46,6 +48,7 @@ struct WebState {
     queue: Arc<QueueGauge>,
     flows: Flows,
     tokens: Arc<TokenUse>,
+    traffic: Arc<Traffic>,
     /// Which webhook addresses will be let through.
     addresses: AddressGuard,
 }

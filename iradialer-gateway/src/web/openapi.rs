@@ -38,6 +38,7 @@ use utoipa_axum::routes;
         (name = "trunks", description = "The ways to the telephone network"),
         (name = "tokens", description = "Who may use this API"),
         (name = "audit", description = "Who changed what"),
+        (name = "metrics", description = "What the cluster does, in figures"),
         (name = "service", description = "The gateway itself; no token is needed"),
     ),
 )]

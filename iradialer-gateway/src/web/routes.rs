@@ -2,12 +2,13 @@
 
 use super::error::ApiError;
 use super::{
-    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, live, openapi,
+    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, live, metrics, openapi,
     request_id, tokens, trunks, webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
+use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,6 +32,7 @@ pub(super) fn all() -> OpenApiRouter<WebState> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(metrics::scrape))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .merge(openapi::own_routes())
@@ -39,10 +41,12 @@ pub(super) fn all() -> OpenApiRouter<WebState> {
 /// The API as it is served. Every answer, also a refusal, passes through [`request_id`].
 pub(super) fn served(state: WebState) -> Router {
     let (routes, _) = all().split_for_parts();
+    let traffic = Arc::clone(&state.traffic);
     routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn(request_id::attach))
+        .layer(middleware::from_fn_with_state(traffic, metrics::count))
         .with_state(state)
 }
 

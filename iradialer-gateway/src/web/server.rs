@@ -70,6 +70,7 @@ pub fn bind(app: App) -> Result<BoundWeb, WebError> {
         app,
         queue: Arc::default(),
         tokens: Arc::default(),
+        traffic: Arc::default(),
     };
     Ok(BoundWeb {
         listener,

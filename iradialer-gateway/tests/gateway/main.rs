@@ -13,6 +13,7 @@ mod gateway;
 mod hours;
 mod idempotency;
 mod lifecycle;
+mod metrics;
 mod nats_config;
 mod on_postgresql;
 #[allow(dead_code)] // The library's tests use the rest.

@@ -12,6 +12,7 @@ const OF_CALLS: &[&str] = &[
     "dnc::",
     "flows::",
     "idempotency::",
+    "metrics::",
     "audit::",
     "commands::",
     "doctor::a_trunk",
