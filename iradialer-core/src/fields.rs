@@ -2,6 +2,8 @@
 
 use crate::value::FieldError;
 use serde_json::{Map, Value};
+#[cfg(debug_assertions)]
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 /// What was not taken yet, and the mistakes so far.
@@ -9,6 +11,8 @@ pub struct Fields {
     members: Map<String, Value>,
     mistakes: Vec<FieldError>,
     null_is_nothing: bool,
+    #[cfg(debug_assertions)]
+    asked: BTreeSet<String>,
 }
 
 impl Fields {
@@ -18,6 +22,8 @@ impl Fields {
             members,
             mistakes: Vec::new(),
             null_is_nothing: false,
+            #[cfg(debug_assertions)]
+            asked: BTreeSet::new(),
         }
     }
 
@@ -31,6 +37,7 @@ impl Fields {
 
     /// The field as it came.
     pub fn value(&mut self, name: &str) -> Option<Value> {
+        self.note_asked(name);
         let value = self.members.remove(name)?;
         (!self.null_is_nothing || !value.is_null()).then_some(value)
     }
@@ -41,9 +48,26 @@ impl Fields {
         value.is_some_and(|value| !self.null_is_nothing || !value.is_null())
     }
 
+    /// Whether everything was taken.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Takes a field that nothing is done with.
     pub fn leave(&mut self, name: &str) {
+        self.note_asked(name);
         self.members.remove(name);
+    }
+
+    /// The names that were asked for so far, in a debug build: those that the request may have.
+    #[cfg(debug_assertions)]
+    pub fn asked(&self) -> &BTreeSet<String> {
+        &self.asked
+    }
+
+    fn note_asked(&mut self, _name: &str) {
+        #[cfg(debug_assertions)]
+        self.asked.insert(_name.to_owned());
     }
 
     /// Notes a mistake.
@@ -100,6 +124,7 @@ impl Fields {
             let expected = parse(name, "").err().map(|mistake| mistake.expected);
             let expected = expected.unwrap_or_else(|| "a text".to_owned());
             self.note(FieldError::missing(name, expected));
+            self.note_asked(name);
             return None;
         }
         let text = self.text(name)?;

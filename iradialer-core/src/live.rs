@@ -138,6 +138,17 @@ impl Request {
         }
     }
 
+    /// The fields that [`Self::read_strictly`] reads, in a debug build.
+    #[cfg(debug_assertions)]
+    pub fn field_names(event_name: &str) -> std::collections::BTreeSet<String> {
+        // What a message is made of decides how it is read.
+        let members = Map::from_iter([("audio_type".to_owned(), json!("tts"))]);
+        let mut fields = Fields::new(members);
+        fields.required("call_uuid", CallUuid::parse);
+        CallRequest::read(event_name, &mut fields);
+        fields.asked().clone()
+    }
+
     fn ignoring(mut self, rest: &Map<String, Value>) -> Self {
         self.ignored.extend(names(rest));
         self

@@ -7,6 +7,7 @@ use super::auth::Caller;
 use super::body::read_object;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::openapi::example;
 use crate::config::Campaign;
 use crate::flows::{Resolved, Unresolved};
 use crate::tdb::{Accepted, CallRequest, NewCall};
@@ -16,19 +17,61 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use iradialer_core::value::{CallUuid, FieldError, TenantId};
-use request::{Ivr, MakeCall};
-use serde_json::{Map, Value, json};
+use request::{Ivr, MakeCall, MakeCallBody};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
 
 /// Says that the answer is that of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// The call is on the disk.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(CallAccepted::example())))]
+pub(super) struct CallAccepted {
+    #[schema(value_type = uuid::Uuid)]
+    call_uuid: CallUuid,
+    /// The cluster that has the call.
+    cluster: String,
+    /// True: the queue is long, wait 60 s.
+    slowdown: bool,
+    status: &'static str,
+    status_code: u8,
+}
+
+impl CallAccepted {
+    fn example() -> Self {
+        CallAccepted {
+            call_uuid: example::uuid(),
+            cluster: "ira".to_owned(),
+            slowdown: false,
+            status: "OK",
+            status_code: 0,
+        }
+    }
+}
+
+/// The key that makes a request one that may be repeated.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "read from the headers")]
+struct KeyHeader {
+    /// Printable ASCII; the same as the field `idempotency_key`, of which one may be given.
+    #[param(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+}
+
 /// Places a call
+///
+/// The same key, or the same `call_uuid`, with the same body gets the first answer again, with the header
+/// `idempotency-replayed: true`; with another body 409.
 #[utoipa::path(
     post, path = "/api/makecall", tag = "calls",
-    request_body = Object,
+    params(KeyHeader),
+    request_body = MakeCallBody,
     responses(
-        (status = 200),
+        (status = 200, description = "The call is on the disk: it rings at most once and reaches one final record", body = CallAccepted),
         (status = 403, description = "outside_hours, do_not_call, destination_refused, caller_number_refused"),
         (status = 404, description = "unknown_campaign"),
         (status = 409, description = "conflict, no_trunks"),
@@ -59,13 +102,13 @@ pub(super) async fn makecall(
     // A repeated request is answered as it was, whatever the hour and the queue are by now, and also
     // when times in it are over by now.
     if let Some(replay @ Accepted::Replay(_)) = before {
-        return answer(replay, &Value::Null);
+        return answer(replay, None);
     }
     let mut asked =
         request::read(fields, &caller.tenant_id, now_ms).map_err(ApiError::BadFields)?;
     asked.to_number = config.destinations.dialled(&asked.to_number);
     if let Some(clash) = before {
-        return answer(clash, &Value::Null);
+        return answer(clash, None);
     }
 
     let campaign = config
@@ -93,13 +136,13 @@ pub(super) async fn makecall(
     }
 
     let call_uuid = call_uuid.unwrap_or_else(CallUuid::fresh);
-    let answered = json!({
-        "status": "OK",
-        "status_code": 0,
-        "call_uuid": call_uuid,
-        "slowdown": queued >= config.queue.slow_down_above,
-        "cluster": config.cluster,
-    });
+    let answered = CallAccepted {
+        call_uuid,
+        cluster: config.cluster.to_string(),
+        slowdown: queued >= config.queue.slow_down_above,
+        status: "OK",
+        status_code: 0,
+    };
     let expires_after = u64::try_from(config.queue.expires_after.as_millis()).unwrap_or(u64::MAX);
     let not_before_ms = asked.not_before_ms.unwrap_or(now_ms);
     let call = NewCall {
@@ -136,7 +179,7 @@ pub(super) async fn makecall(
         ),
         idempotency_key: key,
         body_hash,
-        answer: answered.to_string(),
+        answer: serde_json::to_string(&answered).map_err(|_| ApiError::Unavailable)?,
     };
     iradialer_core::failpoint::hit("web.accept.commit.before");
     let accepted = state.app.tdb.accept(call).await?;
@@ -145,10 +188,10 @@ pub(super) async fn makecall(
         state.app.wake.router.notify_one();
         state.app.wake.dispatcher.notify_one();
     }
-    answer(accepted, &answered)
+    answer(accepted, Some(answered))
 }
 
-fn answer(accepted: Accepted, fresh: &Value) -> Result<Response, ApiError> {
+fn answer(accepted: Accepted, fresh: Option<CallAccepted>) -> Result<Response, ApiError> {
     match accepted {
         Accepted::New => Ok(Json(fresh).into_response()),
         Accepted::Replay(before) => {

@@ -1,44 +1,68 @@
 //! `GET /api/calls…`: calls and their events.
 
+mod answer;
+
+pub(super) use answer::{CallStateName, ShownEvent};
+
 use super::auth::Caller;
 use super::error::ApiError;
-use super::query::{self, in_query, limit, query_fields};
+use super::openapi::params::OfCall;
+use super::query::{self, PageQuery, limit, query_fields};
 use super::{WebState, cursor, timestamp};
-use crate::tdb::{Call, CallEvent, CallFilter, FinalRecord};
+use crate::tdb::{Call, CallFilter};
+use answer::{CallList, EventList, ShownCall};
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, FieldError};
-use iradialer_core::wire::CallFlow;
-use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+/// Which calls.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read field by field")]
+struct CallsQuery {
+    /// Only of this campaign.
+    campaign: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Only those that were accepted, or first heard of, since then.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// How many.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+    /// Only in this state.
+    #[param(value_type = Option<CallStateName>)]
+    state: Option<String>,
+}
 
 /// Calls, newest first
 #[utoipa::path(
     get, path = "/api/calls", tag = "calls",
-    responses(
-        (status = 200),
-    ),
+    params(CallsQuery),
+    responses((status = 200, description = "A page of them", body = CallList)),
 )]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<CallList>, ApiError> {
     let filter = filter(query.as_deref().unwrap_or(""))?;
     let calls = state.app.tdb.calls(&caller.tenant_id, &filter).await?;
     let is_full = calls.len() == filter.limit as usize;
     let last = calls.last().filter(|_| is_full);
     let next_cursor = last.map(|call| cursor::show(call.created_ms, call.call_uuid));
-    let calls: Vec<Value> = calls.iter().map(show_call).collect();
-    Ok(Json(json!({ "calls": calls, "next_cursor": next_cursor })))
+    let calls = calls.into_iter().map(ShownCall::of).collect();
+    Ok(Json(CallList { calls, next_cursor }))
 }
 
 /// One call
 #[utoipa::path(
     get, path = "/api/calls/{call_uuid}", tag = "calls",
-    params(("call_uuid" = String, Path)),
+    params(OfCall),
     responses(
-        (status = 200),
+        (status = 200, description = "The call", body = ShownCall),
         (status = 404, description = "unknown_call"),
     ),
 )]
@@ -46,23 +70,27 @@ pub(super) async fn one(
     State(state): State<WebState>,
     caller: Caller,
     Path(call_uuid): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<ShownCall>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
-    let mut shown = show_call(&call);
-    if call.state.is_final() {
-        let late = state.app.tdb.late_end(call.call_uuid).await?;
-        let prefix = &state.app.config.webhooks.event_prefix;
-        shown["late_end"] = late.map_or(Value::Null, |event| show_event(&event, prefix));
-    }
+    let late_end = match call.state.is_final() {
+        true => {
+            let late = state.app.tdb.late_end(call.call_uuid).await?;
+            let prefix = &state.app.config.webhooks.event_prefix;
+            Some(late.map(|event| ShownEvent::of(event, prefix)))
+        }
+        false => None,
+    };
+    let mut shown = ShownCall::of(call);
+    shown.late_end = late_end;
     Ok(Json(shown))
 }
 
 /// The events of a call
 #[utoipa::path(
     get, path = "/api/calls/{call_uuid}/events", tag = "calls",
-    params(("call_uuid" = String, Path)),
+    params(OfCall, PageQuery),
     responses(
-        (status = 200),
+        (status = 200, description = "First to last", body = EventList),
         (status = 404, description = "unknown_call"),
     ),
 )]
@@ -71,25 +99,19 @@ pub(super) async fn events(
     caller: Caller,
     Path(call_uuid): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<EventList>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
     let (after_seq, limit) = query::page(query.as_deref())?;
-    let events = state
-        .app
-        .tdb
-        .events(call.call_uuid, after_seq, limit)
-        .await?;
+    let tdb = &state.app.tdb;
+    let events = tdb.events(call.call_uuid, after_seq, limit).await?;
     let prefix = &state.app.config.webhooks.event_prefix;
-    let events: Vec<Value> = events
-        .iter()
-        .map(|event| show_event(event, prefix))
-        .collect();
-    Ok(Json(json!({
-        "call_uuid": call.call_uuid,
-        "state": call.state,
-        "last_seq": call.last_seq,
-        "events": events,
-    })))
+    let events = events.into_iter();
+    Ok(Json(EventList {
+        call_uuid: call.call_uuid,
+        events: events.map(|event| ShownEvent::of(event, prefix)).collect(),
+        last_seq: call.last_seq,
+        state: call.state,
+    }))
 }
 
 pub(super) async fn find(state: &WebState, caller: &Caller, text: &str) -> Result<Call, ApiError> {
@@ -112,81 +134,8 @@ fn filter(query: &str) -> Result<CallFilter, ApiError> {
         after: fields.parsed("cursor", cursor::parse),
         limit: limit(&mut fields),
     };
-    let known = "state, campaign, from, cursor, limit";
-    fields.finish(known).map_err(in_query)?;
+    fields.finish_query::<CallsQuery>()?;
     Ok(filter)
-}
-
-fn show_call(call: &Call) -> Value {
-    let time = |ms: Option<u64>| ms.map(timestamp::show);
-    // The token is for the webhook's receiver only.
-    let mut call_params = call.request.call_params.clone();
-    call_params.remove("token");
-    let flow = call.request.call_flow();
-    json!({
-        "call_uuid": call.call_uuid,
-        "parent_uuid": call.parent_uuid,
-        "tenant_id": call.tenant_id,
-        "campaign_name": call.campaign_name,
-        "origin": call.origin,
-        "direction": call.origin.direction(),
-        "state": call.state,
-        "final": call.state.is_final(),
-        "to_number": call.to_number,
-        "from_number": call.from_number,
-        "priority": call.priority,
-        "attempt": call.attempt,
-        "trunk": call.trunk,
-        "node_id": call.node_id,
-        "flow": flow.as_ref().map(CallFlow::name),
-        "flow_version": call.request.ivr.as_ref().and_then(|flow| flow.version),
-        "dial_timeout": call.request.dial_timeout_s,
-        "max_duration": call.request.max_duration_s,
-        "timezone": call.request.timezone,
-        "on_unknown": call.request.on_unknown,
-        "call_params": call_params,
-        "channel_vars": call.request.channel_vars,
-        "metadata": call.request.metadata,
-        "vars": call.request.vars,
-        "event_url": call.event_url,
-        "last_seq": call.last_seq,
-        "created_at": timestamp::show(call.created_ms),
-        "not_before": timestamp::show(call.not_before_ms),
-        "expires_at": time(call.expires_ms),
-        "cancel_requested_at": time(call.cancel_requested_ms),
-        "assigned_at": time(call.assigned_ms),
-        "started_at": time(call.started_ms),
-        "ringing_at": time(call.ringing_ms),
-        "answered_at": time(call.answered_ms),
-        "ended_at": time(call.ended.as_ref().map(|ended| ended.ended_ms)),
-        "result": call.ended.as_ref().map(show_result),
-    })
-}
-
-fn show_result(ended: &FinalRecord) -> Value {
-    json!({
-        "ended_by": ended.ended_by,
-        "hangup_cause": ended.hangup_cause,
-        "sip_status": ended.sip_status,
-        "sip_phrase": ended.sip_phrase,
-        "duration_ms": ended.duration_ms,
-        "billsec_ms": ended.billsec_ms,
-        "variables": ended.variables,
-        "flow_node": ended.flow_node,
-        "fault": ended.fault,
-    })
-}
-
-fn show_event(event: &CallEvent, prefix: &str) -> Value {
-    json!({
-        "seq": event.seq,
-        "event_name": format!("{prefix}{}", event.name),
-        "timestamp": timestamp::show(event.at_ms),
-        "attempt": event.attempt,
-        "node_id": event.node_id,
-        "final": event.is_final,
-        "data": event.data,
-    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! `/api/dnc`: the tenant's do-not-call list.
 
+use super::WebState;
 use super::auth::Caller;
 use super::body::read_object;
 use super::error::ApiError;
 use super::fields::Fields;
-use super::query::{in_query, limit, query_fields};
-use super::{WebState, timestamp};
+use super::openapi::example;
+use super::query::{limit, query_fields};
+use super::timestamp::Time;
 use crate::destinations::Destinations;
 use crate::dnc::check_reason;
 use crate::tdb::{DncEntry, DncFilter, DncSource, NewDnc};
@@ -13,8 +15,10 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
-use iradialer_core::value::{CampaignName, DialNumber, FieldError};
-use serde_json::{Map, Value, json};
+use iradialer_core::value::{CallUuid, CampaignName, DialNumber, FieldError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
 /// The most numbers of one request.
 const MAX_NUMBERS: usize = 10_000;
@@ -25,18 +29,136 @@ const MAX_MISTAKES: usize = 100;
 /// The reason where the request gives none.
 const DEFAULT_REASON: &str = "listed";
 
+/// Which entries.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read field by field")]
+struct DncQuery {
+    /// Only of this campaign.
+    campaign: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// How many.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+    /// Only this number, with or without its `+`.
+    number: Option<String>,
+}
+
+/// What is to be put on the list; all of it or nothing.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field")]
+struct DncNumbers {
+    /// One of the tenant's campaigns: it alone may not call them. Without it no campaign of the tenant may.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,60}$")]
+    campaign_name: Option<String>,
+    /// Each an optional `+` and 3 to 15 digits.
+    #[schema(min_items = 1, max_items = 10_000)]
+    numbers: Vec<String>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 200, default = "listed")]
+    reason: Option<String>,
+    /// `tenant` or `campaign`, to say which is meant.
+    scope: Option<String>,
+}
+
+/// What is to be taken off the list.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field")]
+struct DncRemoval {
+    /// The campaign whose list it is. Without it the tenant's.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,60}$")]
+    campaign_name: Option<String>,
+    /// Each an optional `+` and 3 to 15 digits.
+    #[schema(min_items = 1, max_items = 10_000)]
+    numbers: Vec<String>,
+    /// `tenant` or `campaign`, to say which is meant.
+    scope: Option<String>,
+}
+
+/// A page of the do-not-call list.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(DncPage::example())))]
+pub(super) struct DncPage {
+    /// The `cursor` of the next page; null: there is none.
+    next_cursor: Option<String>,
+    /// By number.
+    numbers: Vec<ShownNumber>,
+}
+
+/// A number that may not be called.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShownNumber {
+    /// The call in which the person said so.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    call_uuid: Option<CallUuid>,
+    /// The campaign that may not call it; null: none of the tenant's may.
+    campaign_name: Option<String>,
+    created_at: Time,
+    /// Its digits, without a `+`.
+    number: String,
+    reason: String,
+    /// `tenant` or `campaign`.
+    scope: &'static str,
+    /// `flow`, `api` or `import`.
+    source: &'static str,
+}
+
+/// What became of it.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(Added { added: 2, listed_before: 1, status: "OK", status_code: 0 })))]
+pub(super) struct Added {
+    /// How many came on the list.
+    added: u64,
+    /// How many were on it, and stay as they were.
+    listed_before: u64,
+    status: &'static str,
+    status_code: u8,
+}
+
+/// What became of it.
+#[derive(Serialize, ToSchema)]
+#[schema(examples(json!(Removed { not_listed: 1, removed: 2, status: "OK", status_code: 0 })))]
+pub(super) struct Removed {
+    /// How many were not on the list.
+    not_listed: u64,
+    /// How many are off it now.
+    removed: u64,
+    status: &'static str,
+    status_code: u8,
+}
+
+impl DncPage {
+    fn example() -> Self {
+        let number = ShownNumber {
+            call_uuid: Some(example::uuid()),
+            campaign_name: Some("reminders".to_owned()),
+            created_at: Time::example(),
+            number: "15005550006".to_owned(),
+            reason: "opted_out".to_owned(),
+            scope: "campaign",
+            source: "flow",
+        };
+        DncPage {
+            next_cursor: None,
+            numbers: vec![number],
+        }
+    }
+}
+
 /// The list, by number
 #[utoipa::path(
     get, path = "/api/dnc", tag = "do-not-call",
+    params(DncQuery),
     responses(
-        (status = 200),
+        (status = 200, description = "A page of it", body = DncPage),
     ),
 )]
 pub(super) async fn list(
     State(state): State<WebState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DncPage>, ApiError> {
     let mut filter = filter(query.as_deref().unwrap_or(""))?;
     let destinations = &state.app.config.destinations;
     filter.number = filter.number.map(|number| destinations.dialled(&number));
@@ -44,18 +166,18 @@ pub(super) async fn list(
     let entries = tdb.dnc_entries(tenant, &filter).await?;
     let last = entries.last();
     let last = last.filter(|_| entries.len() == filter.limit as usize);
-    Ok(Json(json!({
-        "next_cursor": last.map(cursor),
-        "numbers": entries.iter().map(show).collect::<Vec<_>>(),
-    })))
+    Ok(Json(DncPage {
+        next_cursor: last.map(cursor),
+        numbers: entries.iter().map(show).collect(),
+    }))
 }
 
 /// Puts numbers on the list
 #[utoipa::path(
     post, path = "/api/dnc", tag = "do-not-call",
-    request_body = Object,
+    request_body = DncNumbers,
     responses(
-        (status = 200),
+        (status = 200, description = "They are on the list", body = Added),
         (status = 404, description = "unknown_campaign"),
     ),
 )]
@@ -64,7 +186,7 @@ pub(super) async fn add(
     caller: Caller,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Added>, ApiError> {
     let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
     let asked =
         Asked::read(members, &state.app.config.destinations, true).map_err(ApiError::BadFields)?;
@@ -89,17 +211,20 @@ pub(super) async fn add(
         .tdb
         .add_dnc(tenant, entries, caller.author(), added_ms);
     let added = added.await?;
-    Ok(Json(json!({
-        "status": "OK", "status_code": 0, "added": added, "listed_before": count - added,
-    })))
+    Ok(Json(Added {
+        added,
+        listed_before: count - added,
+        status: "OK",
+        status_code: 0,
+    }))
 }
 
 /// Takes numbers off the list
 #[utoipa::path(
     delete, path = "/api/dnc", tag = "do-not-call",
-    request_body = Object,
+    request_body = DncRemoval,
     responses(
-        (status = 200),
+        (status = 200, description = "They are off the list", body = Removed),
     ),
 )]
 pub(super) async fn remove(
@@ -107,7 +232,7 @@ pub(super) async fn remove(
     caller: Caller,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Removed>, ApiError> {
     let members = read_object(&headers, body, MAX_BODY_BYTES).await?;
     // Of a campaign that is not configured any more, too.
     let asked =
@@ -117,9 +242,12 @@ pub(super) async fn remove(
     let (author, now_ms) = (caller.author(), state.app.clock.now_ms());
     let removed = tdb.remove_dnc(&caller.tenant_id, campaign, asked.numbers, author, now_ms);
     let removed = removed.await?;
-    Ok(Json(json!({
-        "status": "OK", "status_code": 0, "removed": removed, "not_listed": count - removed,
-    })))
+    Ok(Json(Removed {
+        not_listed: count - removed,
+        removed,
+        status: "OK",
+        status_code: 0,
+    }))
 }
 
 /// What is to be listed, or not to be any more.
@@ -140,14 +268,17 @@ impl Asked {
         let mut fields = Fields::new(members);
         let numbers = numbers(&mut fields, destinations);
         let campaign_name = scope(&mut fields);
-        let (reason, known) = match takes_reason {
-            true => (
-                fields.parsed("reason", check_reason),
-                "numbers, scope, campaign_name, reason",
-            ),
-            false => (None, "numbers, scope, campaign_name"),
+        let reason = match takes_reason {
+            true => {
+                let reason = fields.parsed("reason", check_reason);
+                fields.finish_body::<DncNumbers>()?;
+                reason
+            }
+            false => {
+                fields.finish_body::<DncRemoval>()?;
+                None
+            }
         };
-        fields.finish(known)?;
         Ok(Asked {
             numbers,
             campaign_name,
@@ -232,8 +363,7 @@ fn filter(query: &str) -> Result<DncFilter, ApiError> {
         after: fields.parsed("cursor", parse_cursor).unwrap_or_default(),
         limit: limit(&mut fields),
     };
-    let known = "number, campaign, cursor, limit";
-    fields.finish(known).map_err(in_query)?;
+    fields.finish_query::<DncQuery>()?;
     Ok(filter)
 }
 
@@ -259,17 +389,17 @@ fn parse_cursor(field: &str, text: &str) -> Result<(String, String), FieldError>
     }
 }
 
-fn show(entry: &DncEntry) -> Value {
-    json!({
-        "number": entry.number,
-        "scope": match entry.campaign_name {
+fn show(entry: &DncEntry) -> ShownNumber {
+    ShownNumber {
+        call_uuid: entry.call_uuid,
+        campaign_name: entry.campaign_name.as_ref().map(ToString::to_string),
+        created_at: Time::of(entry.added_ms),
+        number: entry.number.clone(),
+        reason: entry.reason.clone(),
+        scope: match entry.campaign_name {
             Some(_) => "campaign",
             None => "tenant",
         },
-        "campaign_name": entry.campaign_name,
-        "reason": entry.reason,
-        "source": entry.source.as_str(),
-        "created_at": timestamp::show(entry.added_ms),
-        "call_uuid": entry.call_uuid,
-    })
+        source: entry.source.as_str(),
+    }
 }

@@ -3,6 +3,7 @@
 use super::WebState;
 use super::auth::Caller;
 use super::body::read_object;
+use super::calls::CallStateName;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::openapi::example;
@@ -37,7 +38,7 @@ pub(super) struct Dropped {
     /// The cluster that has it.
     cluster: String,
     /// Where the call was then; `canceled` where it was queued.
-    #[schema(value_type = String)]
+    #[schema(value_type = CallStateName)]
     state: CallState,
     /// `OK`, or that the call has ended before.
     status: &'static str,
@@ -113,7 +114,7 @@ pub(super) async fn dropcall(
 fn call_uuid(members: Map<String, Value>) -> Result<CallUuid, ApiError> {
     let mut fields = Fields::new(members);
     let call_uuid = fields.required("call_uuid", "the call's UUID", CallUuid::parse);
-    match (fields.finish("call_uuid"), call_uuid) {
+    match (fields.finish_body::<DropCall>(), call_uuid) {
         (Ok(()), Some(call_uuid)) => Ok(call_uuid),
         (Err(mistakes), _) => Err(ApiError::BadFields(mistakes)),
         (Ok(()), None) => Err(ApiError::BadFields(Vec::new())),

@@ -1,18 +1,26 @@
 //! `GET /api/calls/{call_uuid}/explain`: every decision on a call's path, with its time, what went into it
 //! and why; and what a call that waits is waiting for.
 
+mod answer;
+
+use super::WebState;
 use super::auth::Caller;
 use super::calls::find;
 use super::error::ApiError;
+use super::openapi::params::OfCall;
+use super::timestamp::Time;
 use super::trunks::rounded;
-use super::{WebState, timestamp};
 use crate::config::{Campaign, DEFAULT_REGION, Trunk};
 use crate::tdb::{AttemptRecord, Call, CallEvent, Decision, LiveCounts};
 use crate::trunk::{Gate, TrunkState};
+use answer::{
+    AcceptedStep, CancelStep, Explanation, OutcomeStep, Reason, ShownWaiting, Step, SwitchesSeen,
+    TrunkVerdict,
+};
 use axum::Json;
 use axum::extract::{Path, State};
 use iradialer_core::call::CallState;
-use iradialer_core::value::{CampaignName, DialNumber, TrunkName};
+use iradialer_core::value::{CampaignName, DialNumber};
 use serde_json::{Value, json};
 
 /// How many events are looked at: those of all tries but for what happens within an answered call.
@@ -25,9 +33,9 @@ const SECOND_MS: u64 = 1_000;
 /// Every decision on the path of a call, and what it waits for
 #[utoipa::path(
     get, path = "/api/calls/{call_uuid}/explain", tag = "calls",
-    params(("call_uuid" = String, Path)),
+    params(OfCall),
     responses(
-        (status = 200),
+        (status = 200, description = "Its path, and what it waits for", body = Explanation),
         (status = 404, description = "unknown_call"),
     ),
 )]
@@ -35,7 +43,7 @@ pub(super) async fn explain(
     State(state): State<WebState>,
     caller: Caller,
     Path(call_uuid): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Explanation>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
     let tdb = &state.app.tdb;
     let mut path = Steps::default();
@@ -46,28 +54,28 @@ pub(super) async fn explain(
         path.assigned(attempt);
     }
     for event in tdb.events(call.call_uuid, 0, MAX_EVENTS).await? {
-        path.event(&event);
+        path.event(event);
     }
     for decision in tdb.decisions(call.call_uuid).await? {
-        path.decision(&decision);
+        path.decision(decision);
     }
     for attempt in &attempts {
         path.outcome(attempt);
     }
     if let Some(at_ms) = call.cancel_requested_ms {
-        path.step(at_ms, "cancel_requested", json!({}));
+        path.cancel_requested(at_ms);
     }
     let waiting = match call.state {
         CallState::Queued => Some(Waiting::of(&state, &call).await?),
         _ => None,
     };
-    Ok(Json(json!({
-        "call_uuid": call.call_uuid,
-        "state": call.state,
-        "attempt": call.attempt,
-        "path": path.into_steps(),
-        "waiting": waiting,
-    })))
+    Ok(Json(Explanation {
+        attempt: call.attempt,
+        call_uuid: call.call_uuid,
+        path: path.into_steps(),
+        state: call.state,
+        waiting,
+    }))
 }
 
 /// The campaign of the call, if it is configured still.
@@ -79,79 +87,61 @@ fn campaign_of<'s>(state: &'s WebState, call: &Call) -> Option<&'s Campaign> {
 /// The steps so far, each with its time.
 #[derive(Default)]
 struct Steps {
-    steps: Vec<(u64, Value)>,
+    steps: Vec<(u64, Step)>,
 }
 
 impl Steps {
-    fn step(&mut self, at_ms: u64, what: &str, mut facts: Value) {
-        facts["at"] = json!(timestamp::show(at_ms));
-        facts["what"] = json!(what);
-        self.steps.push((at_ms, facts));
-    }
-
     fn accepted(&mut self, call: &Call, campaign: Option<&Campaign>, key: Option<String>) {
-        let facts = json!({
-            "origin": call.origin,
-            "campaign_name": call.campaign_name,
-            "region": campaign.map(|campaign| &campaign.region),
-            "priority": call.priority,
-            "timezone": call.request.timezone,
-            "hours": campaign.and_then(|campaign| campaign.hours).map(|hours| hours.to_string()),
-            "idempotency_key": key,
-            "expires_at": call.expires_ms.map(timestamp::show),
-            "on_unknown": call.request.on_unknown,
-        });
-        self.step(call.created_ms, "accepted", facts);
+        let hours = campaign.and_then(|campaign| campaign.hours);
+        let step = AcceptedStep {
+            hours: hours.map(|hours| hours.to_string()),
+            region: campaign.map(|campaign| campaign.region.to_string()),
+            ..AcceptedStep::of(call, key)
+        };
+        self.steps.push((call.created_ms, Step::Accepted(step)));
     }
 
     fn assigned(&mut self, attempt: &AttemptRecord) {
-        let facts = json!({
-            "attempt": attempt.attempt,
-            "attempt_id": attempt.attempt_id,
-            "trunk": attempt.trunk,
-            "node_id": attempt.node_id,
-            "epoch": attempt.epoch,
-            "not_after": timestamp::show(attempt.not_after_ms),
-            "why": attempt.why,
-        });
-        self.step(attempt.assigned_ms, "assigned", facts);
+        let step = Step::Assigned(attempt.into());
+        self.steps.push((attempt.assigned_ms, step));
     }
 
     fn outcome(&mut self, attempt: &AttemptRecord) {
         if let (Some(outcome), Some(at_ms)) = (&attempt.outcome, attempt.outcome_ms) {
-            let facts = json!({"attempt": attempt.attempt, "reason": attempt.outcome_reason});
-            self.step(at_ms, outcome, facts);
+            let step = OutcomeStep {
+                at: Time::of(at_ms),
+                attempt: attempt.attempt,
+                reason: attempt.outcome_reason.clone(),
+                what: outcome.clone(),
+            };
+            self.steps.push((at_ms, Step::Outcome(step)));
         }
     }
 
-    fn decision(&mut self, decision: &Decision) {
-        let mut facts = decision.data.clone();
-        facts["attempt"] = json!(decision.attempt);
-        if let Some(until_ms) = facts["until_ms"].as_u64() {
-            facts["until"] = json!(timestamp::show(until_ms));
-        }
-        self.step(decision.at_ms, &decision.what, facts);
+    fn decision(&mut self, decision: Decision) {
+        let at_ms = decision.at_ms;
+        self.steps.push((at_ms, Step::Decision(decision.into())));
     }
 
     /// What happens within an answered call decides nothing about it.
-    fn event(&mut self, event: &CallEvent) {
+    fn event(&mut self, event: CallEvent) {
         let within = ["queued", "dtmf", "dtmf_collected", "play_done", "went_to"];
-        if within.contains(&event.name.as_str()) {
-            return;
+        if !within.contains(&event.name.as_str()) {
+            self.steps.push((event.at_ms, Step::Event(event.into())));
         }
-        let facts = json!({
-            "attempt": event.attempt,
-            "seq": event.seq,
-            "node_id": event.node_id,
-            "final": event.is_final,
-            "data": event.data,
-        });
-        self.step(event.at_ms, &event.name, facts);
+    }
+
+    fn cancel_requested(&mut self, at_ms: u64) {
+        let step = CancelStep {
+            at: Time::of(at_ms),
+            what: "cancel_requested",
+        };
+        self.steps.push((at_ms, Step::CancelRequested(step)));
     }
 
     /// In the order of their times. Clocks of several machines are in it; what they say at the same
     /// time stays in the order it was told.
-    fn into_steps(mut self) -> Vec<Value> {
+    fn into_steps(mut self) -> Vec<Step> {
         self.steps.sort_by_key(|(at_ms, _)| *at_ms);
         self.steps.into_iter().map(|(_, step)| step).collect()
     }
@@ -162,11 +152,11 @@ struct Waiting<'w> {
     state: &'w WebState,
     call: &'w Call,
     now_ms: u64,
-    reasons: Vec<Value>,
+    reasons: Vec<Reason>,
 }
 
 impl<'w> Waiting<'w> {
-    async fn of(state: &'w WebState, call: &'w Call) -> Result<Value, ApiError> {
+    async fn of(state: &'w WebState, call: &'w Call) -> Result<ShownWaiting, ApiError> {
         let now_ms = state.app.clock.now_ms();
         let mut waiting = Waiting {
             state,
@@ -193,17 +183,16 @@ impl<'w> Waiting<'w> {
         if ahead > 0 {
             waiting.reason("others_first", json!({ "calls": ahead }));
         }
-        Ok(json!({
-            "region": region,
-            "reasons": waiting.reasons,
-            "trunks": trunks,
-            "switches": switches,
-        }))
+        Ok(ShownWaiting {
+            reasons: waiting.reasons,
+            region: region.to_owned(),
+            switches,
+            trunks,
+        })
     }
 
-    fn reason(&mut self, reason: &str, mut facts: Value) {
-        facts["reason"] = json!(reason);
-        self.reasons.push(facts);
+    fn reason(&mut self, reason: &str, facts: Value) {
+        self.reasons.push(Reason::of(reason, facts));
     }
 
     /// A call whose number has come on the list since it was accepted, or may not be called any more, ends when its
@@ -228,14 +217,14 @@ impl<'w> Waiting<'w> {
     fn of_time(&mut self, campaign: Option<&Campaign>) {
         let (call, now_ms) = (self.call, self.now_ms);
         if call.not_before_ms > now_ms {
-            let until = timestamp::show(call.not_before_ms);
+            let until = Time::of(call.not_before_ms);
             self.reason("not_before", json!({ "until": until }));
         }
         let zone = call.request.timezone.as_deref();
         if let Some(campaign) = campaign
             && !campaign.is_open(now_ms, zone)
         {
-            let until = timestamp::show(campaign.next_opening(now_ms, zone));
+            let until = Time::of(campaign.next_opening(now_ms, zone));
             let hours = campaign.hours.map(|hours| hours.to_string());
             let facts = json!({"until": until, "hours": hours, "timezone": zone});
             self.reason("outside_hours", facts);
@@ -256,7 +245,7 @@ impl<'w> Waiting<'w> {
         &mut self,
         campaign: &Campaign,
         live: &LiveCounts,
-    ) -> Result<Vec<Value>, ApiError> {
+    ) -> Result<Vec<TrunkVerdict>, ApiError> {
         let tdb = &self.state.app.tdb;
         let states = tdb.trunk_states().await?;
         let refused = tdb.refused_trunks(self.call.call_uuid).await?;
@@ -268,12 +257,16 @@ impl<'w> Waiting<'w> {
                 continue;
             };
             let live = live.by_trunk.get(name).copied().unwrap_or(0);
-            let facts = match refused.contains(name) {
-                true => json!({"name": name, "verdict": "refused_this_call"}),
+            let verdict = match refused.contains(name) {
+                true => TrunkVerdict {
+                    name: name.to_string(),
+                    verdict: "refused_this_call",
+                    ..TrunkVerdict::default()
+                },
                 false => self.of_trunk(trunk, &known, live).await?,
             };
-            any |= facts["verdict"] == "room";
-            shown.push(facts);
+            any |= verdict.verdict == "room";
+            shown.push(verdict);
         }
         if !any {
             self.reason("no_trunk_with_room", json!({}));
@@ -286,21 +279,29 @@ impl<'w> Waiting<'w> {
         trunk: &Trunk,
         known: &TrunkState,
         live: u32,
-    ) -> Result<Value, ApiError> {
-        let name: &TrunkName = &trunk.name;
+    ) -> Result<TrunkVerdict, ApiError> {
+        let shown = TrunkVerdict {
+            name: trunk.name.to_string(),
+            ..TrunkVerdict::default()
+        };
         if let Gate::Shut(at_ms, why) = known.gate(self.now_ms) {
-            return Ok(json!({
-                "name": name,
-                "verdict": why.as_str(),
-                "until": timestamp::show(at_ms),
-                "answer": known.breaker_reason,
-            }));
+            return Ok(TrunkVerdict {
+                answer: Some(known.breaker_reason.clone()),
+                until: Some(Time::of(at_ms)),
+                verdict: why.as_str(),
+                ..shown
+            });
         }
+        let shown = TrunkVerdict {
+            live_calls: Some(live),
+            max_calls: Some(trunk.max_calls),
+            ..shown
+        };
         if live >= trunk.max_calls {
-            let max_calls = trunk.max_calls;
-            return Ok(json!({
-                "name": name, "verdict": "full", "live_calls": live, "max_calls": max_calls,
-            }));
+            return Ok(TrunkVerdict {
+                verdict: "full",
+                ..shown
+            });
         }
         let cps = known.rate(trunk.max_cps, self.now_ms);
         // One call may take more than a second at such a rate.
@@ -308,24 +309,21 @@ impl<'w> Waiting<'w> {
         let most = cps.ceil().max(1.0) as u32;
         let after_ms = self.now_ms.saturating_sub(window_ms);
         let tdb = &self.state.app.tdb;
-        let starts = tdb.recent_starts(name, after_ms, most).await?.len();
-        let verdict = match starts >= most as usize {
-            true => "at_its_rate",
-            false => "room",
-        };
-        Ok(json!({
-            "name": name,
-            "verdict": verdict,
-            "cps": rounded(cps),
-            "max_cps": trunk.max_cps,
-            "started_lately": starts,
-            "live_calls": live,
-            "max_calls": trunk.max_calls,
-        }))
+        let starts = tdb.recent_starts(&trunk.name, after_ms, most).await?.len();
+        Ok(TrunkVerdict {
+            cps: Some(rounded(cps)),
+            max_cps: Some(trunk.max_cps),
+            started_lately: Some(starts),
+            verdict: match starts >= most as usize {
+                true => "at_its_rate",
+                false => "room",
+            },
+            ..shown
+        })
     }
 
     /// Whether a router leads the region, and what it thinks of its switches.
-    async fn of_routing(&mut self, region: &str) -> Result<Value, ApiError> {
+    async fn of_routing(&mut self, region: &str) -> Result<Option<SwitchesSeen>, ApiError> {
         let tdb = &self.state.app.tdb;
         let ends_ms = tdb.lease_ends_ms(region).await?;
         let view = tdb.switch_view(region).await?;
@@ -337,7 +335,7 @@ impl<'w> Waiting<'w> {
         }
         let Some(view) = view else {
             self.reason("no_switch_heard", json!({}));
-            return Ok(Value::Null);
+            return Ok(None);
         };
         let switches = view.switches.as_array().cloned().unwrap_or_default();
         if switches.is_empty() {
@@ -345,6 +343,9 @@ impl<'w> Waiting<'w> {
         } else if switches.iter().all(|switch| switch["verdict"] != "room") {
             self.reason("no_switch_with_room", json!({}));
         }
-        Ok(json!({"seen_at": timestamp::show(view.at_ms), "considered": switches}))
+        Ok(Some(SwitchesSeen {
+            considered: switches,
+            seen_at: Time::of(view.at_ms),
+        }))
     }
 }

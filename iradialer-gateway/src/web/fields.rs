@@ -1,10 +1,15 @@
 //! Takes a request apart field by field. Every mistake is noted, and what was not asked for is refused
 //! by its name: a field that is silently ignored is a call that is not what its sender meant.
 
+use super::error::ApiError;
+use super::openapi::described;
+use super::query::in_query;
 use iradialer_core::fields;
 use iradialer_core::value::FieldError;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut, RangeInclusive};
+use utoipa::{IntoParams, ToSchema};
 
 /// The fields of a request that were not taken yet, and the mistakes so far. Stricter than a live request's:
 /// an empty text is one, and `5.0` is no whole number; but `null` counts as nothing.
@@ -65,6 +70,29 @@ impl Fields {
                 let expected = format!("a whole number from {} to {}", range.start(), range.end());
                 self.refuse::<()>(name, &expected, &value);
                 default
+            }
+        }
+    }
+
+    /// Refuses what was not taken of a body that is described as `T`. The mistakes, if there are any.
+    pub fn finish_body<T: ToSchema>(self) -> Result<(), Vec<FieldError>> {
+        self.finish_as(described::properties::<T>)
+    }
+
+    /// The same of a query.
+    pub fn finish_query<T: IntoParams>(self) -> Result<(), ApiError> {
+        self.finish_as(described::parameters::<T>).map_err(in_query)
+    }
+
+    /// A description that is not of what is read is our own mistake, which a debug build does not forgive.
+    fn finish_as(self, described: fn() -> BTreeSet<String>) -> Result<(), Vec<FieldError>> {
+        #[cfg(debug_assertions)]
+        assert_eq!(*self.0.asked(), described(), "asked for, and described");
+        match self.0.is_empty() {
+            true => self.finish(""),
+            false => {
+                let names: Vec<String> = described().into_iter().collect();
+                self.finish(&names.join(", "))
             }
         }
     }

@@ -1,13 +1,22 @@
 //! Live requests over HTTP: the switch that has the call is asked, and its answer given.
 
+mod answer;
+mod asked;
+
 use super::WebState;
 use super::auth::Caller;
 use super::body::read_object;
 use super::calls::find;
 use super::error::ApiError;
 use super::fields::Fields;
+use super::openapi::params::OfCall;
 use crate::app::SwitchRequestError;
 use crate::tdb::Call;
+use answer::{Bridging, Details, Taken};
+use asked::{
+    BridgeCalls, GetSimpleDtmf, GetValidDtmf, OfACall, PlayFile, PlayTts, PlayUrl, SendDtmf,
+    StartRecord, TransferCall,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -15,13 +24,12 @@ use axum::http::HeaderMap;
 use iradialer_core::call::CallState;
 use iradialer_core::live::{Answer, CallRequest, Request, name};
 use iradialer_core::value::{CallUuid, NodeId};
-use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// A handler for each path, and the published request it is.
 macro_rules! live_requests {
-    ($($handler:ident $path:literal is $event_name:literal: $summary:literal),* $(,)?) => {
+    ($($handler:ident $path:literal is $event_name:literal of $asked:ident: $summary:literal),* $(,)?) => {
         const PATHS: &[&str] = &[$($path),*];
 
         /// The routes of live requests.
@@ -35,9 +43,9 @@ macro_rules! live_requests {
         $(
             #[utoipa::path(
                 post, path = $path, tag = "live requests", summary = $summary,
-                request_body = Object,
+                request_body = $asked,
                 responses(
-                    (status = 200),
+                    (status = 200, description = "The switch has taken it", body = Taken),
                     (status = 403, description = "destination_refused"),
                     (status = 404, description = "unknown_call"),
                     (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
@@ -51,28 +59,33 @@ macro_rules! live_requests {
                 caller: Caller,
                 headers: HeaderMap,
                 body: Body,
-            ) -> Result<Json<Value>, ApiError> {
+            ) -> Result<Json<Taken>, ApiError> {
                 ask(state, caller, headers, body, $event_name).await
             }
         )*
+
+        /// Each request with what is described of it.
+        #[cfg(all(test, debug_assertions))]
+        const DESCRIBED: &[(&str, fn() -> std::collections::BTreeSet<String>)] =
+            &[$(($event_name, super::openapi::described::properties::<$asked>)),*];
     };
 }
 
 live_requests! {
-    stop_play "/api/stopplay" is "request_stop_play": "Stops what is played",
-    hold_call "/api/holdcall" is "request_hold_call": "Puts a call on hold",
-    unhold_call "/api/unholdcall" is "request_unhold_call": "Takes a call off hold",
-    mute_call "/api/mutecall" is "request_mute_call": "Mutes the one called",
-    unmute_call "/api/unmutecall" is "request_unmute_call": "Lets the one called be heard again",
-    start_record "/api/startrecord" is "request_start_record": "Begins to record a call",
-    stop_record "/api/stoprecord" is "request_stop_record": "Ends the recording of a call",
-    play_file "/api/playfile" is "request_play_file": "Plays a file",
-    play_url "/api/playurl" is "request_play_url": "Plays what is at an address",
-    play_tts "/api/playtts" is "request_play_tts": "Speaks a text",
-    get_valid_dtmf "/api/getvaliddtmf" is "request_get_valid_dtmf": "Asks for digits that have to fit",
-    get_simple_dtmf "/api/getsimpledtmf" is "request_get_simple_dtmf": "Collects digits",
-    send_dtmf "/api/senddtmf" is "request_send_dtmf": "Sends digits",
-    transfer_call "/api/transfercall" is "request_transfer_call": "Connects a call with a number",
+    stop_play "/api/stopplay" is "request_stop_play" of OfACall: "Stops what is played",
+    hold_call "/api/holdcall" is "request_hold_call" of OfACall: "Puts a call on hold",
+    unhold_call "/api/unholdcall" is "request_unhold_call" of OfACall: "Takes a call off hold",
+    mute_call "/api/mutecall" is "request_mute_call" of OfACall: "Mutes the one called",
+    unmute_call "/api/unmutecall" is "request_unmute_call" of OfACall: "Lets the one called be heard again",
+    start_record "/api/startrecord" is "request_start_record" of StartRecord: "Begins to record a call",
+    stop_record "/api/stoprecord" is "request_stop_record" of OfACall: "Ends the recording of a call",
+    play_file "/api/playfile" is "request_play_file" of PlayFile: "Plays a file",
+    play_url "/api/playurl" is "request_play_url" of PlayUrl: "Plays what is at an address",
+    play_tts "/api/playtts" is "request_play_tts" of PlayTts: "Speaks a text",
+    get_valid_dtmf "/api/getvaliddtmf" is "request_get_valid_dtmf" of GetValidDtmf: "Asks for digits that have to fit",
+    get_simple_dtmf "/api/getsimpledtmf" is "request_get_simple_dtmf" of GetSimpleDtmf: "Collects digits",
+    send_dtmf "/api/senddtmf" is "request_send_dtmf" of SendDtmf: "Sends digits",
+    transfer_call "/api/transfercall" is "request_transfer_call" of TransferCall: "Connects a call with a number",
 }
 
 const BRIDGE: &str = "/api/bridgecalls";
@@ -88,7 +101,7 @@ async fn ask(
     headers: HeaderMap,
     body: Body,
     event_name: &'static str,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Taken>, ApiError> {
     let mut members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
     // `null` counts as not given, as everywhere in this API.
     members.retain(|_, value| !value.is_null());
@@ -96,13 +109,13 @@ async fn ask(
         Request::read_strictly(event_name, members).map_err(ApiError::BadFields)?;
     let request = permitted(&state, &caller, request)?;
     let answer = ask_switch(&state, &caller, call_uuid, request).await?;
-    Ok(Json(json!({
-        "status": "OK",
-        "status_code": 0,
-        "message": answer.message,
-        "call_uuid": call_uuid,
-        "cluster": state.app.config.cluster,
-    })))
+    Ok(Json(Taken {
+        call_uuid,
+        cluster: state.app.config.cluster.to_string(),
+        message: answer.message,
+        status: "OK",
+        status_code: 0,
+    }))
 }
 
 /// The request as it is passed on, if the tenant may call whom it transfers to. A router asks this again where a call
@@ -124,9 +137,9 @@ fn permitted(
 /// Connects two live calls of one switch
 #[utoipa::path(
     post, path = BRIDGE, tag = "live requests",
-    request_body = Object,
+    request_body = BridgeCalls,
     responses(
-        (status = 200),
+        (status = 200, description = "Its switch will connect them", body = Bridging),
         (status = 404, description = "unknown_call"),
         (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
         (status = 501, description = "not_supported, not_yet"),
@@ -138,14 +151,14 @@ async fn bridge_calls(
     caller: Caller,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Bridging>, ApiError> {
     let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
     let mut fields = Fields::new(members);
     let expected = "the UUID of a call that is up";
     let first = fields.required("first_uuid", expected, CallUuid::parse);
     let second = fields.required("second_uuid", expected, CallUuid::parse);
     fields
-        .finish("first_uuid, second_uuid")
+        .finish_body::<BridgeCalls>()
         .map_err(ApiError::BadFields)?;
     let (Some(first), Some(second)) = (first, second) else {
         return Err(ApiError::BadFields(Vec::new()));
@@ -157,22 +170,22 @@ async fn bridge_calls(
         return Err(refuse(name::OTHER_SWITCH, message, false));
     }
     let answer = ask_switch(&state, &caller, first, CallRequest::BridgeCalls(second)).await?;
-    Ok(Json(json!({
-        "status": "OK",
-        "status_code": 0,
-        "message": answer.message,
-        "first_uuid": first,
-        "second_uuid": second,
-        "cluster": state.app.config.cluster,
-    })))
+    Ok(Json(Bridging {
+        cluster: state.app.config.cluster.to_string(),
+        first_uuid: first,
+        message: answer.message,
+        second_uuid: second,
+        status: "OK",
+        status_code: 0,
+    }))
 }
 
 /// What its switch knows of a call that is up
 #[utoipa::path(
     get, path = "/api/calls/{call_uuid}/details", tag = "live requests",
-    params(("call_uuid" = String, Path)),
+    params(OfCall),
     responses(
-        (status = 200),
+        (status = 200, description = "What it knows", body = Details),
         (status = 404, description = "unknown_call"),
         (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
         (status = 501, description = "not_supported, not_yet"),
@@ -183,16 +196,16 @@ async fn details(
     State(state): State<WebState>,
     caller: Caller,
     Path(call_uuid): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Details>, ApiError> {
     let call_uuid = CallUuid::parse("path.call_uuid", &call_uuid)?;
     let answer = ask_switch(&state, &caller, call_uuid, CallRequest::Details).await?;
-    Ok(Json(json!({
-        "status": "OK",
-        "status_code": 0,
-        "call_uuid": call_uuid,
-        "cluster": state.app.config.cluster,
-        "call_details": answer.call_details,
-    })))
+    Ok(Json(Details {
+        call_details: answer.call_details,
+        call_uuid,
+        cluster: state.app.config.cluster.to_string(),
+        status: "OK",
+        status_code: 0,
+    }))
 }
 
 fn refuse(name: &str, message: String, retryable: bool) -> ApiError {
@@ -254,5 +267,21 @@ async fn ask_switch(
             message: answer.message,
             retryable: error.retryable,
         }),
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_request_may_have_is_described() {
+        for (event_name, described) in DESCRIBED {
+            assert_eq!(
+                Request::field_names(event_name),
+                described(),
+                "{event_name}"
+            );
+        }
     }
 }

@@ -4,14 +4,19 @@
 //! A handler says of its refusals their names alone, by status: `(status = 404, description = "unknown_call")`. Their
 //! schema, their examples and what any path may refuse are added here.
 
+mod answers;
 mod complete;
+pub(super) mod described;
 pub(super) mod example;
+pub(super) mod params;
 
 use super::WebState;
 use super::error::ErrorAnswer;
 use super::routes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
@@ -43,6 +48,15 @@ use utoipa_axum::routes;
     ),
 )]
 struct Base;
+
+/// Writes a value whose fields are in another order than that of their names.
+pub(super) fn sorted<T: Serialize, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let sorted = serde_json::to_value(value).map_err(S::Error::custom)?;
+    sorted.serialize(serializer)
+}
 
 /// A router whose routes are described.
 pub(super) fn router() -> OpenApiRouter<WebState> {

@@ -4,6 +4,7 @@ use super::error::ApiError;
 use super::fields::Fields;
 use iradialer_core::value::FieldError;
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 
 /// How many a list holds where the request does not say.
 pub(super) const DEFAULT_LIMIT: u32 = 100;
@@ -51,11 +52,24 @@ pub(super) fn limit(fields: &mut Fields) -> u32 {
     whole(fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT)
 }
 
-/// The query of a list about one call, `after_seq=&limit=`: both.
+/// Which page of a list about one call.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read field by field")]
+pub(super) struct PageQuery {
+    /// Only those whose `seq` is above this one; the `seq` of the last one on the page before.
+    #[param(default = 0)]
+    after_seq: Option<u32>,
+    /// How many.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+}
+
+/// The query of a list about one call: both.
 pub(super) fn page(query: Option<&str>) -> Result<(u32, u32), ApiError> {
     let mut fields = query_fields(query.unwrap_or(""))?;
     let after_seq = whole(&mut fields, "after_seq", 0, u32::MAX, 0);
     let limit = limit(&mut fields);
-    fields.finish("after_seq, limit").map_err(in_query)?;
+    fields.finish_query::<PageQuery>()?;
     Ok((after_seq, limit))
 }

@@ -6,6 +6,7 @@ use super::body::read_object;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::openapi::example;
+use super::openapi::params::OfToken;
 use super::timestamp::{self, Time};
 use crate::access::{Scopes, TokenRole};
 use crate::config::MAX_REQUESTS;
@@ -18,9 +19,6 @@ use iradialer_core::value::{CallUuid, FieldError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-
-/// What a token is made of.
-const FIELDS: &str = "name, role, scopes, expires_at, requests_per_s, burst";
 
 /// What a token is to be.
 #[derive(ToSchema)]
@@ -68,7 +66,7 @@ pub(super) struct ShownToken {
     tenant_id: String,
     /// The token itself, in the answer to the request that makes it and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = String)]
     token: Option<String>,
     /// What it is called by.
     #[schema(format = Uuid)]
@@ -178,7 +176,7 @@ pub(super) async fn create(
 /// Revokes a token, at once
 #[utoipa::path(
     delete, path = "/api/tokens/{token_id}", tag = "tokens",
-    params(("token_id" = String, Path)),
+    params(OfToken),
     responses(
         (status = 200, description = "It is revoked", body = Revoked),
         (status = 404, description = "unknown_token"),
@@ -227,7 +225,7 @@ fn read(
     });
     let requests_per_s = limit(&mut fields, "requests_per_s", 0);
     let burst = limit(&mut fields, "burst", 1);
-    fields.finish(FIELDS)?;
+    fields.finish_body::<NewToken>()?;
     Ok(TokenSpec {
         tenant_id: caller.tenant_id.clone(),
         name,

@@ -1,19 +1,26 @@
 //! What became of webhooks: each call's deliveries and dead letters, and sending them again.
 
+mod answer;
+
 use super::auth::Caller;
 use super::body::read_object;
 use super::calls::find;
 use super::error::ApiError;
 use super::fields::Fields;
-use super::query::{self, MAX_LIMIT, in_query, limit, query_fields};
+use super::openapi::params::OfCall;
+use super::query::{self, MAX_LIMIT, PageQuery, limit, query_fields};
 use super::{WebState, cursor, timestamp};
-use crate::tdb::{DeadLetter, DeadLetterFilter, Noted, Redeliver, Replay, Try};
+use crate::tdb::{DeadLetterFilter, Redeliver, Replay};
+use answer::{
+    DeadLetterList, Delivery, DeliveryList, Redelivered, Replayed, ShownLetter, webhook_id,
+};
 use axum::Json;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use iradialer_core::value::{CallUuid, CampaignName, FieldError};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,12 +33,62 @@ pub(super) fn routes() -> OpenApiRouter<WebState> {
         .routes(routes!(replay))
 }
 
+/// What of a call is sent again. Without anything: what was given up, and what waits for another try.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field")]
+struct Redelivery {
+    /// All of it, also what was delivered.
+    #[schema(default = false)]
+    all: Option<bool>,
+    /// The event with this place in the call alone; not together with `all`.
+    #[schema(minimum = 1)]
+    seq: Option<u32>,
+}
+
+/// Which webhooks that were given up are sent again: `webhook_id`, or else one of `campaign`, `from` and `until` at
+/// least.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field")]
+struct ReplayOf {
+    /// Those of this campaign.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,60}$")]
+    campaign: Option<String>,
+    /// Those that were given up since then.
+    #[schema(format = DateTime)]
+    from: Option<String>,
+    /// How many, the oldest first.
+    #[schema(minimum = 1, maximum = 1000, default = 1000)]
+    limit: Option<u32>,
+    /// Those that were given up before.
+    #[schema(format = DateTime)]
+    until: Option<String>,
+    /// This one: `CALL_UUID_SEQ`.
+    webhook_id: Option<String>,
+}
+
+/// Which webhooks that were given up.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read field by field")]
+struct DeadLetterQuery {
+    /// Only of this campaign.
+    campaign: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Only those that were given up since then.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// How many.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u32>,
+}
+
 /// What became of the webhooks of a call, try by try
 #[utoipa::path(
     get, path = "/api/calls/{call_uuid}/deliveries", tag = "webhooks",
-    params(("call_uuid" = String, Path)),
+    params(OfCall, PageQuery),
     responses(
-        (status = 200),
+        (status = 200, description = "By `seq`, with every try", body = DeliveryList),
         (status = 404, description = "unknown_call"),
     ),
 )]
@@ -40,29 +97,29 @@ async fn deliveries(
     caller: Caller,
     Path(call_uuid): Path<String>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DeliveryList>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
     let (after_seq, limit) = query::page(query.as_deref())?;
     let tdb = &state.app.tdb;
     let deliveries = tdb.deliveries(call.call_uuid, after_seq, limit).await?;
     let prefix = &state.app.config.webhooks.event_prefix;
     let shown = deliveries
-        .iter()
-        .map(|noted| show_delivery(call.call_uuid, noted, prefix));
-    Ok(Json(json!({
-        "call_uuid": call.call_uuid,
-        "last_seq": call.last_seq,
-        "deliveries": shown.collect::<Vec<_>>(),
-    })))
+        .into_iter()
+        .map(|noted| Delivery::of(call.call_uuid, noted, prefix));
+    Ok(Json(DeliveryList {
+        call_uuid: call.call_uuid,
+        deliveries: shown.collect(),
+        last_seq: call.last_seq,
+    }))
 }
 
 /// Sends the webhooks of a call again
 #[utoipa::path(
     post, path = "/api/calls/{call_uuid}/redeliver", tag = "webhooks",
-    params(("call_uuid" = String, Path)),
-    request_body = Option<Object>,
+    params(OfCall),
+    request_body = Option<Redelivery>,
     responses(
-        (status = 200),
+        (status = 200, description = "They are due", body = Redelivered),
         (status = 404, description = "unknown_call"),
     ),
 )]
@@ -72,7 +129,7 @@ async fn redeliver(
     Path(call_uuid): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Redelivered>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
     let members = read_optional(&state, &headers, body).await?;
     let which = which(members)?;
@@ -87,12 +144,12 @@ async fn redeliver(
         return Err(FieldError::new("seq", expected, &seq.to_string()).into());
     }
     app.wake.dispatcher.notify_one();
-    Ok(Json(json!({
-        "status": "OK",
-        "status_code": 0,
-        "call_uuid": call.call_uuid,
-        "redelivered": events,
-    })))
+    Ok(Json(Redelivered {
+        call_uuid: call.call_uuid,
+        redelivered: events,
+        status: "OK",
+        status_code: 0,
+    }))
 }
 
 fn which(members: Map<String, Value>) -> Result<Redeliver, ApiError> {
@@ -104,7 +161,9 @@ fn which(members: Map<String, Value>) -> Result<Redeliver, ApiError> {
         let expected = "false, or not there, where seq is given";
         fields.note(FieldError::new("all", expected, "true"));
     }
-    fields.finish("seq, all").map_err(ApiError::BadFields)?;
+    fields
+        .finish_body::<Redelivery>()
+        .map_err(ApiError::BadFields)?;
     Ok(match (all, seq) {
         (true, _) => Redeliver::All,
         (false, 0) => Redeliver::Missing,
@@ -116,14 +175,14 @@ fn which(members: Map<String, Value>) -> Result<Redeliver, ApiError> {
 #[utoipa::path(
     get, path = "/api/webhooks/deadletters", tag = "webhooks",
     responses(
-        (status = 200),
+        (status = 200, description = "A page of them", body = DeadLetterList),
     ),
 )]
 async fn dead_letters(
     State(state): State<WebState>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<DeadLetterList>, ApiError> {
     let mut fields = query_fields(query.as_deref().unwrap_or(""))?;
     let filter = DeadLetterFilter {
         campaign_name: campaign(&mut fields),
@@ -131,8 +190,7 @@ async fn dead_letters(
         after: fields.parsed("cursor", cursor::parse_with_seq),
         limit: limit(&mut fields),
     };
-    let known = "campaign, from, cursor, limit";
-    fields.finish(known).map_err(in_query)?;
+    fields.finish_query::<DeadLetterQuery>()?;
     let tdb = &state.app.tdb;
     let letters = tdb.dead_letters(&caller.tenant_id, &filter).await?;
     let is_full = letters.len() == filter.limit as usize;
@@ -140,19 +198,21 @@ async fn dead_letters(
     let next_cursor =
         last.map(|last| cursor::show_with_seq((last.dead_ms, last.call_uuid, last.seq)));
     let prefix = &state.app.config.webhooks.event_prefix;
-    let shown = letters.iter().map(|letter| show_letter(letter, prefix));
-    Ok(Json(json!({
-        "deadletters": shown.collect::<Vec<_>>(),
-        "next_cursor": next_cursor,
-    })))
+    let letters = letters.into_iter();
+    Ok(Json(DeadLetterList {
+        deadletters: letters
+            .map(|letter| ShownLetter::of(letter, prefix))
+            .collect(),
+        next_cursor,
+    }))
 }
 
 /// Sends webhooks that were given up again
 #[utoipa::path(
     post, path = "/api/webhooks/deadletters/replay", tag = "webhooks",
-    request_body = Object,
+    request_body = ReplayOf,
     responses(
-        (status = 200),
+        (status = 200, description = "They are due", body = Replayed),
         (status = 404, description = "unknown_deadletter"),
     ),
 )]
@@ -161,7 +221,7 @@ async fn replay(
     caller: Caller,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Replayed>, ApiError> {
     let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
     let app = &state.app;
     let (tenant, now_ms) = (&caller.tenant_id, app.clock.now_ms());
@@ -179,12 +239,12 @@ async fn replay(
         }
     };
     app.wake.dispatcher.notify_one();
-    Ok(Json(json!({
-        "status": "OK",
-        "status_code": 0,
-        "replayed": deliveries,
-        "more": more,
-    })))
+    Ok(Json(Replayed {
+        more,
+        replayed: deliveries,
+        status: "OK",
+        status_code: 0,
+    }))
 }
 
 /// Which dead letters a request is about.
@@ -211,8 +271,9 @@ fn chosen(members: Map<String, Value>) -> Result<Chosen, ApiError> {
         until_ms: fields.parsed("until", timestamp::parse),
         limit: fields.number("limit", 1..=MAX_LIMIT, MAX_LIMIT),
     };
-    let known = "webhook_id, campaign, from, until, limit";
-    fields.finish(known).map_err(ApiError::BadFields)?;
+    fields
+        .finish_body::<ReplayOf>()
+        .map_err(ApiError::BadFields)?;
     Ok(match one {
         Some((call_uuid, seq)) => Chosen::One(call_uuid, seq),
         None => Chosen::Those(those),
@@ -236,10 +297,6 @@ async fn read_optional(
     read_object(headers, body, state.app.config.web.max_body_bytes).await
 }
 
-fn webhook_id(call_uuid: CallUuid, seq: u32) -> String {
-    format!("{call_uuid}_{seq}")
-}
-
 fn parse_webhook_id(field: &str, text: &str) -> Result<(CallUuid, u32), FieldError> {
     let parts = text.split_once('_');
     let parsed = parts.and_then(|(call_uuid, seq)| {
@@ -249,54 +306,10 @@ fn parse_webhook_id(field: &str, text: &str) -> Result<(CallUuid, u32), FieldErr
     parsed.ok_or_else(|| FieldError::new(field, "a webhook-id: CALL_UUID_SEQ", text))
 }
 
-fn show_delivery(call_uuid: CallUuid, noted: &Noted, prefix: &str) -> Value {
-    let time = |ms: Option<u64>| ms.map(timestamp::show);
-    json!({
-        "webhook_id": webhook_id(call_uuid, noted.seq),
-        "seq": noted.seq,
-        "event_name": format!("{prefix}{}", noted.name),
-        "url": noted.url,
-        "state": noted.state,
-        "error": noted.error,
-        "next_try_at": time(noted.next_ms),
-        "done_at": time(noted.done_ms),
-        "replayed_at": time(noted.replayed_ms),
-        "tries": noted.tries.iter().map(show_try).collect::<Vec<_>>(),
-    })
-}
-
-fn show_try(each: &Try) -> Value {
-    json!({
-        "number": each.number,
-        "at": timestamp::show(each.begun_ms),
-        "ms": each.took_ms,
-        "delivered": each.taken,
-        "status": each.status,
-        "error": each.error,
-        "answer": each.answer,
-    })
-}
-
-fn show_letter(letter: &DeadLetter, prefix: &str) -> Value {
-    json!({
-        "webhook_id": webhook_id(letter.call_uuid, letter.seq),
-        "call_uuid": letter.call_uuid,
-        "seq": letter.seq,
-        "campaign_name": letter.campaign_name,
-        "event_name": format!("{prefix}{}", letter.name),
-        "url": letter.url,
-        "tries": letter.tries,
-        "status": letter.status,
-        "error": letter.error,
-        "created_at": timestamp::show(letter.created_ms),
-        "dead_at": timestamp::show(letter.dead_ms),
-        "replayed_at": letter.replayed_ms.map(timestamp::show),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn members(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()

@@ -1,7 +1,7 @@
 //! A gateway of a test's own: a process with its data in a temporary directory, on free loopback
 //! ports, gone when the test is.
 
-use crate::postgres;
+use crate::{described, postgres};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -300,12 +300,26 @@ impl Gateway {
     }
 }
 
-/// Sends the request and reads the answer.
+/// Sends the request and reads the answer, which has to be as the gateway describes it.
 pub async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, url) = (request.method().clone(), request.url().clone());
+    let response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
-    let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let body: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let described = described::described(&client, &url).await;
+    let kind = headers[CONTENT_TYPE].to_str().unwrap();
+    described.check(&method, url.path(), status.as_u16(), kind, &body);
+    if url.path() != "/api/openapi.json" {
+        assert_eq!(
+            text,
+            body.to_string(),
+            "fields are in the order of their names"
+        );
+    }
+    assert!(headers.contains_key("x-request-id"), "{method} {url}");
     Answer {
         status,
         headers,

@@ -5,6 +5,7 @@ mod bad_input;
 mod calls;
 mod commands;
 mod connections;
+mod described;
 mod dnc;
 mod doctor;
 mod flows;

@@ -1,6 +1,7 @@
 //! A walk over every route with the ids of another tenant. The routes are those that the gateway describes, so that
 //! one that is new and not walked here fails the test.
 
+use crate::described::described;
 use crate::flows::{flow, goes_to, hangs_up, put};
 use crate::gateway::{Answer, CONFIG, Gateway, PATIENCE, Site, send};
 use crate::tokens::call;
@@ -34,14 +35,10 @@ enum Walk {
 
 /// The method and path of every route. Nothing is served that is not described: a test of the description's holds that.
 async fn routes(gateway: &Gateway) -> Vec<(Method, String)> {
-    let url = format!("{}/api/openapi.json", gateway.url);
-    let described = send(gateway.client.get(url)).await;
-    assert_eq!(described.status, 200, "{described:?}");
-    let paths = described.body["paths"].as_object().unwrap().iter();
-    let routes = paths.flat_map(|(path, item)| {
-        let methods = item.as_object().unwrap().keys();
-        methods.map(move |method| (method.to_uppercase().parse().unwrap(), path.clone()))
-    });
+    let url = gateway.url.parse().unwrap();
+    let described = described(&gateway.client, &url).await;
+    let operations = described.operations().into_iter();
+    let routes = operations.map(|(method, path, _)| (method, path.to_owned()));
     routes.collect()
 }
 

@@ -12,6 +12,7 @@ use iradialer_core::value::{
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// The most JSON of `call_params` and of `metadata`, in bytes: the first is in every event.
 const MAX_PARAMS_BYTES: usize = 16 * 1024;
@@ -25,11 +26,6 @@ const MAX_VARS: usize = 64;
 const MAX_AHEAD_MS: u64 = 90 * 24 * 3_600 * 1_000;
 /// The longest a call may last where the request does not say, s.
 const DEFAULT_MAX_DURATION_S: u32 = 3_600;
-/// Every field, as a refusal of another lists them.
-const KNOWN: &str = "campaign_name, campaign, to_number, from_number, call_params, channel_vars, cpa_config, \
-    dial_timeout, tenant_id, call_uuid, idempotency_key, ivr, not_before, expires_at, timezone, priority, \
-    max_duration, on_unknown, metadata, vars";
-
 /// What the call is to do once it is answered.
 #[derive(Debug)]
 pub(super) enum Ivr {
@@ -37,6 +33,64 @@ pub(super) enum Ivr {
     Named(FlowName),
     /// This one.
     Document(Box<OwnFlow>),
+}
+
+/// What is asked for of a call.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field")]
+pub(in crate::web) struct MakeCallBody {
+    /// Goes back with every event; up to 16 KiB. `event_url` in it is where webhooks go, without it the campaign's; `token`
+    /// is sent to the webhook as `Authorization: Bearer` and never shown by `GET`.
+    call_params: Option<Map<String, Value>>,
+    /// Without it one is made.
+    call_uuid: Option<uuid::Uuid>,
+    /// The same as `campaign_name`; one of them is required.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,60}$")]
+    campaign: Option<String>,
+    /// The campaign; it, or `campaign`, is required.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,60}$")]
+    campaign_name: Option<String>,
+    /// Up to 64 texts, numbers or booleans of up to 512 bytes each; names `sip_h_X-…`, `x_…` and `ira_…` only.
+    channel_vars: Option<BTreeMap<String, Value>>,
+    /// Empty: there is no call progress analysis yet.
+    #[schema(max_length = 0)]
+    cpa_config: Option<String>,
+    /// How long an answer is waited for, s.
+    #[schema(minimum = 5, maximum = 600, default = 30)]
+    dial_timeout: Option<u32>,
+    /// Given up if not dialled by then: an RFC 3339 time at most 90 days ahead, after `not_before`. Without it
+    /// `queue.expires_after_s` after `not_before`.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// The campaign's, or one of the tenant's `from_numbers`; without it the campaign's.
+    from_number: Option<String>,
+    /// Printable ASCII: with it the request may be repeated.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// A flow, or the name of one; without it the campaign's.
+    ivr: Option<Value>,
+    /// The longest it may last from the answer, s.
+    #[schema(minimum = 1, maximum = 86_400, default = 3600)]
+    max_duration: Option<u32>,
+    /// The client's own, kept with the call; up to 16 KiB.
+    metadata: Option<Map<String, Value>>,
+    /// Not dialled before: an RFC 3339 time at most 90 days ahead.
+    #[schema(format = DateTime)]
+    not_before: Option<String>,
+    /// What to do where it can't be known what became of the call: `end` or `redial`.
+    #[schema(default = "end", pattern = "^(end|redial)$")]
+    on_unknown: Option<String>,
+    /// A higher one is dialled first.
+    #[schema(minimum = 0, maximum = 9, default = 5)]
+    priority: Option<u32>,
+    /// The token's tenant.
+    tenant_id: Option<String>,
+    /// Where the callee is, an IANA name; without it the campaign's.
+    timezone: Option<String>,
+    /// An optional `+` and 3 to 15 digits.
+    to_number: String,
+    /// Up to 64 texts, numbers or booleans: the flow's `{{vars.NAME}}`.
+    vars: Option<BTreeMap<String, Value>>,
 }
 
 /// A request for a call, each field checked by itself.
@@ -111,7 +165,7 @@ pub(super) fn read(
     });
     let metadata = fields.object("metadata", MAX_PARAMS_BYTES);
     let vars = vars(&mut fields);
-    fields.finish(KNOWN)?;
+    fields.finish_body::<MakeCallBody>()?;
     match (campaign_name, to_number) {
         (Some(campaign_name), Some(to_number)) => Ok(MakeCall {
             campaign_name,

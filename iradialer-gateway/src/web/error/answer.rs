@@ -20,6 +20,7 @@ pub(in crate::web) struct ErrorAnswer {
     pub request_id: String,
     /// True: ask less often. Where there are too many requests or calls.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool)]
     pub slowdown: Option<bool>,
     /// What is wrong, in a sentence.
     pub status: String,
@@ -33,25 +34,31 @@ pub(in crate::web) struct ErrorAnswer {
 pub(in crate::web) struct ErrorFacts {
     /// What was expected there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub expected: Option<String>,
     /// The first field that is wrong; `query.NAME`, `path.NAME` and `header.NAME` are not of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub field: Option<String>,
     /// What came instead, shortened.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub got: Option<String>,
     /// What kind of number it is, where a destination is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub kind: Option<String>,
     /// Which refusal this is.
     pub name: String,
     /// When the request may be made again, s; as in `Retry-After`. Where `retryable` is true.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32)]
     pub retry_after_s: Option<u32>,
     /// Whether the same request may be taken later.
     pub retryable: bool,
     /// The rule that a destination is refused by.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub rule: Option<String>,
 }
 

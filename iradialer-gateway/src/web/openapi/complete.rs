@@ -34,6 +34,7 @@ pub(super) fn complete(document: &mut Value) {
             }
         }
     }
+    super::answers::complete(document);
     let components = &mut document["components"];
     components["securitySchemes"]["token"] = json!({
         "type": "http",

@@ -1,6 +1,7 @@
 //! Bodies right and wrong.
 
 use super::*;
+use iradialer_core::value::CallUuid;
 use serde_json::json;
 
 const NOW: u64 = 1_790_000_000_000;
@@ -10,7 +11,11 @@ fn read_body(body: Value) -> Result<MakeCall, Vec<FieldError>> {
         panic!("not an object")
     };
     let tenant = TenantId::parse("tenant_id", "acme").unwrap();
-    read(Fields::new(members), &tenant, NOW)
+    let mut fields = Fields::new(members);
+    // What is looked at before all the others.
+    idempotency_key(&HeaderMap::new(), &mut fields);
+    fields.parsed("call_uuid", CallUuid::parse);
+    read(fields, &tenant, NOW)
 }
 
 fn with(field: &str, value: Value) -> Result<MakeCall, Vec<FieldError>> {
