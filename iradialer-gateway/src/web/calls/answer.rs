@@ -52,8 +52,8 @@ pub(in crate::web) struct ShownCall {
     #[schema(value_type = BTreeMap<String, String>)]
     channel_vars: ChannelVars,
     created_at: Time,
-    /// How long an answer is waited for, s.
-    #[schema(minimum = 5, maximum = 600)]
+    /// How long an answer is waited for, s; 0 for a call begun at a switch.
+    #[schema(maximum = 600)]
     dial_timeout: u16,
     /// `outbound`, or `inbound` of a call that came in.
     #[schema(value_type = String)]
@@ -79,8 +79,8 @@ pub(in crate::web) struct ShownCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = late_end)]
     pub late_end: Option<Option<ShownEvent>>,
-    /// The longest it may last from the answer, s.
-    #[schema(minimum = 1, maximum = 86_400)]
+    /// The longest it may last from the answer, s; 0 for a call begun at a switch.
+    #[schema(maximum = 86_400)]
     max_duration: u32,
     /// The client's own.
     metadata: Map<String, Value>,
