@@ -10,6 +10,7 @@
 //! - [`failpoint`]: where a test build can be made to die, for chaos.
 //! - [`strict_json`]: JSON from strangers, bounded and without duplicate keys.
 //! - [`fields`]: takes a request's members apart, noting every mistake.
+//! - [`license`]: licences, signed and verified.
 //! - [`live`]: live requests, the product's published messages to a switch.
 //! - [`flow`]: the flow language, its checker, and the interpreter over a call-leg trait.
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ pub mod failpoint;
 pub mod fields;
 pub mod flow;
 pub mod ledger;
+pub mod license;
 pub mod live;
 pub mod strict_json;
 pub mod subject;

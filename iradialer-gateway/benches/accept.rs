@@ -125,6 +125,7 @@ fn new_call() -> Result<NewCall, Failure> {
             on_unknown: OnUnknown::End,
             metadata: Map::new(),
             trunk: None,
+            license: None,
             whisper: Vec::new(),
         },
         documents: Vec::new(),

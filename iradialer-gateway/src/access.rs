@@ -58,14 +58,14 @@ impl TokenRole {
 
     /// Whether it may do that, its scopes aside.
     pub fn may(self, what: Scope) -> bool {
-        // Figures of every tenant.
-        let is_of_cluster = what.area == Area::Metrics;
         let is_of_access = matches!(what.area, Area::Tokens | Area::Audit);
+        // Of every tenant.
+        let is_of_cluster = matches!(what.area, Area::Audit | Area::Metrics | Area::License);
         match self {
             TokenRole::Admin => true,
             TokenRole::Operator => !is_of_access,
-            TokenRole::Tenant => !is_of_cluster && what.area != Area::Audit,
-            TokenRole::ReadOnly => !is_of_cluster && !is_of_access && what.right == Right::Read,
+            TokenRole::Tenant => !is_of_cluster,
+            TokenRole::ReadOnly => !is_of_access && !is_of_cluster && what.right == Right::Read,
         }
     }
 }
@@ -89,11 +89,13 @@ pub enum Area {
     Audit,
     /// What the cluster does, in figures.
     Metrics,
+    /// The licence.
+    License,
 }
 
 impl Area {
     /// Every one.
-    pub const ALL: [Area; 8] = [
+    pub const ALL: [Area; 9] = [
         Area::Calls,
         Area::Flows,
         Area::Trunks,
@@ -102,6 +104,7 @@ impl Area {
         Area::Tokens,
         Area::Audit,
         Area::Metrics,
+        Area::License,
     ];
 
     /// Its name, which is also that of its resource (`/api/flows`).
@@ -115,6 +118,7 @@ impl Area {
             Area::Tokens => "tokens",
             Area::Audit => "audit",
             Area::Metrics => "metrics",
+            Area::License => "license",
         }
     }
 }
@@ -266,8 +270,8 @@ mod tests {
         for area in Area::ALL {
             for right in [Right::Read, Right::Write] {
                 let may = TokenRole::ReadOnly.may(Scope { area, right });
-                let is_not_its = matches!(area, Area::Tokens | Area::Audit | Area::Metrics);
-                let looks = right == Right::Read && !is_not_its;
+                let hidden = [Area::Tokens, Area::Audit, Area::Metrics, Area::License];
+                let looks = right == Right::Read && !hidden.contains(&area);
                 assert_eq!(may, looks);
             }
         }
@@ -294,10 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_every_tenant_are_for_those_of_the_cluster() {
+    fn what_is_of_every_tenant_is_for_those_of_the_cluster() {
         for role in TokenRole::ALL {
-            let may = role.may(scope("metrics:read"));
-            assert_eq!(may, role.is_of_cluster(), "{}", role.as_str());
+            for what in ["metrics:read", "license:read", "license:write"] {
+                assert_eq!(role.may(scope(what)), role.is_of_cluster(), "{what}");
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::license::Licensing;
 use crate::tdb::Tdb;
 use futures::future::BoxFuture;
 use iradialer_core::live::{Answer, CallRequest};
@@ -18,6 +19,8 @@ pub struct App {
     pub clock: Clock,
     /// The truth about calls.
     pub tdb: Tdb,
+    /// What the cluster may use.
+    pub license: Licensing,
     /// Wake-ups between the roles of this process.
     pub wake: Wake,
     /// How to ask something of a switch.

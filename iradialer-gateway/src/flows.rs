@@ -8,6 +8,7 @@ pub use own::OwnFlow;
 use crate::config::Config;
 use crate::tdb::{FlowDocument, Tdb, TdbError};
 use iradialer_core::flow::{self, Finding, Flow, check_gotos};
+use iradialer_core::license::Features;
 use iradialer_core::value::{FlowHash, FlowName, TenantId};
 use iradialer_core::wire::{FlowRef, MOST_OTHERS};
 use kept::Kept;
@@ -29,6 +30,8 @@ pub struct Resolved {
     pub flow: FlowRef,
     /// Documents that a call has to bring along: they are of no stored version.
     pub brings: Vec<FlowDocument>,
+    /// What it and the others take of a licence.
+    pub needs: Features,
     /// The flows that it leads to.
     others: BTreeMap<String, Arc<Flow>>,
 }
@@ -86,6 +89,7 @@ impl Flows {
                 others: BTreeMap::new(),
             },
             brings: named.brings.into_iter().collect(),
+            needs: Features::of_flow(&named.flow),
             others: BTreeMap::new(),
         };
         self.with_others(tenant, &named.flow, resolved).await
@@ -106,6 +110,7 @@ impl Flows {
                 others: BTreeMap::new(),
             },
             brings: vec![own.document.clone()],
+            needs: Features::of_flow(&own.flow),
             others: BTreeMap::new(),
         };
         self.with_others(tenant, &own.flow, resolved).await
@@ -139,6 +144,7 @@ impl Flows {
             to_follow.extend(gotos(&named.flow));
             resolved.flow.others.insert(name, named.hash);
             resolved.brings.extend(named.brings);
+            resolved.needs = resolved.needs.and(Features::of_flow(&named.flow));
             resolved.others.insert(to, named.flow);
         }
         Ok(resolved)

@@ -11,6 +11,7 @@
 //! - [`doctor`]: finds what is wrong with a gateway and all that it needs.
 //! - [`bus`]: the NATS link, and the `nats-server` of the development mode.
 //! - [`destinations`]: which numbers may be called.
+//! - [`license`]: what the cluster may use, and until when.
 //! - [`trunk`]: what a carrier's answer says of the call, the number and the trunk.
 //! - [`roles`]: starts the roles under one cancellation token and stops them.
 //!
@@ -31,6 +32,7 @@ pub mod dispatcher;
 mod dnc;
 pub mod doctor;
 pub mod flows;
+pub mod license;
 pub mod ready_file;
 pub mod roles;
 pub mod router;

@@ -7,6 +7,7 @@ use crate::collector;
 use crate::config::{Config, NatsConfig, Role, Secret, webhook_secret};
 use crate::destinations;
 use crate::dispatcher::Dispatcher;
+use crate::license::{Keeper, Licensing};
 use crate::ready_file::ReadyFile;
 use crate::router;
 use crate::tdb::Tdb;
@@ -84,13 +85,18 @@ async fn on_the_bus(
     let nats = bus::connect(link, "iradialer-gateway")
         .await
         .map_err(RoleError::new)?;
+    let (clock, config) = (Clock::system(), Arc::new(config));
     let app = App {
+        license: Licensing::new(&config, clock.clone(), tdb.clone()),
         switches: Arc::new(NatsSwitches::new(nats.clone(), config.cluster.clone())),
-        config: Arc::new(config),
-        clock: Clock::system(),
+        config,
+        clock,
         tdb,
         wake: Wake::default(),
     };
+    // What a call is accepted under has to be known before the first.
+    let known = app.license.refresh().await;
+    known.map_err(|error| RoleError::new(format_args!("the licence can't be read: {error}")))?;
     let mut running = Running {
         roles: JoinSet::new(),
         // Cancelled with `stop`, and also when a role breaks down.
@@ -119,6 +125,9 @@ fn start(
 ) -> Result<Option<ReadyFile>, RoleError> {
     let stop = running.stop.clone();
     tokio::task::spawn_blocking(destinations::read_plans);
+    if !app.config.roles.contains(&Role::Pass) {
+        app.license.follow(stop.clone());
+    }
     let mut ready = None;
     for role in &app.config.roles {
         let (app, nats, stop) = (app.clone(), nats.clone(), stop.clone());
@@ -126,6 +135,9 @@ fn start(
             Role::Collector => running.spawn(*role, collector::run(app, nats, stop)),
             Role::Dispatcher => {
                 running.spawn(*role, Dispatcher::new(app, secret)?.run(stop));
+            }
+            Role::Pass => {
+                running.spawn(*role, Keeper::new(app, secret)?.run(stop));
             }
             Role::Router => running.spawn(*role, router::run(app, nats, stop)),
             Role::Web => {

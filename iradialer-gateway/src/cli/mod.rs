@@ -10,6 +10,7 @@ mod doctor;
 mod events;
 mod flow;
 mod help;
+mod license;
 mod migrate;
 mod nats_config;
 mod serve;
@@ -63,6 +64,9 @@ enum Command {
     /// Flows: checked, played in the terminal, drawn.
     #[command(subcommand)]
     Flow(flow::FlowCommand),
+    /// Licences: keys for them, given out, looked at, installed.
+    #[command(subcommand)]
+    License(license::LicenseCommand),
     /// Webhooks: those that were given up, what became of a call's, and sending them again.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -179,6 +183,7 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::run(command),
         Command::Dnc(command) => dnc::run(command),
         Command::Flow(command) => flow::run(command),
+        Command::License(command) => license::run(command),
         Command::Webhook(command) => webhook::run(command),
         Command::Doctor(asked) => doctor::run(asked),
         Command::Migrate(asked) => migrate::run(asked),

@@ -54,8 +54,12 @@ impl Asked {
     }
 }
 
-/// When a token ends, ms since the Unix epoch: a time, or how long from now on.
 fn expiry(text: &str, now_ms: u64) -> Result<u64, FieldError> {
+    later("--expires", text, now_ms)
+}
+
+/// A time to come, ms since the Unix epoch: as it is, or how long from now on.
+pub(super) fn later(field: &str, text: &str, now_ms: u64) -> Result<u64, FieldError> {
     let from_now = || {
         let now = Timestamp::from_millisecond(i64::try_from(now_ms).ok()?).ok()?;
         let span = text.parse::<Span>().ok()?;
@@ -72,7 +76,7 @@ fn expiry(text: &str, now_ms: u64) -> Result<u64, FieldError> {
         .ok_or_else(|| {
             let expected =
                 "a time to come such as 2027-01-31T00:00:00Z, or from now on such as 90d or 12h";
-            FieldError::new("--expires", expected, text)
+            FieldError::new(field, expected, text)
         })
 }
 

@@ -5,6 +5,7 @@ use super::destinations;
 use super::dids;
 use super::file::{self, Document};
 use super::flows;
+use super::license;
 use super::load::Sources;
 use super::mistake::Mistakes;
 use super::nodes;
@@ -44,6 +45,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
     let router = router(&document.router, &mut mistakes);
     let queue = queue(&document.queue, &mut mistakes);
     let flows = flows::read(&document.flows.dir, &mut mistakes);
+    let license = license::check(&document.license, &mut mistakes);
     let destinations =
         destinations::check(&document.destinations, &document.tenants, &mut mistakes);
     let caller_numbers = caller_numbers::check(&document.tenants, &mut mistakes);
@@ -68,6 +70,7 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
                 trunks,
                 campaigns,
                 flows,
+                license,
                 dids,
                 destinations,
                 caller_numbers,

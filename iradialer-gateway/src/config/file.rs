@@ -14,6 +14,7 @@ pub(super) struct Document {
     pub router: Router,
     pub queue: Queue,
     pub flows: Flows,
+    pub license: License,
     pub destinations: Destinations,
     #[serde(default)]
     pub tenants: Vec<Tenant>,
@@ -87,6 +88,13 @@ pub(super) struct Queue {
 #[serde(deny_unknown_fields)]
 pub(super) struct Flows {
     pub dir: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct License {
+    pub file: String,
+    pub public_keys: Vec<String>,
 }
 
 #[derive(Deserialize)]

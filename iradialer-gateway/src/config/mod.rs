@@ -8,6 +8,7 @@ mod dids;
 mod file;
 mod flows;
 mod hours;
+mod license;
 mod load;
 mod mistake;
 mod nodes;
@@ -18,6 +19,7 @@ pub mod webhook_secret;
 pub use check::MAX_REQUESTS;
 pub use dids::Did;
 pub use hours::Hours;
+pub use license::LicenseConfig;
 pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
 pub use nodes::{Node, USUAL_WEIGHT};
@@ -71,6 +73,8 @@ pub struct Config {
     pub campaigns: BTreeMap<(TenantId, CampaignName), Campaign>,
     /// The flows of `flows.dir` by name, each checked.
     pub flows: BTreeMap<String, OwnFlow>,
+    /// Whose licences count.
+    pub license: LicenseConfig,
     /// Whose the numbers are that are called; by their digits, as [`Config::did`] finds them.
     pub dids: BTreeMap<String, Did>,
     /// Which numbers may be called.
@@ -102,11 +106,19 @@ pub enum Role {
     Collector,
     /// Delivers events to webhooks.
     Dispatcher,
+    /// Looks after the licence.
+    Pass,
 }
 
 impl Role {
     /// Every role, in the order they start.
-    pub const ALL: [Role; 4] = [Role::Collector, Role::Dispatcher, Role::Router, Role::Web];
+    pub const ALL: [Role; 5] = [
+        Role::Collector,
+        Role::Dispatcher,
+        Role::Pass,
+        Role::Router,
+        Role::Web,
+    ];
 
     /// The name on the command line.
     pub fn as_str(self) -> &'static str {
@@ -115,6 +127,7 @@ impl Role {
             Role::Router => "router",
             Role::Collector => "collector",
             Role::Dispatcher => "dispatcher",
+            Role::Pass => "pass",
         }
     }
 }

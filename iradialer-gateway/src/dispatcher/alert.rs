@@ -3,9 +3,11 @@
 use super::body;
 use super::client::{Meaning, Message, WebhookClient};
 use super::signature::Signer;
+use crate::config::{Secret, WebhookConfig};
+use crate::roles::RoleError;
 use crate::tdb::Delivery;
 use iradialer_core::value::CallUuid;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -89,6 +91,41 @@ impl Alerts {
             true => false,
             false => told.insert(receiver, now).is_none(),
         }
+    }
+}
+
+/// The operator's own webhook, for what else is worth telling.
+pub struct OperatorHook {
+    client: WebhookClient,
+    signer: Signer,
+    url: Option<Arc<str>>,
+}
+
+impl OperatorHook {
+    /// `webhooks.alert_url`, signed with `secret` and the one before it.
+    ///
+    /// # Errors
+    /// Where the secret is none, or no HTTP client can be set up.
+    pub fn new(config: &WebhookConfig, secret: &Secret) -> Result<Self, RoleError> {
+        let secrets = std::iter::once(secret).chain(&config.previous_secret);
+        Ok(OperatorHook {
+            client: WebhookClient::new(config).map_err(RoleError::new)?,
+            signer: Signer::new(secrets.map(Secret::reveal)).map_err(RoleError::new)?,
+            url: config.alert_url.as_deref().map(Arc::from),
+        })
+    }
+
+    /// Tells it, in nobody's way; a few tries are made. `now_ms` is ms since the Unix epoch.
+    pub fn tell(&self, event: &str, mut data: Value, now_ms: u64) {
+        let Some(url) = self.url.clone() else {
+            return;
+        };
+        data["timestamp"] = json!(body::timestamp(now_ms));
+        let body = json!({ "event_name": event, "event_data": data }).to_string();
+        let (client, signer) = (self.client.clone(), self.signer.clone());
+        tokio::spawn(async move {
+            tell(&client, &signer, &url, body.as_bytes(), now_ms / 1000).await;
+        });
     }
 }
 

@@ -14,6 +14,7 @@ mod schedule;
 mod signature;
 
 pub use address::AddressGuard;
+pub use alert::OperatorHook;
 pub use client::{Meaning, Message, Outcome, WebhookClient};
 pub use signature::{BadSecret, Signer};
 
@@ -358,4 +359,4 @@ impl Courier {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,6 +9,7 @@ use super::*;
 use crate::app::{SwitchRequestError, SwitchRequests, Wake};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
+use crate::license::Licensing;
 use crate::tdb::test_support::{
     self, REGION, answered, assignment, event, hangup, new_call, open, started,
 };
@@ -120,7 +121,7 @@ async fn receive(
     (behaviour.answer)(count).await
 }
 
-struct NoSwitches;
+pub(crate) struct NoSwitches;
 
 impl SwitchRequests for NoSwitches {
     fn drop_call(&self, _: NodeId, _: CallUuid) -> BoxFuture<'_, Result<(), SwitchRequestError>> {
@@ -167,6 +168,7 @@ impl Bench {
         config.webhooks.timeout = Duration::from_secs(2);
         change(&mut config);
         let app = App {
+            license: Licensing::new(&config, Clock::system(), tdb.clone()),
             config: Arc::new(config),
             clock: Clock::system(),
             tdb,

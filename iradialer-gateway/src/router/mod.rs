@@ -138,7 +138,9 @@ impl Router {
         self.sweeper.look(&self.shared, now).await?;
         self.view.keep(&self.shared, now_ms).await?;
         let queue_change_ms = self.expire(now_ms).await?;
-        let plan_again_ms = match self.shared.is_connected() {
+        // What waits when the licence ends is dialled under the next one.
+        let may_dial = self.shared.app.license.standing().state.takes_calls();
+        let plan_again_ms = match self.shared.is_connected() && may_dial {
             true => self.dispatch_what_fits(lease.epoch, now).await?,
             false => None,
         };

@@ -23,6 +23,8 @@ pub enum Via {
     Api,
     /// A command of `iradialer-gateway`.
     CommandLine,
+    /// A file that the configuration names.
+    Configuration,
 }
 
 impl Via {
@@ -31,11 +33,12 @@ impl Via {
         match self {
             Via::Api => "api",
             Via::CommandLine => "command_line",
+            Via::Configuration => "configuration",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Via::Api, Via::CommandLine]
+        [Via::Api, Via::CommandLine, Via::Configuration]
             .into_iter()
             .find(|via| via.as_str() == text)
     }

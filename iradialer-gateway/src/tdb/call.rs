@@ -49,6 +49,9 @@ pub struct CallRequest {
     /// What the one who answers hears before being connected with the call that waits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub whisper: Vec<Sound>,
+    /// The licence that it was accepted under, to explain it: `evaluation`, or its id and serial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
 }
 
 impl CallRequest {

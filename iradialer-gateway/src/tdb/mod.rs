@@ -26,6 +26,7 @@ mod kind;
 mod late;
 mod lead;
 mod lease;
+mod license;
 mod link;
 mod open;
 mod outage;
@@ -58,6 +59,7 @@ pub use failover::TrunksOf;
 pub use flow::{FlowDocument, StoredFlow};
 pub use lead::Lead;
 pub use lease::Lease;
+pub use license::{Installed, InstalledLicense, LicenseState, NewLicense};
 pub use open::{Adopted, Holding};
 pub use queue::{LiveCounts, QueuedCall};
 pub use redial::{GivenUp, OnUnknown};
@@ -243,6 +245,11 @@ fn migrator() -> Migrator {
         ),
         (10, "dnc", include_str!("../../migrations/0010_dnc.sql")),
         (11, "audit", include_str!("../../migrations/0011_audit.sql")),
+        (
+            12,
+            "licenses",
+            include_str!("../../migrations/0012_licenses.sql"),
+        ),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;

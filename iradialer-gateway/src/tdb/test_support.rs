@@ -124,6 +124,7 @@ pub fn new_call() -> NewCall {
             on_unknown: OnUnknown::End,
             metadata: serde_json::Map::new(),
             trunk: None,
+            license: None,
             whisper: Vec::new(),
         },
         documents: Vec::new(),

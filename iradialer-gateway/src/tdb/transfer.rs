@@ -199,6 +199,7 @@ async fn insert(
         metadata: parent.request.metadata,
         trunk: order.trunk.clone(),
         whisper: order.whisper.clone(),
+        license: None,
     };
     let from_number = order.from_number.as_ref().unwrap_or(&parent.from_number);
     sqlx::query(

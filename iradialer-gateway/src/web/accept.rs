@@ -16,6 +16,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use iradialer_core::license::Features;
 use iradialer_core::value::{CallUuid, FieldError, TenantId};
 use request::{Ivr, MakeCall, MakeCallBody};
 use serde::Serialize;
@@ -72,6 +73,7 @@ struct KeyHeader {
     request_body = MakeCallBody,
     responses(
         (status = 200, description = "The call is on the disk: it rings at most once and reaches one final record", body = CallAccepted),
+        (status = 402, description = "license"),
         (status = 403, description = "outside_hours, do_not_call, destination_refused, caller_number_refused"),
         (status = 404, description = "unknown_campaign"),
         (status = 409, description = "conflict, no_trunks"),
@@ -111,12 +113,15 @@ pub(super) async fn makecall(
         return answer(clash, None);
     }
 
+    let license = state.app.license.standing();
+    license.allows(Features::NONE)?;
     let campaign = config
         .campaign(&caller.tenant_id, &asked.campaign_name)
         .ok_or_else(|| ApiError::UnknownCampaign(asked.campaign_name.to_string()))?;
     check_address(&state, &asked)?;
     check_campaign(campaign, &asked, now_ms)?;
     let flow = flow(&state, &caller.tenant_id, campaign, asked.ivr).await?;
+    license.allows(flow.as_ref().map_or(Features::NONE, |flow| flow.needs))?;
     let (ivr, documents) = flow.map(|flow| (flow.flow, flow.brings)).unzip();
     let (tenant, name) = (&caller.tenant_id, &asked.campaign_name);
     if let Some(number) = &asked.from_number
@@ -167,6 +172,7 @@ pub(super) async fn makecall(
             metadata: asked.metadata,
             trunk: None,
             whisper: Vec::new(),
+            license: Some(license.name()),
         },
         documents: documents.unwrap_or_default(),
         priority: asked.priority,

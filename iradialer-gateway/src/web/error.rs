@@ -7,11 +7,13 @@ pub(super) use answer::{ErrorAnswer, FlowFinding};
 
 use super::timestamp;
 use crate::destinations::Refused;
+use crate::license::NotAllowed;
 use crate::tdb::TdbError;
 use answer::{Detail, ErrorFacts};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use iradialer_core::flow::{DncScope, Finding};
+use iradialer_core::license;
 use iradialer_core::live::name;
 use iradialer_core::value::{CallerNumber, CampaignName, FieldError};
 
@@ -31,6 +33,10 @@ pub(super) enum ApiError {
     ExpiredToken(u64),
     /// The token may not do this: why.
     Forbidden(String),
+    /// The licence does not allow it.
+    License(NotAllowed),
+    /// A licence that is not installed: why.
+    BadLicense(license::Refusal),
     /// The token has made too many requests; how long to wait, s.
     TooManyRequests(u32),
     /// The body is not the JSON it has to be: where, and why.
@@ -105,6 +111,12 @@ impl From<TdbError> for ApiError {
     }
 }
 
+impl From<NotAllowed> for ApiError {
+    fn from(why: NotAllowed) -> Self {
+        ApiError::License(why)
+    }
+}
+
 impl From<FieldError> for ApiError {
     fn from(mistake: FieldError) -> Self {
         ApiError::BadFields(vec![mistake])
@@ -132,6 +144,8 @@ impl ApiError {
             detail: self.mistakes().iter().map(Detail::of).collect(),
             error: match self {
                 ApiError::Destination(_, refused) => error.by(refused),
+                ApiError::License(why) => error.because(why.reason),
+                ApiError::BadLicense(why) => error.because(why.name()),
                 _ => error,
             },
             findings: match self {
@@ -241,6 +255,15 @@ impl ApiError {
                 "authorization",
                 told(S::FORBIDDEN, "forbidden", why.clone()),
             ),
+            ApiError::License(why) => told(S::PAYMENT_REQUIRED, "license", why.message.clone()),
+            ApiError::BadLicense(why) => {
+                let (status, name) = match why {
+                    license::Refusal::Older { .. } => (S::CONFLICT, "license_older"),
+                    _ => (S::UNPROCESSABLE_ENTITY, "license_refused"),
+                };
+                let message = format!("license: {why}");
+                of("license", told(status, name, message))
+            }
             ApiError::TooManyRequests(wait_s) => {
                 let message = "Too many requests with this token".to_owned();
                 again(*wait_s, told(S::TOO_MANY_REQUESTS, "rate_limited", message))

@@ -14,12 +14,13 @@ use crate::config::{Campaign, DEFAULT_REGION, Trunk};
 use crate::tdb::{AttemptRecord, Call, CallEvent, Decision, LiveCounts};
 use crate::trunk::{Gate, TrunkState};
 use answer::{
-    AcceptedStep, CancelStep, Explanation, OutcomeStep, Reason, ShownWaiting, Step, SwitchesSeen,
-    TrunkVerdict,
+    AcceptedStep, CancelStep, Explanation, LicenseStep, OutcomeStep, Reason, ShownWaiting, Step,
+    SwitchesSeen, TrunkVerdict,
 };
 use axum::Json;
 use axum::extract::{Path, State};
 use iradialer_core::call::CallState;
+use iradialer_core::license::Features;
 use iradialer_core::value::{CampaignName, DialNumber};
 use serde_json::{Value, json};
 
@@ -48,6 +49,7 @@ pub(super) async fn explain(
     let tdb = &state.app.tdb;
     let mut path = Steps::default();
     let key = tdb.idempotency_key(call.call_uuid).await?;
+    path.licensed(&call);
     path.accepted(&call, campaign_of(&state, &call), key);
     let attempts = tdb.attempts(call.call_uuid).await?;
     for attempt in &attempts {
@@ -99,6 +101,19 @@ impl Steps {
             ..AcceptedStep::of(call, key)
         };
         self.steps.push((call.created_ms, Step::Accepted(step)));
+    }
+
+    /// Under which licence it was accepted. Calls of before there were any have none.
+    fn licensed(&mut self, call: &Call) {
+        if let Some(license) = &call.request.license {
+            let step = LicenseStep {
+                at: Time::of(call.created_ms),
+                license: license.clone(),
+                verdict: "allowed",
+                what: "license",
+            };
+            self.steps.push((call.created_ms, Step::License(step)));
+        }
     }
 
     fn assigned(&mut self, attempt: &AttemptRecord) {
@@ -168,6 +183,7 @@ impl<'w> Waiting<'w> {
         let campaign = campaign_of(state, call);
         let live = tdb.live_counts().await?;
         let mut trunks = Vec::new();
+        waiting.of_license();
         waiting.of_number().await?;
         waiting.of_time(campaign);
         match campaign {
@@ -193,6 +209,14 @@ impl<'w> Waiting<'w> {
 
     fn reason(&mut self, reason: &str, facts: Value) {
         self.reasons.push(Reason::of(reason, facts));
+    }
+
+    /// A call that was accepted while the licence held waits until another one does.
+    fn of_license(&mut self) {
+        if let Err(why) = self.state.app.license.standing().allows(Features::NONE) {
+            let facts = json!({"message": why.message, "state": why.reason});
+            self.reason("license", facts);
+        }
     }
 
     /// A call whose number has come on the list since it was accepted, or may not be called any more, ends when its

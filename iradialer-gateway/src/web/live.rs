@@ -22,6 +22,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use iradialer_core::call::CallState;
+use iradialer_core::license::Features;
 use iradialer_core::live::{Answer, CallRequest, Request, name};
 use iradialer_core::value::{CallUuid, NodeId};
 use utoipa_axum::router::OpenApiRouter;
@@ -46,6 +47,7 @@ macro_rules! live_requests {
                 request_body = $asked,
                 responses(
                     (status = 200, description = "The switch has taken it", body = Taken),
+                    (status = 402, description = "license"),
                     (status = 403, description = "destination_refused"),
                     (status = 404, description = "unknown_call"),
                     (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
@@ -107,6 +109,8 @@ async fn ask(
     members.retain(|_, value| !value.is_null());
     let (call_uuid, request) =
         Request::read_strictly(event_name, members).map_err(ApiError::BadFields)?;
+    let needed = Features::of_request(&request);
+    state.app.license.standing().allows_live(needed)?;
     let request = permitted(&state, &caller, request)?;
     let answer = ask_switch(&state, &caller, call_uuid, request).await?;
     Ok(Json(Taken {
@@ -140,6 +144,7 @@ fn permitted(
     request_body = BridgeCalls,
     responses(
         (status = 200, description = "Its switch will connect them", body = Bridging),
+        (status = 402, description = "license"),
         (status = 404, description = "unknown_call"),
         (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
         (status = 501, description = "not_supported, not_yet"),
@@ -163,13 +168,16 @@ async fn bridge_calls(
     let (Some(first), Some(second)) = (first, second) else {
         return Err(ApiError::BadFields(Vec::new()));
     };
+    let request = CallRequest::BridgeCalls(second);
+    let needed = Features::of_request(&request);
+    state.app.license.standing().allows_live(needed)?;
     let of_first = node_of(&find(&state, &caller, &first.to_string()).await?)?;
     let of_second = node_of(&find(&state, &caller, &second.to_string()).await?)?;
     if of_first != of_second {
         let message = format!("The calls are on two switches, {of_first} and {of_second}");
         return Err(refuse(name::OTHER_SWITCH, message, false));
     }
-    let answer = ask_switch(&state, &caller, first, CallRequest::BridgeCalls(second)).await?;
+    let answer = ask_switch(&state, &caller, first, request).await?;
     Ok(Json(Bridging {
         cluster: state.app.config.cluster.to_string(),
         first_uuid: first,

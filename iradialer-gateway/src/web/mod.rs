@@ -16,6 +16,7 @@ mod explain;
 mod fields;
 mod flows;
 mod health;
+mod license;
 mod live;
 mod metrics;
 mod openapi;
@@ -32,6 +33,7 @@ mod webhooks;
 
 pub use event_url::check_event_url;
 pub use server::{BoundWeb, bind};
+pub(crate) use timestamp::show as show_time;
 
 use crate::app::App;
 use crate::dispatcher::AddressGuard;

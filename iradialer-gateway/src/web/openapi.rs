@@ -42,6 +42,7 @@ use utoipa_axum::routes;
         (name = "flows", description = "What calls do once they are answered"),
         (name = "trunks", description = "The ways to the telephone network"),
         (name = "tokens", description = "Who may use this API"),
+        (name = "licence", description = "How much may be used, and until when"),
         (name = "audit", description = "Who changed what"),
         (name = "metrics", description = "What the cluster does, in figures"),
         (name = "service", description = "The gateway itself; no token is needed"),

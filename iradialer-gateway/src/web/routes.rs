@@ -2,8 +2,8 @@
 
 use super::error::ApiError;
 use super::{
-    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, live, metrics, openapi,
-    request_id, tokens, trunks, webhooks,
+    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, license, live, metrics,
+    openapi, request_id, tokens, trunks, webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -33,6 +33,7 @@ pub(super) fn all() -> OpenApiRouter<WebState> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(metrics::scrape))
+        .routes(routes!(license::show, license::install))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .merge(openapi::own_routes())

@@ -29,7 +29,7 @@ impl Serialize for Time {
 }
 
 /// `2026-11-21T10:00:00.000Z`.
-pub(super) fn show(ms: u64) -> String {
+pub(crate) fn show(ms: u64) -> String {
     i64::try_from(ms)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())

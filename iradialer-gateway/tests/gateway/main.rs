@@ -13,6 +13,7 @@ mod fuzz;
 mod gateway;
 mod hours;
 mod idempotency;
+mod license;
 mod lifecycle;
 mod metrics;
 mod nats_config;

@@ -13,6 +13,7 @@ const OF_CALLS: &[&str] = &[
     "flows::",
     "idempotency::",
     "metrics::",
+    "license::",
     "audit::",
     "commands::",
     "doctor::a_trunk",

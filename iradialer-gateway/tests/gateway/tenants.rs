@@ -57,7 +57,9 @@ fn walk(method: &Method, route: &str, ids: &Ids) -> Option<Walk> {
     let flow_path = || route.replace("{name}", "hello");
     match (method.as_str(), route) {
         ("GET", "/healthz" | "/readyz" | "/api/openapi.json") => Some(Walk::Open),
-        ("GET", "/api/audit" | "/metrics") => Some(Walk::Admins(route.to_owned())),
+        ("GET", "/api/audit" | "/metrics" | "/api/license") | ("PUT", "/api/license") => {
+            Some(Walk::Admins(route.to_owned()))
+        }
         ("GET", "/api/calls" | "/api/dnc" | "/api/flows" | "/api/tokens" | "/api/trunks") => {
             own(Value::Null)
         }

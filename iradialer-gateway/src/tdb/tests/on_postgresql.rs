@@ -6,7 +6,13 @@ use crate::tdb::test_support::postgres::{For, Postgres};
 use std::process::Command;
 
 /// Where there are tests that open a TDB.
-const OF_THE_TDB: [&str; 4] = ["tdb::tests::", "dispatcher::", "collector::", "router::"];
+const OF_THE_TDB: [&str; 5] = [
+    "tdb::tests::",
+    "dispatcher::",
+    "collector::",
+    "router::",
+    "license::",
+];
 
 #[test]
 fn all_of_it_on_postgresql() {

@@ -50,6 +50,9 @@ pub(in crate::web) struct ErrorFacts {
     pub kind: Option<String>,
     /// Which refusal this is.
     pub name: String,
+    /// Why a licence does not allow it, or is not installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When the request may be made again, s; as in `Retry-After`. Where `retryable` is true.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u32)]
@@ -133,9 +136,18 @@ impl ErrorFacts {
             got: None,
             kind: None,
             name,
+            reason: None,
             retry_after_s: None,
             retryable: false,
             rule: None,
+        }
+    }
+
+    /// The same with what a licence says to it.
+    pub fn because(self, reason: &str) -> Self {
+        ErrorFacts {
+            reason: Some(reason.to_owned()),
+            ..self
         }
     }
 

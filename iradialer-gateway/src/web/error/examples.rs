@@ -2,7 +2,9 @@
 
 use super::ApiError;
 use crate::destinations::{Kind, Refused};
+use crate::license::NotAllowed;
 use iradialer_core::flow::{DncScope, Finding, Severity};
+use iradialer_core::license;
 use iradialer_core::live::name;
 use iradialer_core::value::{CallerNumber, CampaignName, FieldError};
 
@@ -58,6 +60,15 @@ impl ApiError {
             ApiError::Forbidden(
                 "A token with the role read-only may not do this: it takes calls:write".to_owned(),
             ),
+            ApiError::License(NotAllowed {
+                reason: "feature",
+                message: "The licence does not allow recording".to_owned(),
+            }),
+            ApiError::BadLicense(license::Refusal::Changed),
+            ApiError::BadLicense(license::Refusal::Older {
+                serial: 3,
+                installed: 4,
+            }),
             ApiError::TooManyRequests(1),
             ApiError::BadJson(FieldError {
                 field: "body".to_owned(),

@@ -31,6 +31,7 @@ pub(in crate::web) struct Explanation {
 #[serde(untagged)]
 pub(in crate::web) enum Step {
     Accepted(AcceptedStep),
+    License(LicenseStep),
     Assigned(AssignedStep),
     Outcome(OutcomeStep),
     Event(EventStep),
@@ -56,6 +57,18 @@ pub(in crate::web) struct AcceptedStep {
     pub region: Option<String>,
     pub timezone: Option<String>,
     /// `accepted`.
+    pub what: &'static str,
+}
+
+/// The licence allowed it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::web) struct LicenseStep {
+    pub at: Time,
+    /// `evaluation`, or the licence's id and serial.
+    pub license: String,
+    /// `allowed`.
+    pub verdict: &'static str,
+    /// `license`.
     pub what: &'static str,
 }
 
@@ -163,7 +176,7 @@ pub(in crate::web) struct ShownWaiting {
 #[schema(value_type = ReasonFacts)]
 pub(in crate::web) struct Reason(Map<String, Value>);
 
-/// Why a call is not dialled now: `do_not_call`, `destination_refused`, `not_before`, `outside_hours`, `campaign_full`,
+/// Why a call is not dialled now: `license`, `do_not_call`, `destination_refused`, `not_before`, `outside_hours`, `campaign_full`,
 /// `no_trunk_with_room`, `others_first`, `no_router`, `no_switch_heard`, `no_switch_with_room`, `bus_down` or
 /// `unknown_campaign`, with what that is known by.
 #[derive(ToSchema)]
@@ -182,10 +195,16 @@ pub(in crate::web) struct ReasonFacts {
     live_calls: Option<u32>,
     #[schema(required = false, value_type = u32)]
     max_calls: Option<u32>,
+    /// Why the licence does not let it be dialled.
+    #[schema(required = false, value_type = String)]
+    message: Option<String>,
     reason: String,
     /// By which its destination is refused.
     #[schema(required = false, value_type = String)]
     rule: Option<String>,
+    /// How the licence stands.
+    #[schema(required = false, value_type = String)]
+    state: Option<String>,
     #[schema(required = false, value_type = Time)]
     until: Option<Time>,
 }
