@@ -13,73 +13,73 @@ const DAY_MS: u64 = 86_400_000;
 /// What a licence says.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ShownLicense {
-    /// Its id.
-    pub license_id: String,
-    /// Rises with each licence that the customer is given.
-    pub serial: u64,
-    /// To whom it was given.
-    pub customer: String,
     /// The only cluster it is for; null: any.
     pub cluster: Option<String>,
-    /// The key it is signed with.
-    pub key_id: String,
-    /// When it was given out.
-    pub issued_at: String,
-    /// From when on it holds.
-    pub not_before: String,
+    /// To whom it was given.
+    pub customer: String,
     /// Until when it holds.
     pub expires_at: String,
+    /// When it was given out.
+    pub issued_at: String,
+    /// The key it is signed with.
+    pub key_id: String,
+    /// Its id.
+    pub license_id: String,
     /// What it allows.
-    #[serde(flatten)]
     pub limits: ShownLimits,
+    /// From when on it holds.
+    pub not_before: String,
+    /// Rises with each licence that the customer is given.
+    pub serial: u64,
 }
 
 /// What may be used at once in the whole cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct ShownLimits {
+    /// What calls may do: ivr, recording, tts, transfer, inbound, cpa.
+    #[schema(value_type = Vec<String>)]
+    pub features: Features,
+    /// How long a switch goes on when the gateway is away, s.
+    pub grace_s: u32,
     /// Calls at once.
     pub max_channels: u32,
     /// Calls begun a second.
     pub max_cps: f64,
     /// Switches that take calls.
     pub max_switches: u32,
-    /// What calls may do: ivr, recording, tts, transfer, inbound, cpa.
-    #[schema(value_type = Vec<String>)]
-    pub features: Features,
-    /// How long a switch goes on when the gateway is away, s.
-    pub grace_s: u32,
 }
 
 /// Something an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
-    /// Which: expires_soon, expired, not_counted, clock_set_back or file_refused.
-    pub name: &'static str,
-    /// For a person.
-    pub message: String,
     /// Of one that expires soon: 30, 7 or 1, the days that are left at the most.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32)]
     pub days_left: Option<u32>,
+    /// For a person.
+    pub message: String,
+    /// Which: expires_soon, expired, not_yet_valid, not_counted, clock_set_back or file_refused.
+    pub name: &'static str,
 }
 
 /// How the licence stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(examples(json!(ShownStanding::example())))]
 pub struct ShownStanding {
-    /// active, evaluation (there is no licence that counts), not_yet_valid or expired: no new calls.
-    pub state: &'static str,
-    /// The licence in force.
-    pub license: Option<ShownLicense>,
-    /// When it was installed.
+    /// How far the clock of this machine is behind `judged_at`, where it was set back, s; 0 otherwise.
+    pub clock_set_back_s: u64,
+    /// When the licence was installed.
     pub installed_at: Option<String>,
-    /// What may be used.
-    pub limits: ShownLimits,
-    /// What an operator should know.
-    pub warnings: Vec<Warning>,
     /// The time it is judged by: the highest that was seen.
     pub judged_at: String,
-    /// How far the clock of this machine is behind that, where it was set back, s; 0 otherwise.
-    pub clock_set_back_s: u64,
+    /// The licence in force.
+    pub license: Option<ShownLicense>,
+    /// What may be used.
+    pub limits: ShownLimits,
+    /// active, evaluation (there is no licence that counts), not_yet_valid or expired: no new calls.
+    pub state: &'static str,
+    /// What an operator should know.
+    pub warnings: Vec<Warning>,
 }
 
 impl ShownLicense {

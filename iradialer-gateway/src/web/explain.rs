@@ -14,8 +14,8 @@ use crate::config::{Campaign, DEFAULT_REGION, Trunk};
 use crate::tdb::{AttemptRecord, Call, CallEvent, Decision, LiveCounts};
 use crate::trunk::{Gate, TrunkState};
 use answer::{
-    AcceptedStep, CancelStep, Explanation, LicenseStep, OutcomeStep, Reason, ShownWaiting, Step,
-    SwitchesSeen, TrunkVerdict,
+    AcceptedStep, CancelStep, Explanation, OutcomeStep, Reason, ShownWaiting, Step, SwitchesSeen,
+    TrunkVerdict,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -49,7 +49,6 @@ pub(super) async fn explain(
     let tdb = &state.app.tdb;
     let mut path = Steps::default();
     let key = tdb.idempotency_key(call.call_uuid).await?;
-    path.licensed(&call);
     path.accepted(&call, campaign_of(&state, &call), key);
     let attempts = tdb.attempts(call.call_uuid).await?;
     for attempt in &attempts {
@@ -101,19 +100,6 @@ impl Steps {
             ..AcceptedStep::of(call, key)
         };
         self.steps.push((call.created_ms, Step::Accepted(step)));
-    }
-
-    /// Under which licence it was accepted. Calls of before there were any have none.
-    fn licensed(&mut self, call: &Call) {
-        if let Some(license) = &call.request.license {
-            let step = LicenseStep {
-                at: Time::of(call.created_ms),
-                license: license.clone(),
-                verdict: "allowed",
-                what: "license",
-            };
-            self.steps.push((call.created_ms, Step::License(step)));
-        }
     }
 
     fn assigned(&mut self, attempt: &AttemptRecord) {

@@ -31,12 +31,12 @@ struct NewLicense {
 #[derive(Serialize, ToSchema)]
 #[schema(examples(json!(Installed::example())))]
 pub(super) struct Installed {
-    status: &'static str,
-    status_code: u8,
     /// False: it was installed before.
     installed: bool,
-    #[serde(flatten)]
+    /// What holds now.
     standing: ShownStanding,
+    status: &'static str,
+    status_code: u8,
 }
 
 impl Installed {

@@ -52,6 +52,7 @@ pub(in crate::web) struct ErrorFacts {
     pub name: String,
     /// Why a licence does not allow it, or is not installed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub reason: Option<String>,
     /// When the request may be made again, s; as in `Retry-After`. Where `retryable` is true.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,6 @@ pub(in crate::web) struct Explanation {
 #[serde(untagged)]
 pub(in crate::web) enum Step {
     Accepted(AcceptedStep),
-    License(LicenseStep),
     Assigned(AssignedStep),
     Outcome(OutcomeStep),
     Event(EventStep),
@@ -48,6 +47,8 @@ pub(in crate::web) struct AcceptedStep {
     /// The campaign's, as they are now.
     pub hours: Option<String>,
     pub idempotency_key: Option<String>,
+    /// The licence that allowed it: its id and serial, or `evaluation`.
+    pub license: Option<String>,
     #[schema(value_type = String)]
     pub on_unknown: OnUnknown,
     #[schema(value_type = String)]
@@ -57,18 +58,6 @@ pub(in crate::web) struct AcceptedStep {
     pub region: Option<String>,
     pub timezone: Option<String>,
     /// `accepted`.
-    pub what: &'static str,
-}
-
-/// The licence allowed it.
-#[derive(Serialize, ToSchema)]
-pub(in crate::web) struct LicenseStep {
-    pub at: Time,
-    /// `evaluation`, or the licence's id and serial.
-    pub license: String,
-    /// `allowed`.
-    pub verdict: &'static str,
-    /// `license`.
     pub what: &'static str,
 }
 
@@ -276,6 +265,7 @@ impl AcceptedStep {
             expires_at: call.expires_ms.map(Time::of),
             hours: None,
             idempotency_key,
+            license: call.request.license.clone(),
             on_unknown: call.request.on_unknown,
             origin: call.origin,
             priority: call.priority,
@@ -353,6 +343,7 @@ impl Explanation {
             expires_at: Some(at()),
             hours: Some("0900-1900".to_owned()),
             idempotency_key: Some("order-1047".to_owned()),
+            license: Some("evaluation".to_owned()),
             on_unknown: OnUnknown::End,
             origin: Origin::Api,
             priority: 5,
