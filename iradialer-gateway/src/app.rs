@@ -1,5 +1,6 @@
 //! What the roles of one process share.
 
+use crate::catalogue::{Catalogue, Catalogues};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::license::Licensing;
@@ -15,6 +16,8 @@ use tokio::sync::Notify;
 pub struct App {
     /// The checked configuration.
     pub config: Arc<Config>,
+    /// Campaigns, trunks and switches as they are now.
+    pub catalogues: Catalogues,
     /// The time.
     pub clock: Clock,
     /// The truth about calls.
@@ -25,6 +28,13 @@ pub struct App {
     pub wake: Wake,
     /// How to ask something of a switch.
     pub switches: Arc<dyn SwitchRequests>,
+}
+
+impl App {
+    /// Campaigns, trunks and switches as they are now. Whoever looks at several of them keeps it meanwhile.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogues.now()
+    }
 }
 
 /// Wake-ups between the roles of one process. `notify_one` keeps one permit, so a wake-up that comes

@@ -23,6 +23,7 @@
 pub mod access;
 pub mod app;
 pub mod bus;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod collector;
@@ -33,6 +34,7 @@ mod dnc;
 pub mod doctor;
 pub mod flows;
 pub mod license;
+pub(crate) mod operations;
 pub mod ready_file;
 pub mod roles;
 pub mod router;

@@ -2,6 +2,7 @@
 
 use crate::app::{App, Wake};
 use crate::bus::{self, DevServer, NatsSwitches};
+use crate::catalogue::Catalogues;
 use crate::clock::Clock;
 use crate::collector;
 use crate::config::{Config, NatsConfig, Role, Secret, webhook_secret};
@@ -85,8 +86,12 @@ async fn on_the_bus(
     let nats = bus::connect(link, "iradialer-gateway")
         .await
         .map_err(RoleError::new)?;
+    let catalogues = Catalogues::new(Arc::clone(&config.catalogue));
+    let read = catalogues.look(&tdb).await;
+    read.map_err(|error| RoleError::new(format_args!("the catalogue can't be read: {error}")))?;
     let (clock, config) = (Clock::system(), Arc::new(config));
     let app = App {
+        catalogues,
         license: Licensing::new(&config, clock.clone(), tdb.clone()),
         switches: Arc::new(NatsSwitches::new(nats.clone(), config.cluster.clone())),
         config,
@@ -102,6 +107,15 @@ async fn on_the_bus(
         // Cancelled with `stop`, and also when a role breaks down.
         stop: stop.child_token(),
     };
+    let follower = {
+        let wake = app.wake.clone();
+        let changed = move || wake.router.notify_one();
+        let follow = app
+            .catalogues
+            .clone()
+            .follow(app.tdb.clone(), changed, running.stop.clone());
+        tokio::spawn(follow)
+    };
     let started = start(&app, &nats, &secret, &mut running);
     let result = match started {
         Ok(ready) => {
@@ -112,6 +126,7 @@ async fn on_the_bus(
         Err(error) => Err(error),
     };
     running.stop_all().await;
+    let _ = follower.await;
     let _ = timeout(FLUSH_TIMEOUT, nats.flush()).await;
     result
 }

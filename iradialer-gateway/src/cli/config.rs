@@ -14,11 +14,11 @@ pub(super) fn run(command: ConfigCommand) -> Result<(), Failure> {
             })?;
             println!(
                 "OK: {} trunks, {} campaigns, {} flows",
-                config.trunks.len(),
-                config.campaigns.len(),
+                config.catalogue.trunks.len(),
+                config.catalogue.campaigns.len(),
                 config.flows.len()
             );
-            for doubt in config.region_doubts() {
+            for doubt in config.catalogue.region_doubts() {
                 println!("warning: {doubt}");
             }
         }

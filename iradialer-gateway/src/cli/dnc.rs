@@ -1,6 +1,7 @@
 //! `dnc import`, `dnc list`, `dnc remove`
 
 use super::{Common, Failure, author};
+use crate::catalogue::{Catalogue, Catalogues};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dnc::{self, Defaults, Export};
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How many numbers are written, or read, at once: a gateway that runs meanwhile need not wait long.
 const AT_ONCE: usize = 1_000;
@@ -58,6 +60,7 @@ pub(super) struct Of {
 struct List {
     config: Config,
     tdb: Tdb,
+    catalogue: Arc<Catalogue>,
     tenant: TenantId,
     campaign: Option<CampaignName>,
 }
@@ -82,8 +85,11 @@ async fn open(of: Of) -> Result<List, Failure> {
     let campaign = campaign.transpose()?;
     let config = of.common.load()?;
     roles::make_data_dir(&config.data_dir)?;
+    let tdb = Tdb::open(&config.database).await?;
+    let catalogues = Catalogues::new(Arc::clone(&config.catalogue));
     Ok(List {
-        tdb: Tdb::open(&config.database).await?,
+        catalogue: catalogues.look(&tdb).await?,
+        tdb,
         config,
         tenant,
         campaign,
@@ -129,7 +135,7 @@ fn check_campaigns(list: &List, entries: &[NewDnc]) -> Result<(), Failure> {
         .iter()
         .filter_map(|entry| entry.campaign_name.as_ref())
         .collect();
-    let is_unknown = |name: &&&CampaignName| list.config.campaign(&list.tenant, name).is_none();
+    let is_unknown = |name: &&&CampaignName| list.catalogue.campaign(&list.tenant, name).is_none();
     match named.iter().find(is_unknown) {
         None => Ok(()),
         Some(name) => {

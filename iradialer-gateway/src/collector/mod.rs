@@ -104,12 +104,12 @@ async fn open(
     Ok(messages)
 }
 
-/// The trunks of a campaign, as this gateway is configured.
+/// The trunks of a campaign, as they are when it is asked.
 fn trunks_of(app: &App) -> TrunksOf {
-    let config = Arc::clone(&app.config);
+    let catalogues = app.catalogues.clone();
     Arc::new(move |tenant, campaign| {
-        let key = (tenant.clone(), campaign.clone());
-        let campaign = config.campaigns.get(&key);
+        let catalogue = catalogues.now();
+        let campaign = catalogue.campaign(tenant, campaign);
         campaign.map_or_else(Vec::new, |campaign| campaign.trunks.clone())
     })
 }
@@ -226,7 +226,8 @@ fn event_url_of(app: &App, event: &SwitchEvent) -> Option<String> {
     else {
         return None;
     };
-    let campaign = app.config.campaign(&event.tenant_id, campaign)?;
+    let catalogue = app.catalogue();
+    let campaign = catalogue.campaign(&event.tenant_id, campaign)?;
     campaign.event_url.clone()
 }
 

@@ -2,12 +2,8 @@
 
 use super::file;
 use super::mistake::Mistakes;
-use super::{Campaign, Config};
-use iradialer_core::value::{CallerNumber, DialNumber, TenantId};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// By tenant, the digits of each.
-pub(super) type CallerNumbers = BTreeMap<TenantId, BTreeSet<String>>;
+use crate::catalogue::{CallerNumbers, digits};
+use iradialer_core::value::{DialNumber, TenantId};
 
 pub(super) fn check(tenants: &[file::Tenant], mistakes: &mut Mistakes) -> CallerNumbers {
     let mut checked = CallerNumbers::new();
@@ -25,21 +21,4 @@ pub(super) fn check(tenants: &[file::Tenant], mistakes: &mut Mistakes) -> Caller
         }
     }
     checked
-}
-
-impl Config {
-    /// Whether calls of the campaign may show that number as the caller's: the campaign's, one that its tenant
-    /// has, or none.
-    pub fn may_call_from(&self, campaign: &Campaign, number: &CallerNumber) -> bool {
-        let number = digits(number.as_str());
-        let of_tenant = self.caller_numbers.get(&campaign.tenant_id);
-        number.is_empty()
-            || number == digits(campaign.from_number.as_str())
-            || of_tenant.is_some_and(|own| own.contains(number))
-    }
-}
-
-/// A number is the same with and without its `+`.
-fn digits(number: &str) -> &str {
-    number.trim_start_matches('+')
 }

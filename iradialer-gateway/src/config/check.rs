@@ -9,11 +9,11 @@ use super::license;
 use super::load::Sources;
 use super::mistake::Mistakes;
 use super::nodes;
-use super::regions;
 use super::{
-    Campaign, Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret, TlsFiles, Trunk,
-    WebConfig, WebhookConfig, webhook_secret,
+    Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret, TlsFiles, WebConfig,
+    WebhookConfig, webhook_secret,
 };
+use crate::catalogue::{Campaign, Catalogue, Source, Trunk, TrunksUsed};
 use crate::tdb::DatabaseUrl;
 use iradialer_core::address::AddressRange;
 use iradialer_core::value::{
@@ -24,6 +24,7 @@ use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The highest limit of the requests of a token, a second and at once.
@@ -64,16 +65,22 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
                 nats,
                 database,
                 webhooks,
+                catalogue: Arc::new(Catalogue {
+                    version: 0,
+                    region: router.region.clone(),
+                    nodes,
+                    trunks,
+                    campaigns,
+                    deleted: BTreeMap::new(),
+                    queue,
+                    entries: Arc::default(),
+                    caller_numbers,
+                }),
                 router,
-                queue,
-                nodes,
-                trunks,
-                campaigns,
                 flows,
                 license,
                 dids,
                 destinations,
-                caller_numbers,
             })
         }
         _ => Err(mistakes.into_vec()),
@@ -309,9 +316,16 @@ fn trunks(trunks: &[file::Trunk], mistakes: &mut Mistakes) -> BTreeMap<TrunkName
         };
         let trunk = Trunk {
             name: name.clone(),
+            enabled: true,
             max_cps: trunk.max_cps,
+            defined_cps: trunk.max_cps,
             max_calls: max_calls as u32,
             dtmf,
+            caller_ranges: Vec::new(),
+            nodes: Vec::new(),
+            definition: None,
+            source: Source::File,
+            changed_ms: None,
         };
         if let Some(twice) = checked.insert(name, trunk) {
             mistakes.refuse(&key("name"), "a name of its own", twice.name.as_str());
@@ -326,13 +340,23 @@ fn campaigns(
     mistakes: &mut Mistakes,
 ) -> BTreeMap<(TenantId, CampaignName), Campaign> {
     let mut checked = BTreeMap::new();
-    let mut used = regions::TrunksUsed::default();
+    let mut used = TrunksUsed::default();
     for (index, written) in campaigns.iter().enumerate() {
         let base = format!("campaigns[{index}]");
         let Some(campaign) = campaign(&base, written, trunks, mistakes) else {
             continue;
         };
-        used.by(&base, &campaign, mistakes);
+        let name = format!("{base} ({}/{})", campaign.tenant_id, campaign.name);
+        for (place, trunk) in campaign.trunks.iter().enumerate() {
+            if let Some(other) = used.by(&name, &campaign, trunk) {
+                let key = format!("{base}.trunks[{place}]");
+                mistakes.refuse(
+                    &key,
+                    &other.expected(&name, &campaign.region),
+                    trunk.as_str(),
+                );
+            }
+        }
         let key = (campaign.tenant_id.clone(), campaign.name.clone());
         if let Some(twice) = checked.insert(key, campaign) {
             let expected = "a name of its own among the tenant's campaigns";
@@ -395,11 +419,16 @@ fn campaign(
         region: region?,
         trunks: chosen,
         from_number: from_number?,
+        caller_ranges: Vec::new(),
         event_url: event_url.map(str::to_owned),
         flow,
+        active: true,
         max_calls: max_calls as u32,
+        defined_max_calls: max_calls as u32,
         hours,
         timezone: timezone?,
+        source: Source::File,
+        changed_ms: None,
     })
 }
 

@@ -1,8 +1,8 @@
 //! `[[dids]]`: the numbers that are called, and what a call to each does.
 
-use super::Campaign;
 use super::file;
 use super::mistake::Mistakes;
+use crate::catalogue::Campaign;
 use iradialer_core::value::{CampaignName, DialNumber, FlowName, TenantId};
 use std::collections::BTreeMap;
 

@@ -132,7 +132,7 @@ pub(super) struct Node {
 }
 
 fn default_region() -> String {
-    super::regions::DEFAULT.to_owned()
+    crate::catalogue::DEFAULT_REGION.to_owned()
 }
 
 fn usual_weight() -> i64 {

@@ -1,10 +1,13 @@
 //! The hours a campaign may call in.
 
+use iradialer_core::value::FieldError;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A span of the day such as `0900-1900`: from its first minute up to, and without, its last. A span
 /// that ends before it begins goes over midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Hours {
     from: u16,
     to: u16,
@@ -37,6 +40,20 @@ impl Hours {
             0 => day,
             minutes => minutes,
         }
+    }
+}
+
+impl TryFrom<String> for Hours {
+    type Error = FieldError;
+    fn try_from(text: String) -> Result<Self, FieldError> {
+        let expected = "HHMM-HHMM such as 0900-1900";
+        Hours::parse(&text).ok_or_else(|| FieldError::new("hours", expected, &text))
+    }
+}
+
+impl From<Hours> for String {
+    fn from(hours: Hours) -> String {
+        hours.to_string()
     }
 }
 

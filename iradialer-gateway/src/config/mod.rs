@@ -12,7 +12,6 @@ mod license;
 mod load;
 mod mistake;
 mod nodes;
-mod regions;
 mod secret;
 pub mod webhook_secret;
 
@@ -23,23 +22,18 @@ pub use license::LicenseConfig;
 pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
 pub use nodes::{Node, USUAL_WEIGHT};
-pub use regions::DEFAULT as DEFAULT_REGION;
 pub use secret::Secret;
 
+use crate::catalogue::Catalogue;
 use crate::destinations::Destinations;
 use crate::flows::OwnFlow;
 use crate::tdb::DatabaseUrl;
-use caller_numbers::CallerNumbers;
 use iradialer_core::address::AddressRange;
-use iradialer_core::value::{
-    CallerNumber, CampaignName, ClusterName, DialNumber, FlowName, RegionName, TenantId, TrunkName,
-};
-use iradialer_core::wire::DtmfWay;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use iradialer_core::value::{ClusterName, DialNumber, RegionName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The checked configuration of one gateway process.
@@ -63,14 +57,9 @@ pub struct Config {
     pub webhooks: WebhookConfig,
     /// The router.
     pub router: RouterConfig,
-    /// How long the queue may get.
-    pub queue: QueueConfig,
-    /// The switches, each with a NATS user of its own, as far as they are written down.
-    pub nodes: Vec<Node>,
-    /// The trunks by name.
-    pub trunks: BTreeMap<TrunkName, Trunk>,
-    /// The campaigns by tenant and name.
-    pub campaigns: BTreeMap<(TenantId, CampaignName), Campaign>,
+    /// Campaigns, trunks and switches as they are written down: what is added at run time is beside it in
+    /// [`crate::catalogue`].
+    pub catalogue: Arc<Catalogue>,
     /// The flows of `flows.dir` by name, each checked.
     pub flows: BTreeMap<String, OwnFlow>,
     /// Whose licences count.
@@ -79,16 +68,9 @@ pub struct Config {
     pub dids: BTreeMap<String, Did>,
     /// Which numbers may be called.
     pub destinations: Destinations,
-    /// The numbers that tenants may call from, beside those of their campaigns.
-    caller_numbers: CallerNumbers,
 }
 
 impl Config {
-    /// The campaign of that name, if the tenant has one.
-    pub fn campaign(&self, tenant: &TenantId, name: &CampaignName) -> Option<&Campaign> {
-        self.campaigns.get(&(tenant.clone(), name.clone()))
-    }
-
     /// Whose that number is, with or without its `+`.
     pub fn did(&self, number: &DialNumber) -> Option<&Did> {
         self.dids.get(number.as_str().trim_start_matches('+'))
@@ -213,86 +195,6 @@ pub struct QueueConfig {
     pub refuse_above: u64,
     /// How long a call may wait in the queue when the request does not say.
     pub expires_after: Duration,
-}
-
-/// `[[trunks]]`: a SIP trunk, a FreeSWITCH gateway of that name.
-#[derive(Debug, Clone)]
-pub struct Trunk {
-    /// Its name.
-    pub name: TrunkName,
-    /// Calls a second; above 0. Those of one region, whose router counts them.
-    pub max_cps: f64,
-    /// Calls at once.
-    pub max_calls: u32,
-    /// How keys come on it.
-    pub dtmf: DtmfWay,
-}
-
-/// `[[campaigns]]`
-#[derive(Debug, Clone)]
-pub struct Campaign {
-    /// Its name.
-    pub name: CampaignName,
-    /// Whose it is.
-    pub tenant_id: TenantId,
-    /// Where its calls are dialled: by switches of that region.
-    pub region: RegionName,
-    /// The trunks it may use, in order of preference; each is in [`Config::trunks`].
-    pub trunks: Vec<TrunkName>,
-    /// The caller's number where the request gives none; may be empty.
-    pub from_number: CallerNumber,
-    /// The webhook where the request gives none.
-    pub event_url: Option<String>,
-    /// The flow where the request gives none: one that the tenant has stored, or of [`Config::flows`].
-    pub flow: Option<FlowName>,
-    /// Calls at once.
-    pub max_calls: u32,
-    /// When it may call.
-    pub hours: Option<Hours>,
-    /// Where those hours are.
-    pub timezone: TimeZone,
-}
-
-impl Campaign {
-    /// Whether it may call at that time (ms since the Unix epoch). The hours count where the callee is,
-    /// if `timezone` (an IANA name) says where that is, else where the campaign is.
-    pub fn is_open(&self, at_ms: u64, timezone: Option<&str>) -> bool {
-        let minute = self.minute_of_day(at_ms, timezone);
-        self.hours.is_none_or(|hours| hours.contains(minute))
-    }
-
-    /// When it may next begin to call after that time, to be asked again then: a change to or from
-    /// summer time on the way makes it an hour off.
-    pub fn next_opening(&self, at_ms: u64, timezone: Option<&str>) -> u64 {
-        let Some(hours) = &self.hours else {
-            return at_ms;
-        };
-        let minutes = hours.minutes_to_next(self.minute_of_day(at_ms, timezone));
-        at_ms - at_ms % 60_000 + u64::from(minutes) * 60_000
-    }
-
-    /// The last time up to `until_ms` to which the hours that are open at `at_ms` go on, where they are
-    /// counted as for [`Campaign::is_open`]; `at_ms` itself where they are closed.
-    pub fn open_until(&self, at_ms: u64, until_ms: u64, timezone: Option<&str>) -> u64 {
-        if !self.is_open(at_ms, timezone) {
-            return at_ms;
-        }
-        // Hours and zones change at whole minutes.
-        let next_minute_ms = at_ms - at_ms % 60_000 + 60_000;
-        let mut minutes = (next_minute_ms..=until_ms).step_by(60_000);
-        let closing_ms = minutes.find(|minute_ms| !self.is_open(*minute_ms, timezone));
-        closing_ms.map_or(until_ms, |closing_ms| closing_ms - 1)
-    }
-
-    fn minute_of_day(&self, at_ms: u64, timezone: Option<&str>) -> u16 {
-        let callee = timezone.and_then(|name| TimeZone::get(name).ok());
-        let time = i64::try_from(at_ms)
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .unwrap_or(Timestamp::MAX);
-        let there = time.to_zoned(callee.unwrap_or_else(|| self.timezone.clone()));
-        u16::from(there.hour().unsigned_abs()) * 60 + u16::from(there.minute().unsigned_abs())
-    }
 }
 
 #[cfg(test)]

@@ -63,13 +63,13 @@ pub(super) fn check(nodes: &[file::Node], mistakes: &mut Mistakes) -> Vec<Node> 
 impl Config {
     /// The ids of the switches that are configured.
     pub fn node_ids(&self) -> Vec<NodeId> {
-        let ids = self.nodes.iter().map(|node| node.node_id.clone());
+        let ids = self.catalogue.nodes.iter().map(|node| node.node_id.clone());
         ids.collect()
     }
 
     /// The switches that the development mode's `nats-server` has users for.
     pub fn dev_nodes(&self) -> Vec<NodeId> {
-        match self.nodes.is_empty() {
+        match self.catalogue.nodes.is_empty() {
             true => NodeId::parse("node_id", DEV_NODE).into_iter().collect(),
             false => self.node_ids(),
         }

@@ -2,6 +2,8 @@
 
 use super::*;
 use iradialer_core::value::DialNumber;
+use iradialer_core::value::{CampaignName, TenantId};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 struct Setting {
@@ -51,12 +53,15 @@ fn the_defaults_and_a_file_of_few_lines() {
     assert_eq!(config.database, DatabaseUrl::file(file));
     let tenant = TenantId::parse("t", "acme").unwrap();
     let name = CampaignName::parse("c", "reminders").unwrap();
-    let campaign = config.campaign(&tenant, &name).unwrap();
+    let campaign = config.catalogue.campaign(&tenant, &name).unwrap();
     assert_eq!(campaign.trunks[0].as_str(), "chime");
     assert_eq!(campaign.max_calls, 100);
     assert!(campaign.hours.is_some());
     let other = TenantId::parse("t", "other").unwrap();
-    assert!(config.campaign(&other, &name).is_none(), "another tenant's");
+    assert!(
+        config.catalogue.campaign(&other, &name).is_none(),
+        "another tenant's"
+    );
 }
 
 #[test]
@@ -268,8 +273,8 @@ fn the_commented_examples_of_the_default_file_are_right() {
         .collect();
     let config = file(&uncommented).unwrap();
     let counts = (
-        config.trunks.len(),
-        config.campaigns.len(),
+        config.catalogue.trunks.len(),
+        config.catalogue.campaigns.len(),
         config.dids.len(),
     );
     assert_eq!(counts, (1, 1, 1));
@@ -281,7 +286,7 @@ fn hours_count_where_the_callee_is() {
         "{TRUNK}[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = [\"chime\"]\nhours = \"0900-1900\"\ntimezone = \"Europe/Paris\"\n"
     );
     let config = file(&text).unwrap();
-    let campaign = config.campaigns.values().next().unwrap();
+    let campaign = config.catalogue.campaigns.values().next().unwrap();
     // 2026-01-15 08:30 UTC: 09:30 in Paris, 03:30 in New York.
     let morning = 1_768_465_800_000;
     assert!(campaign.is_open(morning, None));
@@ -302,7 +307,8 @@ fn a_dial_command_is_good_for_no_longer_than_the_hours() {
         let text = format!(
             "{TRUNK}[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nhours = \"{hours}\"\n"
         );
-        file(&text).unwrap().campaigns.into_values().next().unwrap()
+        let config = file(&text).unwrap();
+        config.catalogue.campaigns.values().next().unwrap().clone()
     };
     let at = |text: &str| {
         let time: Timestamp = text.parse().unwrap();

@@ -7,6 +7,7 @@ mod hostile;
 use super::receivers::PER_RECEIVER;
 use super::*;
 use crate::app::{SwitchRequestError, SwitchRequests, Wake};
+use crate::catalogue::Catalogues;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::license::Licensing;
@@ -169,6 +170,7 @@ impl Bench {
         change(&mut config);
         let app = App {
             license: Licensing::new(&config, Clock::system(), tdb.clone()),
+            catalogues: Catalogues::new(Arc::clone(&config.catalogue)),
             config: Arc::new(config),
             clock: Clock::system(),
             tdb,

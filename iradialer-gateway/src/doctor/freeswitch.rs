@@ -64,7 +64,7 @@ fn configured(
         findings.push(Finding::fault(CHECK, found, "set both to the same name"));
     }
     let node = value("node-id");
-    let nodes = &patient.config.nodes;
+    let nodes = &patient.catalogue.nodes;
     let is_listed = nodes.iter().any(|listed| listed.node_id.as_str() == node);
     if !nodes.is_empty() && !is_listed {
         let found = format!("{shown}: node-id \"{node}\" is none of the gateway's [[nodes]]");

@@ -14,12 +14,14 @@ mod trunks;
 mod webhooks;
 
 use crate::bus::dev_server;
+use crate::catalogue::{Catalogue, Catalogues};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::tdb::Tdb;
 use iradialer_core::wire::Heartbeat;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What came of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -107,6 +109,8 @@ pub struct Examination {
 /// What the checks that follow work with.
 struct Patient {
     config: Config,
+    /// As the TDB has it; where that can't be read, as the file has it.
+    catalogue: Arc<Catalogue>,
     clock: Clock,
     tdb: Option<Tdb>,
     /// The last heartbeat of each switch that was heard while we listened; none where NATS can't be reached.
@@ -142,8 +146,14 @@ pub async fn examine(examination: Examination) -> Vec<Finding> {
     let (bus, heard) = nats::look(&config, link).await;
     findings.extend(bus);
 
+    let catalogues = Catalogues::new(Arc::clone(&config.catalogue));
+    if let Some(tdb) = &tdb {
+        // What is wrong with it has been found before.
+        let _ = catalogues.look(tdb).await;
+    }
     let patient = Patient {
         config,
+        catalogue: catalogues.now(),
         clock: Clock::system(),
         tdb,
         heard,

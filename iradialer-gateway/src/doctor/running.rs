@@ -68,7 +68,7 @@ async fn routers(patient: &Patient) -> Vec<Finding> {
     let Some(tdb) = &patient.tdb else {
         return Vec::new();
     };
-    let campaigns = patient.config.campaigns.values();
+    let campaigns = patient.catalogue.campaigns.values();
     let regions: BTreeSet<_> = campaigns.map(|campaign| &campaign.region).collect();
     let now_ms = patient.clock.now_ms();
     let mut findings = Vec::new();

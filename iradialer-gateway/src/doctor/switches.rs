@@ -13,7 +13,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> = heard.iter().map(|heard| state(&heard.heartbeat)).collect();
     let is_heard = |node| heard.iter().any(|heard| heard.heartbeat.node_id == node);
-    for node in &patient.config.nodes {
+    for node in &patient.catalogue.nodes {
         if !is_heard(node.node_id.clone()) {
             let found = format!("the switch {} is silent", node.node_id);
             let mend = format!(
@@ -24,7 +24,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
             findings.push(Finding::fault(CHECK, found, mend));
         }
     }
-    if heard.is_empty() && patient.config.nodes.is_empty() {
+    if heard.is_empty() && patient.catalogue.nodes.is_empty() {
         let found = "no switch is heard: nobody dials";
         let mend = "load mod_iradialer in FreeSWITCH (`load mod_iradialer` in fs_cli), with nats-url and \
             cluster in its iradialer.conf.xml as here";

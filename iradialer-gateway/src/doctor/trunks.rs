@@ -6,13 +6,14 @@ use crate::trunk::Gate;
 const CHECK: &str = "trunks";
 
 pub(super) async fn look(patient: &Patient) -> Vec<Finding> {
-    let config = &patient.config;
+    let catalogue = &patient.catalogue;
     let mut findings = Vec::new();
-    if config.trunks.is_empty() {
-        let mend = "add a [[trunks]] with the name of FreeSWITCH's gateway";
+    if catalogue.trunks.is_empty() {
+        let mend =
+            "add a [[trunks]] with the name of FreeSWITCH's gateway, or PUT /api/trunks/NAME";
         return vec![Finding::warning(CHECK, "there is no trunk", mend)];
     }
-    for campaign in config.campaigns.values() {
+    for campaign in catalogue.campaigns.values() {
         if campaign.trunks.is_empty() {
             let found = format!(
                 "the campaign {} of {} has no trunk: its calls are refused with 409",
@@ -26,7 +27,13 @@ pub(super) async fn look(patient: &Patient) -> Vec<Finding> {
     };
     let states = tdb.trunk_states().await.unwrap_or_default();
     let now_ms = patient.clock.now_ms();
-    for trunk in config.trunks.values() {
+    for trunk in catalogue.trunks.values() {
+        if !trunk.enabled {
+            let found = format!("the trunk {} is disabled", trunk.name);
+            let mend = "PATCH /api/trunks/NAME with {\"enabled\": true} when it is to take calls";
+            findings.push(Finding::warning(CHECK, found, mend));
+            continue;
+        }
         let state = states.get(&trunk.name).cloned().unwrap_or_default();
         let why = state.breaker_reason.as_deref().unwrap_or("no reason noted");
         findings.push(match state.gate(now_ms) {

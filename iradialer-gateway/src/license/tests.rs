@@ -260,6 +260,7 @@ async fn a_file_is_installed_and_why_not_is_said() {
     std::fs::write(&file, format!("{}\n", bench.token(3, 10))).unwrap();
     bench.config.license.file = Some(file.clone());
     let app = crate::app::App {
+        catalogues: crate::catalogue::Catalogues::new(Arc::clone(&bench.config.catalogue)),
         license: bench.process().await,
         config: Arc::new(bench.config.clone()),
         clock: bench.clock.clone(),

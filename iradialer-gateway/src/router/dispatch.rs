@@ -123,7 +123,8 @@ async fn assign_and_send(
 
 async fn send(shared: &Shared, plan: &Plan, assignment: &Assignment) -> Answer {
     let config = &shared.app.config;
-    let trunk = config.trunks.get(&assignment.trunk);
+    let catalogue = shared.app.catalogue();
+    let trunk = catalogue.trunks.get(&assignment.trunk);
     let dtmf = trunk.map_or_else(DtmfWay::default, |trunk| trunk.dtmf);
     let command = dial_command(&plan.call, assignment, dtmf);
     let payload = match serde_json::to_vec(&command) {

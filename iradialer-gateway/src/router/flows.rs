@@ -137,7 +137,8 @@ async fn resolved(
 }
 
 fn only_tenant(shared: &Shared) -> Option<TenantId> {
-    let mut tenants = shared.app.config.campaigns.keys().map(|(tenant, _)| tenant);
+    let catalogue = shared.app.catalogue();
+    let mut tenants = catalogue.campaigns.keys().map(|(tenant, _)| tenant);
     let first = tenants.next()?;
     tenants.all(|tenant| tenant == first).then(|| first.clone())
 }

@@ -52,7 +52,8 @@ fn hear(shared: &Shared, heartbeat: Heartbeat) {
     match heard {
         Heard::Nothing => return,
         Heard::Change => {
-            let region = shared.app.config.switch_region(&node);
+            let catalogue = shared.app.catalogue();
+            let region = catalogue.switch_region(&node);
             tracing::info!(%node, region, ?state, "heard from a switch");
             shared.reconcile_soon(node);
         }

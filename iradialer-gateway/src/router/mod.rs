@@ -25,8 +25,9 @@ mod turns;
 mod view;
 
 use crate::app::App;
+use crate::catalogue::{Campaign, Catalogue};
 use crate::clock::Moment;
-use crate::config::{Campaign, Config};
+use crate::config::Config;
 use crate::tdb::{GatewayEnd, Lease, QueuedCall, TdbError};
 use crate::trunk::TrunkState;
 use dispatch::{Plan, dispatch};
@@ -60,7 +61,7 @@ const EXPIRE_AT_ONCE: u32 = 200;
 /// Routes until `stop`; then waits for the answers to what has been sent.
 pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) {
     let shared = Arc::new(Shared::new(app, client, stop.clone()));
-    for doubt in shared.app.config.region_doubts() {
+    for doubt in shared.app.catalogue().region_doubts() {
         tracing::warn!("{doubt}");
     }
     let (keeper, lease) = lease::Keeper::new(Arc::clone(&shared));
@@ -77,8 +78,10 @@ pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) 
 struct Router {
     shared: Arc<Shared>,
     lease: watch::Receiver<Option<Lease>>,
-    /// The epoch under which the paces of the trunks were begun, or taken over.
-    paced_under: u64,
+    /// The epoch under which the pace of each trunk was begun, or taken over.
+    paced_under: HashMap<TrunkName, u64>,
+    /// The version of the catalogue that the switches are listed by.
+    listed: u64,
     turns: Turns,
     sweeper: Sweeper,
     view: View,
@@ -94,7 +97,8 @@ impl Router {
             view: View::default(),
             shared,
             lease,
-            paced_under: 0,
+            paced_under: HashMap::new(),
+            listed: 0,
             looked,
         }
     }
@@ -135,13 +139,20 @@ impl Router {
             return Ok(TICK);
         }
         let now_ms = now.wall_ms;
+        let catalogue = self.shared.app.catalogue();
+        if std::mem::replace(&mut self.listed, catalogue.version) != catalogue.version {
+            self.shared.switches().list(&catalogue);
+        }
         self.sweeper.look(&self.shared, now).await?;
         self.view.keep(&self.shared, now_ms).await?;
         let queue_change_ms = self.expire(now_ms).await?;
         // What waits when the licence ends is dialled under the next one.
         let may_dial = self.shared.app.license.standing().state.takes_calls();
         let plan_again_ms = match self.shared.is_connected() && may_dial {
-            true => self.dispatch_what_fits(lease.epoch, now).await?,
+            true => {
+                let epoch = lease.epoch;
+                self.dispatch_what_fits(&catalogue, epoch, now).await?
+            }
             false => None,
         };
         let queue_change_ms = queue_change_ms.map(|at_ms| now.steady_at(at_ms));
@@ -191,6 +202,7 @@ impl Router {
     /// router that led before has stopped, so that no carrier is offered more across a takeover.
     async fn keep_pace(
         &mut self,
+        catalogue: &Catalogue,
         states: &HashMap<TrunkName, TrunkState>,
         epoch: u64,
         now: Moment,
@@ -198,7 +210,7 @@ impl Router {
         let shared = Arc::clone(&self.shared);
         let not_after_ms = shared.app.config.router.not_after.as_millis() as u64;
         let before_ahead_ms = shared.before_ahead_ms.load(Ordering::Relaxed);
-        for trunk in shared.app.config.own_trunks() {
+        for trunk in catalogue.own_trunks() {
             let state = states.get(&trunk.name);
             let rate = state.map_or(trunk.max_cps, |state| {
                 state.rate(trunk.max_cps, now.wall_ms)
@@ -207,7 +219,8 @@ impl Router {
                 .paces()
                 .at_rate(&trunk.name, rate, now.steady_ms)
                 .window();
-            if self.paced_under == epoch {
+            // A trunk that has come from another region since was fed by the router of that.
+            if self.paced_under.get(&trunk.name) == Some(&epoch) {
                 continue;
             }
             // By the clock of the router that led before, which has written them, and by ours, which may be
@@ -229,8 +242,9 @@ impl Router {
             paces
                 .at_rate(&trunk.name, rate, now.steady_ms)
                 .take_over(tries);
+            drop(paces);
+            self.paced_under.insert(trunk.name.clone(), epoch);
         }
-        self.paced_under = epoch;
         Ok(())
     }
 
@@ -271,6 +285,7 @@ impl Router {
     /// Plans what can be dialled now and sends it on its way. Returns when more may fit.
     async fn dispatch_what_fits(
         &mut self,
+        catalogue: &Catalogue,
         epoch: u64,
         now: Moment,
     ) -> Result<Option<u64>, TdbError> {
@@ -281,12 +296,13 @@ impl Router {
         let in_hand = shared.in_hand();
         let live = shared.app.tdb.live_counts().await?;
         let states = shared.app.tdb.trunk_states().await?;
-        self.keep_pace(&states, epoch, now).await?;
-        let mut room = Room::new(&shared.app.config, live, states, &in_hand, now_ms);
+        self.keep_pace(catalogue, &states, epoch, now).await?;
+        let not_after = shared.app.config.router.not_after;
+        let mut room = Room::new(catalogue, not_after, live, states, &in_hand, now_ms);
         let mut again = Soonest::default();
 
         let mut queue = Vec::new();
-        for campaign in shared.app.config.own_campaigns() {
+        for campaign in catalogue.own_campaigns() {
             let sought = room.for_campaign(
                 campaign,
                 &mut Look {
@@ -303,7 +319,8 @@ impl Router {
                 }
                 Sought::Nothing => continue,
             }
-            let waiting = pick(&shared, campaign, &in_hand, now_ms).await?;
+            let takes_new = campaign.active && catalogue.parameters().fires();
+            let waiting = pick(&shared, campaign, takes_new, &in_hand, now_ms).await?;
             if waiting.len() >= PICK_AT_ONCE {
                 again.at(now.steady_ms);
             }
@@ -422,21 +439,23 @@ fn take_next<'c>(
     Some((campaign, calls.pop_front()?))
 }
 
-/// The first calls of the campaign that are not in hand.
+/// The first calls of the campaign that are not in hand; where it takes no new ones, those that somebody is on the
+/// line for.
 async fn pick(
     shared: &Shared,
     campaign: &Campaign,
+    takes_new: bool,
     in_hand: &HashMap<CallUuid, Hand>,
     now_ms: u64,
 ) -> Result<Vec<QueuedCall>, TdbError> {
     // Those in hand are still queued until their assignment is committed.
     let hidden = in_hand.values().filter(|hand| !hand.assigned).count();
     let limit = u32::try_from(PICK_AT_ONCE + hidden).unwrap_or(u32::MAX);
-    let picked = shared
-        .app
-        .tdb
-        .pick(&campaign.tenant_id, &campaign.name, limit, now_ms)
-        .await?;
+    let (tdb, tenant, name) = (&shared.app.tdb, &campaign.tenant_id, &campaign.name);
+    let picked = match takes_new {
+        true => tdb.pick(tenant, name, limit, now_ms).await?,
+        false => tdb.pick_waited_for(tenant, name, limit, now_ms).await?,
+    };
     let (open, closed): (Vec<_>, Vec<_>) = picked
         .into_iter()
         .filter(|call| !in_hand.contains_key(&call.call_uuid))

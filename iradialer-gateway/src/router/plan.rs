@@ -3,13 +3,14 @@
 use super::shared::Hand;
 use super::switches::{Chosen, NoSwitch, Switches};
 use super::trunk_pace::TrunkPaces;
+use crate::catalogue::{Campaign, Catalogue};
 use crate::clock::Moment;
-use crate::config::{Campaign, Config};
 use crate::tdb::{LiveCounts, Pin, QueuedCall};
 use crate::trunk::{Gate, TrunkState};
 use iradialer_core::value::{CallUuid, TrunkName};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The answer to a search for a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +61,9 @@ pub(super) struct Look<'l> {
 
 /// How many more calls trunks and campaigns may have, as of one look at the TDB.
 pub(super) struct Room<'c> {
-    config: &'c Config,
+    catalogue: &'c Catalogue,
+    /// How long a dial command is good for, ms.
+    not_after_ms: u64,
     live: LiveCounts,
     states: HashMap<TrunkName, TrunkState>,
 }
@@ -81,7 +84,8 @@ impl<'c> Room<'c> {
     /// The room that `live` calls and those in hand that are not yet among them leave on trunks that have
     /// shown `states` of themselves.
     pub(super) fn new(
-        config: &'c Config,
+        catalogue: &'c Catalogue,
+        not_after: Duration,
         mut live: LiveCounts,
         mut states: HashMap<TrunkName, TrunkState>,
         in_hand: &HashMap<CallUuid, Hand>,
@@ -95,7 +99,8 @@ impl<'c> Room<'c> {
             }
         }
         Room {
-            config,
+            catalogue,
+            not_after_ms: not_after.as_millis() as u64,
             live,
             states,
         }
@@ -128,7 +133,7 @@ impl<'c> Room<'c> {
         *self.live.by_trunk.entry(trunk.clone()).or_default() += 1;
         let key = (campaign.tenant_id.clone(), campaign.name.clone());
         *self.live.by_campaign.entry(key).or_default() += 1;
-        let not_after_ms = look.at.steady_ms + self.config.router.not_after.as_millis() as u64;
+        let not_after_ms = look.at.steady_ms + self.not_after_ms;
         if let Some(pace) = look.paces.of(&trunk) {
             let of = (call.call_uuid, call.attempt);
             pace.take(of, not_after_ms, look.at.steady_ms);
@@ -207,9 +212,13 @@ impl<'c> Room<'c> {
             until: Sought::NotBefore(at_ms),
             reason,
         };
-        let (Some(trunk), Some(pace)) = (self.config.trunks.get(name), look.paces.of(name)) else {
+        let (Some(trunk), Some(pace)) = (self.catalogue.trunks.get(name), look.paces.of(name))
+        else {
             return Err(wait("not_configured"));
         };
+        if !trunk.enabled {
+            return Err(wait("disabled"));
+        }
         let gate = self.states.get(name).map(|state| state.gate(wall_ms));
         if let Some(Gate::Shut(at_ms, shut)) = gate {
             return Err(until(look.at.steady_at(at_ms), shut.as_str()));
@@ -244,10 +253,14 @@ impl<'c> Room<'c> {
         look: &mut Look<'_>,
     ) -> Value {
         let now_ms = look.at.wall_ms;
-        let max_cps = self.config.trunks.get(trunk).map_or(0.0, |of| of.max_cps);
+        let max_cps = self
+            .catalogue
+            .trunks
+            .get(trunk)
+            .map_or(0.0, |of| of.max_cps);
         let state = self.states.get(trunk);
         json!({
-            "region": self.config.router.region,
+            "region": self.catalogue.region,
             "trunks": considered,
             "trunk": {
                 "max_cps": max_cps,

@@ -4,8 +4,8 @@ use super::collected::Gauge;
 use super::switches::{Standing, Switches};
 use super::trunk_pace::TrunkPaces;
 use crate::app::App;
+use crate::catalogue::Campaign;
 use crate::clock::Moment;
-use crate::config::Campaign;
 use crate::tdb::{Assignment, Lead, OpenAttempt};
 use async_nats::connection::State;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId, TrunkName};
@@ -68,8 +68,9 @@ impl Hand {
 
 impl Shared {
     pub(super) fn new(app: App, client: async_nats::Client, stop: CancellationToken) -> Shared {
-        let switches = Switches::new(app.config.router.switch_lost_after, app.clock.steady_ms())
-            .of(&app.config.router.region, &app.config.nodes);
+        let lost_after = app.config.router.switch_lost_after;
+        let mut switches = Switches::new(lost_after, app.clock.steady_ms());
+        switches.list(&app.catalogue());
         Shared {
             app,
             client,
@@ -146,7 +147,7 @@ impl Shared {
     pub(super) fn settles(&self, open: &OpenAttempt) -> bool {
         let campaign = (&open.tenant_id, &open.campaign_name);
         let node = &open.assignment.node_id;
-        self.app.config.settles(node, Some(campaign))
+        self.app.catalogue().settles(node, Some(campaign))
     }
 
     /// How the life of a switch that has the attempt stands.

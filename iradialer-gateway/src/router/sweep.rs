@@ -28,6 +28,11 @@ const KEYS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// enough that nobody waits for it.
 const KEYS_A_LOOK: u32 = 1_000;
 
+/// How long calls of a deleted campaign are looked for: 7 days, longer than any lasts that may come back.
+const DELETED_KEPT_MS: u64 = 7 * 24 * 3_600_000;
+/// How many of them are ended at each look.
+const CANCEL_A_LOOK: u32 = 200;
+
 /// How long a flow's document is kept that only a call may name: longer than any call is queued, 100 days.
 const DOCUMENTS_KEPT_MS: u64 = 100 * 24 * 3_600_000;
 /// How many of the older ones are forgotten at each look.
@@ -74,6 +79,7 @@ impl Sweeper {
             shared.tasks.spawn(drop_again(Arc::clone(shared), unwanted));
         }
         self.end_lost_switch_calls(shared).await?;
+        cancel_of_deleted(shared, wall_ms).await?;
         // Those of every region: it makes a call due sooner, wherever it is then dialled.
         let mended = shared.app.tdb.mend_waits(LONGEST_WAIT_MS, wall_ms).await?;
         if mended > 0 {
@@ -97,9 +103,10 @@ impl Sweeper {
             return Ok(());
         }
         if self.lost.is_empty() {
+            let catalogue = shared.app.catalogue();
             let open = shared.app.tdb.open_switch_calls().await?.into_iter();
             self.lost = open
-                .filter(|call| shared.app.config.settles(&call.node_id, None))
+                .filter(|call| catalogue.settles(&call.node_id, None))
                 .filter(|call| why_switch_call_lost(shared, call).is_some())
                 .collect();
             self.catching = Catching::default();
@@ -139,6 +146,30 @@ impl Sweeper {
             }
         }
     }
+}
+
+/// Ends what is queued of campaigns that were deleted: calls that were accepted, or came back from a try, after
+/// that. Those of every region, as nobody's region has them any more.
+async fn cancel_of_deleted(shared: &Shared, wall_ms: u64) -> Result<(), TdbError> {
+    let app = &shared.app;
+    let is_due = |deleted_ms: &u64| wall_ms.abs_diff(*deleted_ms) < DELETED_KEPT_MS;
+    if !app.catalogue().deleted.values().any(is_due) {
+        return Ok(());
+    }
+    // One that was added anew is none of them.
+    let catalogue = app.catalogues.look(&app.tdb).await?;
+    for ((tenant, campaign), deleted_ms) in &catalogue.deleted {
+        if !is_due(deleted_ms) || !app.tdb.has_queued(tenant, campaign).await? {
+            continue;
+        }
+        let canceled = app
+            .tdb
+            .cancel_queued(tenant, Some(campaign), CANCEL_A_LOOK, wall_ms)
+            .await?;
+        tracing::info!(%tenant, %campaign, canceled, "calls of a deleted campaign are canceled");
+        app.wake.dispatcher.notify_one();
+    }
+    Ok(())
 }
 
 /// Whether it is to be found out what became of an attempt: its switch has never confirmed it, or is lost.

@@ -1,10 +1,14 @@
 //! The switches of the cluster, and those of the router's region among them, as their heartbeats show them.
 
+mod listed;
+
 use super::pace::Pace;
-use crate::config::{DEFAULT_REGION, Node, USUAL_WEIGHT};
+use crate::catalogue::Catalogue;
+use crate::config::Node;
 use crate::tdb::Pin;
 use iradialer_core::value::{CallUuid, NodeId, RegionName, TrunkName};
 use iradialer_core::wire::{Heartbeat, SwitchState};
+use listed::Listed;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -94,22 +98,6 @@ pub struct Switches {
     by_node: BTreeMap<NodeId, Switch>,
 }
 
-/// What the configuration says of switches.
-#[derive(Debug)]
-struct Listed {
-    /// The weight of each that is listed; none where it is another region's.
-    weights: HashMap<NodeId, Option<u16>>,
-    /// The weight of any other.
-    other: Option<u16>,
-}
-
-impl Listed {
-    /// The weight of a switch; none where it is another region's, and no concern of this router.
-    fn weight(&self, node: &NodeId) -> Option<u16> {
-        self.weights.get(node).copied().unwrap_or(self.other)
-    }
-}
-
 #[derive(Debug)]
 struct Switch {
     heartbeat: Heartbeat,
@@ -138,10 +126,7 @@ impl Switches {
             lost_after_ms: ms(lost_after),
             listening_since_ms: now_ms,
             looked_ms: now_ms,
-            listed: Listed {
-                weights: HashMap::new(),
-                other: Some(USUAL_WEIGHT),
-            },
+            listed: Listed::nothing(),
             by_node: BTreeMap::new(),
         }
     }
@@ -149,15 +134,13 @@ impl Switches {
     /// The same, where calls are given to the switches of `region` only, with the weights of `nodes`. The
     /// others are heard as well: a call may be open on one that is not listed any more.
     pub fn of(mut self, region: &RegionName, nodes: &[Node]) -> Switches {
-        let weight = |node: &Node| (node.region == *region).then_some(node.weight);
-        let weights = nodes
-            .iter()
-            .map(|node| (node.node_id.clone(), weight(node)));
-        self.listed = Listed {
-            weights: weights.collect(),
-            other: (region.as_str() == DEFAULT_REGION).then_some(USUAL_WEIGHT),
-        };
+        self.listed = Listed::of(region, nodes);
         self
+    }
+
+    /// Goes by what the catalogue says from now on.
+    pub fn list(&mut self, catalogue: &Catalogue) {
+        self.listed = Listed::in_catalogue(catalogue);
     }
 
     /// We may have missed heartbeats until now, because we were disconnected or stood still: no
@@ -235,7 +218,9 @@ impl Switches {
         for switch in self.by_node.values_mut() {
             let weight = self.listed.weight(&switch.heartbeat.node_id);
             let weight = weight.unwrap_or(0);
-            if weight == 0 || !switch.has_room(now_ms, lost_after_ms) {
+            let (node, life) = (&switch.heartbeat.node_id, &switch.heartbeat.incarnation);
+            let is_held = self.listed.held(node, life).is_some() || !self.listed.has(node, trunk);
+            if weight == 0 || is_held || !switch.has_room(now_ms, lost_after_ms) {
                 continue;
             }
             let ready_ms = switch.ready_ms(trunk, now_ms);
@@ -264,7 +249,9 @@ impl Switches {
     ) -> Result<Chosen, NoSwitch> {
         self.mind_the_time(now_ms);
         let lost_after_ms = self.lost_after_ms;
+        let has_trunk = self.listed.has(&pin.node_id, trunk);
         let switch = self.by_node.get_mut(&pin.node_id);
+        let switch = switch.filter(|_| has_trunk);
         let switch = switch.filter(|switch| {
             let drains = switch.heartbeat.state == SwitchState::Draining
                 && switch.can_be_asked(now_ms, lost_after_ms);
@@ -296,10 +283,7 @@ impl Switches {
         switches
             .take(limit)
             .map(|(weight, switch)| Considered {
-                verdict: match weight {
-                    0 => "weight_0",
-                    _ => switch.verdict(trunk, now_ms, lost_after_ms),
-                },
+                verdict: verdict_of(&self.listed, switch, weight, trunk, now_ms, lost_after_ms),
                 node: switch.heartbeat.node_id.clone(),
                 calls: switch.expected_calls(),
                 max_calls: switch.heartbeat.max_calls,
@@ -554,6 +538,28 @@ impl Switch {
     fn load(&self) -> f64 {
         f64::from(self.expected_calls() + 1) / f64::from(self.heartbeat.max_calls.max(1))
     }
+}
+
+/// What a person wants goes before what the switch says, but for its silence.
+fn verdict_of(
+    listed: &Listed,
+    switch: &mut Switch,
+    weight: u16,
+    trunk: Option<&TrunkName>,
+    now_ms: u64,
+    lost_after_ms: u64,
+) -> &'static str {
+    let (node, life) = (&switch.heartbeat.node_id, &switch.heartbeat.incarnation);
+    if weight == 0 {
+        return "weight_0";
+    }
+    if let Some(held) = listed.held(node, life) {
+        return held;
+    }
+    if trunk.is_some_and(|trunk| !listed.has(node, trunk)) {
+        return "not_its_trunk";
+    }
+    switch.verdict(trunk, now_ms, lost_after_ms)
 }
 
 fn ms(duration: Duration) -> u64 {

@@ -1,7 +1,7 @@
 //! What switches ask for calls that they hold: to dial somebody, who is then connected with them.
 
 use super::shared::Shared;
-use crate::config::Campaign;
+use crate::catalogue::Campaign;
 use crate::tdb::{CancelOutcome, NewTransfer, Pin, Placed, TdbError};
 use async_nats::Message;
 use futures::StreamExt;
@@ -100,8 +100,9 @@ async fn decide(
     let Some(name) = name else {
         return refused("parent_uuid: expected a call of a campaign".to_owned());
     };
-    let Some(campaign) = shared.app.config.campaign(&tenant, &name) else {
-        return refused(format!("the campaign {name} is not in the configuration"));
+    let catalogue = shared.app.catalogue();
+    let Some(campaign) = catalogue.campaign(&tenant, &name) else {
+        return refused(format!("there is no campaign {name} any more"));
     };
     if campaign.region != shared.app.config.router.region {
         return Ok(None);
@@ -116,7 +117,7 @@ async fn decide(
                 return refused(why);
             }
             if let Some(number) = &order.from_number
-                && !shared.app.config.may_call_from(campaign, number)
+                && !catalogue.may_call_from(campaign, number)
             {
                 let expected = "the campaign's, or one of the tenant's from_numbers";
                 return refused(format!("from_number: expected {expected}, got {number}"));
@@ -154,7 +155,7 @@ async fn place(
     order: TransferOrder,
 ) -> Result<TransferReply, TdbError> {
     let app = &shared.app;
-    let refuse_above = app.config.queue.refuse_above;
+    let refuse_above = app.catalogue().queue.refuse_above;
     if app.tdb.queue_length(refuse_above).await? >= refuse_above {
         let detail = format!("{refuse_above} calls are queued, as many as may be");
         return Ok(TransferReply::Refused { detail });

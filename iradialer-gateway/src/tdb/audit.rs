@@ -25,6 +25,8 @@ pub enum Via {
     CommandLine,
     /// A file that the configuration names.
     Configuration,
+    /// A request to the routers on the bus.
+    Nats,
 }
 
 impl Via {
@@ -34,11 +36,12 @@ impl Via {
             Via::Api => "api",
             Via::CommandLine => "command_line",
             Via::Configuration => "configuration",
+            Via::Nats => "nats",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Via::Api, Via::CommandLine, Via::Configuration]
+        [Via::Api, Via::CommandLine, Via::Configuration, Via::Nats]
             .into_iter()
             .find(|via| via.as_str() == text)
     }

@@ -6,7 +6,7 @@ use super::event::{NewEvent, store};
 use super::row::{number, optional_parsed, parsed, sql_ms, to_json};
 use super::{Connection, Lead, Tdb, TdbError};
 use iradialer_core::call::CallState;
-use iradialer_core::value::{CallUuid, NodeId, TenantId};
+use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId};
 use serde_json::json;
 
 /// Why the gateway ends a call.
@@ -131,6 +131,81 @@ impl Tdb {
             .write(move |connection| Box::pin(expire_due(connection, now_ms, limit)))
             .await
     }
+}
+
+/// What is queued of one campaign; each half of it is an index of its own.
+pub(super) const QUEUED_OF_CAMPAIGN: &str = "
+    SELECT call_uuid FROM calls
+    WHERE state = 'queued' AND attempt = 1 AND tenant_id = $1 AND campaign_name = $2
+    UNION ALL
+    SELECT call_uuid FROM calls
+    WHERE state = 'queued' AND attempt > 1 AND tenant_id = $1 AND campaign_name = $2
+    LIMIT $3";
+/// The same of a tenant.
+pub(super) const QUEUED_OF_TENANT: &str = "
+    SELECT call_uuid FROM calls WHERE state = 'queued' AND attempt = 1 AND tenant_id = $1
+    UNION ALL
+    SELECT call_uuid FROM calls WHERE state = 'queued' AND attempt > 1 AND tenant_id = $1
+    LIMIT $2";
+
+impl Tdb {
+    /// Whether any call of the campaign is queued.
+    pub async fn has_queued(
+        &self,
+        tenant: &TenantId,
+        campaign: &CampaignName,
+    ) -> Result<bool, TdbError> {
+        let row = sqlx::query(QUEUED_OF_CAMPAIGN)
+            .bind(tenant.as_str())
+            .bind(campaign.as_str())
+            .bind(1i64)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// Ends queued calls of the tenant, or of one of its campaigns, as canceled: `limit` of them at the most.
+    /// Returns how many.
+    pub async fn cancel_queued(
+        &self,
+        tenant: &TenantId,
+        campaign: Option<&CampaignName>,
+        limit: u32,
+        now_ms: u64,
+    ) -> Result<u64, TdbError> {
+        let (tenant, campaign) = (tenant.clone(), campaign.cloned());
+        self.writer
+            .write(move |connection| {
+                Box::pin(cancel_queued(connection, tenant, campaign, limit, now_ms))
+            })
+            .await
+    }
+}
+
+async fn cancel_queued(
+    connection: &mut Connection,
+    tenant: TenantId,
+    campaign: Option<CampaignName>,
+    limit: u32,
+    now_ms: u64,
+) -> Result<u64, TdbError> {
+    let query = match &campaign {
+        Some(campaign) => sqlx::query(QUEUED_OF_CAMPAIGN)
+            .bind(tenant.as_str())
+            .bind(campaign.as_str()),
+        None => sqlx::query(QUEUED_OF_TENANT).bind(tenant.as_str()),
+    };
+    let rows = query
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
+    let reason = "taken out of the queue by request";
+    let (from, end) = ([CallState::Queued], GatewayEnd::Canceled);
+    for row in &rows {
+        let call_uuid = parsed(row, "call_uuid", uuid)?;
+        end_from(connection, call_uuid, None, &from, end, reason, now_ms).await?;
+    }
+    Ok(rows.len() as u64)
 }
 
 async fn request_cancel(

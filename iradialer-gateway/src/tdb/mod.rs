@@ -10,6 +10,7 @@ mod address;
 mod attempt;
 mod audit;
 mod call;
+mod catalogue;
 mod confirm;
 mod dead_letter;
 mod delivery;
@@ -45,8 +46,9 @@ mod writer;
 pub use accept::{Accepted, NewCall};
 pub use address::DatabaseUrl;
 pub use attempt::{Assigned, Assignment, OpenAttempt, Requeued};
-pub use audit::{AuditEntry, AuditFilter, Author, Via};
+pub use audit::{AuditEntry, AuditFilter, Author, Change, Via};
 pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
+pub use catalogue::{CatalogueChange, Changed};
 pub use dead_letter::{DeadLetter, DeadLetterFilter, Place, Redeliver, Replay, Replayed};
 pub use delivery::{Delivery, DueReceiver, Tried, Verdict};
 pub use delivery_log::{DeliveryState, Noted, Try};
@@ -249,6 +251,11 @@ fn migrator() -> Migrator {
             12,
             "licenses",
             include_str!("../../migrations/0012_licenses.sql"),
+        ),
+        (
+            13,
+            "catalogue",
+            include_str!("../../migrations/0013_catalogue.sql"),
         ),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {

@@ -56,6 +56,13 @@ pub(super) const NEXT_CHANGE: &str = "
          WHERE state = 'queued' AND not_before_ms > $1) AS begins,
         (SELECT MIN(expires_ms) FROM calls
          WHERE state = 'queued' AND expires_ms IS NOT NULL) AS expires";
+pub(super) const PICK_WAITED_FOR: &str = "
+    SELECT call_uuid, attempt, tenant_id, campaign_name, to_number, from_number, request, priority,
+        created_ms, expires_ms, parent_uuid, pinned_node, pinned_incarnation
+    FROM calls
+    WHERE state = 'queued' AND parent_uuid IS NOT NULL AND tenant_id = $1 AND campaign_name = $2
+      AND not_before_ms <= $3 AND (expires_ms IS NULL OR expires_ms > $3)
+    ORDER BY priority DESC, not_before_ms, call_uuid LIMIT $4";
 pub(super) const MEND_WAITS: &str = "
     UPDATE calls SET not_before_ms = $1, retry_ms = NULL
     WHERE state = 'queued' AND attempt > 1 AND not_before_ms = retry_ms AND not_before_ms > $2";
@@ -83,6 +90,24 @@ impl Tdb {
             .await?;
         let first = rows.iter().take(limit as usize);
         first.map(QueuedCall::from_row).collect()
+    }
+
+    /// The same, but only those that a call that is up waits to be connected with.
+    pub async fn pick_waited_for(
+        &self,
+        tenant: &TenantId,
+        campaign: &CampaignName,
+        limit: u32,
+        now_ms: u64,
+    ) -> Result<Vec<QueuedCall>, TdbError> {
+        let rows = sqlx::query(PICK_WAITED_FOR)
+            .bind(tenant.as_str())
+            .bind(campaign.as_str())
+            .bind(sql_ms(now_ms))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(QueuedCall::from_row).collect()
     }
 
     /// Puts calls off that are still queued: none is dialled before the time that goes with it. `why` is

@@ -8,7 +8,7 @@ use super::body::read_object;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::openapi::example;
-use crate::config::Campaign;
+use crate::catalogue::Campaign;
 use crate::flows::{Resolved, Unresolved};
 use crate::tdb::{Accepted, CallRequest, NewCall};
 use axum::Json;
@@ -87,6 +87,7 @@ pub(super) async fn makecall(
     body: Body,
 ) -> Result<Response, ApiError> {
     let config = &state.app.config;
+    let catalogue = state.app.catalogue();
     let now_ms = state.app.clock.now_ms();
     let members = read_object(&headers, body, config.web.max_body_bytes).await?;
     let body_hash = hash(&members);
@@ -115,7 +116,7 @@ pub(super) async fn makecall(
 
     let license = state.app.license.standing();
     license.allows(Features::NONE)?;
-    let campaign = config
+    let campaign = catalogue
         .campaign(&caller.tenant_id, &asked.campaign_name)
         .ok_or_else(|| ApiError::UnknownCampaign(asked.campaign_name.to_string()))?;
     check_address(&state, &asked)?;
@@ -125,7 +126,7 @@ pub(super) async fn makecall(
     let (ivr, documents) = flow.map(|flow| (flow.flow, flow.brings)).unzip();
     let (tenant, name) = (&caller.tenant_id, &asked.campaign_name);
     if let Some(number) = &asked.from_number
-        && !config.may_call_from(campaign, number)
+        && !catalogue.may_call_from(campaign, number)
     {
         return Err(ApiError::CallerNumber(number.clone(), name.clone()));
     }
@@ -136,7 +137,7 @@ pub(super) async fn makecall(
         return Err(ApiError::DoNotCall(listed.scope));
     }
     let queued = state.queue.length(&state.app).await?;
-    if queued >= config.queue.refuse_above {
+    if queued >= catalogue.queue.refuse_above {
         return Err(ApiError::QueueFull);
     }
 
@@ -144,11 +145,12 @@ pub(super) async fn makecall(
     let answered = CallAccepted {
         call_uuid,
         cluster: config.cluster.to_string(),
-        slowdown: queued >= config.queue.slow_down_above,
+        slowdown: queued >= catalogue.queue.slow_down_above,
         status: "OK",
         status_code: 0,
     };
-    let expires_after = u64::try_from(config.queue.expires_after.as_millis()).unwrap_or(u64::MAX);
+    let expires_after =
+        u64::try_from(catalogue.queue.expires_after.as_millis()).unwrap_or(u64::MAX);
     let not_before_ms = asked.not_before_ms.unwrap_or(now_ms);
     let call = NewCall {
         call_uuid,

@@ -6,6 +6,7 @@ use super::live::is_live_request;
 use super::request_id::RequestId;
 use super::token_use::{Counted, RateLimit};
 use crate::access::{Area, Right, Scope};
+use crate::operations::Desk;
 use crate::tdb::{Author, TokenInfo, Via, hash_token};
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header::AUTHORIZATION;
@@ -33,6 +34,30 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Refuses what only those may who look after the cluster.
+    pub fn must_be_operator(&self) -> Result<(), ApiError> {
+        let role = self.token.spec.role;
+        match role.is_of_cluster() {
+            true => Ok(()),
+            false => {
+                let role = role.as_str();
+                let message =
+                    format!("A token with the role {role} may not do this: it is the operator's");
+                Err(ApiError::Forbidden(message))
+            }
+        }
+    }
+
+    /// Where it has the catalogue changed.
+    pub fn desk<'d>(&self, state: &'d WebState) -> Desk<'d> {
+        Desk {
+            tdb: &state.app.tdb,
+            catalogues: &state.app.catalogues,
+            author: self.author(),
+            now_ms: state.app.clock.now_ms(),
+        }
+    }
+
     /// Who it is, for the audit log.
     pub fn author(&self) -> Author {
         Author {

@@ -192,7 +192,7 @@ pub(super) async fn add(
         Asked::read(members, &state.app.config.destinations, true).map_err(ApiError::BadFields)?;
     let tenant = &caller.tenant_id;
     if let Some(name) = &asked.campaign_name
-        && state.app.config.campaign(tenant, name).is_none()
+        && state.app.catalogue().campaign(tenant, name).is_none()
     {
         return Err(ApiError::UnknownCampaign(name.to_string()));
     }

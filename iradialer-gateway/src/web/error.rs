@@ -8,6 +8,7 @@ pub(super) use answer::{ErrorAnswer, FlowFinding};
 use super::timestamp;
 use crate::destinations::Refused;
 use crate::license::NotAllowed;
+use crate::operations;
 use crate::tdb::TdbError;
 use answer::{Detail, ErrorFacts};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -96,6 +97,10 @@ pub(super) enum ApiError {
     NoSuchPath(String),
     /// The path does not know that method.
     NoSuchMethod(String, String),
+    /// There is no such thing, under that name of a refusal, field and sentence.
+    Unknown(&'static str, &'static str, String),
+    /// As things are it can't be: the same.
+    InTheWay(&'static str, &'static str, String),
     /// Our own fault; what it was is in the log.
     Unavailable,
 }
@@ -114,6 +119,23 @@ impl From<TdbError> for ApiError {
 impl From<NotAllowed> for ApiError {
     fn from(why: NotAllowed) -> Self {
         ApiError::License(why)
+    }
+}
+
+impl From<operations::Refusal> for ApiError {
+    fn from(refusal: operations::Refusal) -> Self {
+        match refusal {
+            operations::Refusal::Fields(mistakes) => ApiError::BadFields(mistakes),
+            operations::Refusal::Unknown(why) => {
+                ApiError::Unknown(why.name, why.field, why.message)
+            }
+            operations::Refusal::Conflict(why) => {
+                ApiError::InTheWay(why.name, why.field, why.message)
+            }
+            operations::Refusal::Forbidden(why) => ApiError::Forbidden(why),
+            operations::Refusal::Busy => ApiError::Unavailable,
+            operations::Refusal::Tdb(error) => error.into(),
+        }
     }
 }
 
@@ -409,6 +431,12 @@ impl ApiError {
             ApiError::NoSuchMethod(method, path) => {
                 let message = format!("{path} does not know {method}");
                 told(S::METHOD_NOT_ALLOWED, "no_such_method", message)
+            }
+            ApiError::Unknown(name, field, message) => {
+                of(field, told(S::NOT_FOUND, name, message.clone()))
+            }
+            ApiError::InTheWay(name, field, message) => {
+                of(field, told(S::CONFLICT, name, message.clone()))
             }
             ApiError::Unavailable => {
                 let message = "The service is not available".to_owned();

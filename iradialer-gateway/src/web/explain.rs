@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::openapi::params::OfCall;
 use super::timestamp::Time;
 use super::trunks::rounded;
-use crate::config::{Campaign, DEFAULT_REGION, Trunk};
+use crate::catalogue::{Campaign, Catalogue, DEFAULT_REGION, Trunk};
 use crate::tdb::{AttemptRecord, Call, CallEvent, Decision, LiveCounts};
 use crate::trunk::{Gate, TrunkState};
 use answer::{
@@ -46,10 +46,10 @@ pub(super) async fn explain(
     Path(call_uuid): Path<String>,
 ) -> Result<Json<Explanation>, ApiError> {
     let call = find(&state, &caller, &call_uuid).await?;
-    let tdb = &state.app.tdb;
+    let (tdb, catalogue) = (&state.app.tdb, state.app.catalogue());
     let mut path = Steps::default();
     let key = tdb.idempotency_key(call.call_uuid).await?;
-    path.accepted(&call, campaign_of(&state, &call), key);
+    path.accepted(&call, campaign_of(&catalogue, &call), key);
     let attempts = tdb.attempts(call.call_uuid).await?;
     for attempt in &attempts {
         path.assigned(attempt);
@@ -67,7 +67,7 @@ pub(super) async fn explain(
         path.cancel_requested(at_ms);
     }
     let waiting = match call.state {
-        CallState::Queued => Some(Waiting::of(&state, &call).await?),
+        CallState::Queued => Some(Waiting::of(&state, &catalogue, &call).await?),
         _ => None,
     };
     Ok(Json(Explanation {
@@ -79,10 +79,10 @@ pub(super) async fn explain(
     }))
 }
 
-/// The campaign of the call, if it is configured still.
-fn campaign_of<'s>(state: &'s WebState, call: &Call) -> Option<&'s Campaign> {
+/// The campaign of the call, if there is one still.
+fn campaign_of<'c>(catalogue: &'c Catalogue, call: &Call) -> Option<&'c Campaign> {
     let name = CampaignName::parse("campaign_name", &call.campaign_name).ok()?;
-    state.app.config.campaign(&call.tenant_id, &name)
+    catalogue.campaign(&call.tenant_id, &name)
 }
 
 /// The steps so far, each with its time.
@@ -151,22 +151,28 @@ impl Steps {
 /// What is looked at to say what a queued call waits for.
 struct Waiting<'w> {
     state: &'w WebState,
+    catalogue: &'w Catalogue,
     call: &'w Call,
     now_ms: u64,
     reasons: Vec<Reason>,
 }
 
 impl<'w> Waiting<'w> {
-    async fn of(state: &'w WebState, call: &'w Call) -> Result<ShownWaiting, ApiError> {
+    async fn of(
+        state: &'w WebState,
+        catalogue: &'w Catalogue,
+        call: &'w Call,
+    ) -> Result<ShownWaiting, ApiError> {
         let now_ms = state.app.clock.now_ms();
         let mut waiting = Waiting {
             state,
+            catalogue,
             call,
             now_ms,
             reasons: Vec::new(),
         };
         let tdb = &state.app.tdb;
-        let campaign = campaign_of(state, call);
+        let campaign = campaign_of(catalogue, call);
         let live = tdb.live_counts().await?;
         let mut trunks = Vec::new();
         waiting.of_license();
@@ -242,6 +248,15 @@ impl<'w> Waiting<'w> {
     }
 
     fn of_campaign(&mut self, campaign: &Campaign, live: &LiveCounts) {
+        // Those that somebody is on the line for go on.
+        if self.call.parent_uuid.is_none() {
+            if !campaign.active {
+                self.reason("campaign_inactive", json!({}));
+            }
+            if !self.catalogue.parameters().fires() {
+                self.reason("no_calls_are_fired", json!({}));
+            }
+        }
         let key = (campaign.tenant_id.clone(), campaign.name.clone());
         let live = live.by_campaign.get(&key).copied().unwrap_or(0);
         if live >= campaign.max_calls {
@@ -263,7 +278,12 @@ impl<'w> Waiting<'w> {
         let mut any = false;
         for name in &campaign.trunks {
             let known = states.get(name).cloned().unwrap_or_default();
-            let Some(trunk) = self.state.app.config.trunks.get(name) else {
+            let Some(trunk) = self.catalogue.trunks.get(name) else {
+                shown.push(TrunkVerdict {
+                    name: name.to_string(),
+                    verdict: "not_configured",
+                    ..TrunkVerdict::default()
+                });
                 continue;
             };
             let live = live.by_trunk.get(name).copied().unwrap_or(0);
@@ -294,6 +314,12 @@ impl<'w> Waiting<'w> {
             name: trunk.name.to_string(),
             ..TrunkVerdict::default()
         };
+        if !trunk.enabled {
+            return Ok(TrunkVerdict {
+                verdict: "disabled",
+                ..shown
+            });
+        }
         if let Gate::Shut(at_ms, why) = known.gate(self.now_ms) {
             return Ok(TrunkVerdict {
                 answer: Some(known.breaker_reason.clone()),

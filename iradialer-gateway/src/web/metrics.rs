@@ -148,7 +148,7 @@ async fn trunks(state: &WebState, registry: &mut Registry, now_ms: u64) -> Resul
         "Calls a second that the trunk takes now",
     );
     let open = family(registry, "trunk_open", "Whether the trunk is given calls");
-    for trunk in state.app.config.trunks.values() {
+    for trunk in state.app.catalogue().trunks.values() {
         let labels = vec![("trunk", trunk.name.to_string())];
         let known = states.get(&trunk.name).cloned().unwrap_or_default();
         let live = live.by_trunk.get(&trunk.name).copied().unwrap_or(0);

@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod body;
 mod calls;
+mod campaigns;
 pub(crate) mod certificate;
 mod connection_limit;
 mod cursor;
@@ -28,6 +29,7 @@ mod server;
 mod timestamp;
 mod token_use;
 mod tokens;
+mod trunk_changes;
 mod trunks;
 mod webhooks;
 

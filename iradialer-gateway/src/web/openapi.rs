@@ -40,6 +40,7 @@ use utoipa_axum::routes;
         (name = "webhooks", description = "What became of webhooks"),
         (name = "do-not-call", description = "Who may not be called"),
         (name = "flows", description = "What calls do once they are answered"),
+        (name = "campaigns", description = "Calls that share trunks, limits, hours and a flow"),
         (name = "trunks", description = "The ways to the telephone network"),
         (name = "tokens", description = "Who may use this API"),
         (name = "licence", description = "How much may be used, and until when"),

@@ -28,7 +28,10 @@ impl QueueGauge {
         {
             return Ok(count.length);
         }
-        let length = app.tdb.queue_length(app.config.queue.refuse_above).await?;
+        let length = app
+            .tdb
+            .queue_length(app.catalogue().queue.refuse_above)
+            .await?;
         let count = Count {
             length,
             at_ms: now_ms,

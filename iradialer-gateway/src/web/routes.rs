@@ -2,8 +2,8 @@
 
 use super::error::ApiError;
 use super::{
-    WebState, accept, audit, calls, dnc, dropcall, explain, flows, health, license, live, metrics,
-    openapi, request_id, tokens, trunks, webhooks,
+    WebState, accept, audit, calls, campaigns, dnc, dropcall, explain, flows, health, license,
+    live, metrics, openapi, request_id, tokens, trunk_changes, trunks, webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -27,8 +27,21 @@ pub(super) fn all() -> OpenApiRouter<WebState> {
         .routes(routes!(flows::list))
         .routes(routes!(flows::check))
         .routes(routes!(flows::one, flows::put, flows::delete))
-        .routes(routes!(trunks::list))
-        .routes(routes!(trunks::one))
+        .routes(routes!(campaigns::list))
+        .routes(routes!(
+            campaigns::one,
+            campaigns::put,
+            campaigns::patch,
+            campaigns::delete
+        ))
+        .routes(routes!(trunks::list, trunk_changes::post))
+        .routes(routes!(
+            trunks::one,
+            trunk_changes::put,
+            trunk_changes::patch,
+            trunk_changes::delete
+        ))
+        .routes(routes!(trunk_changes::definition))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))

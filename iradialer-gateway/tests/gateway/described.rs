@@ -1,7 +1,6 @@
 //! Holds every answer that the tests get against what the gateway says of itself: an answer that is not described, or not
 //! as it is described, fails the test that got it.
 
-use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
 use std::collections::HashMap;

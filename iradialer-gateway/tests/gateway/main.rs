@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod calls;
+mod catalogue;
 mod commands;
 mod connections;
 mod described;

@@ -9,6 +9,7 @@ use std::time::Instant;
 /// Which tests are run again: those whose outcome is in the database.
 const OF_CALLS: &[&str] = &[
     "calls::",
+    "catalogue::",
     "dnc::",
     "flows::",
     "idempotency::",

@@ -110,10 +110,30 @@ fn walk(method: &Method, route: &str, ids: &Ids) -> Option<Walk> {
         ("PUT", "/api/flows/{name}") => {
             Some(Walk::Own(flow_path(), flow("hello", "b.wav", hangs_up())))
         }
+        ("GET", "/api/campaigns") => own(Value::Null),
+        ("GET" | "PATCH", "/api/campaigns/{name}") => Some(Walk::Named(
+            route.replace("{name}", CAMPAIGN),
+            patch_of(method),
+        )),
+        ("PUT" | "DELETE", "/api/campaigns/{name}") => {
+            Some(Walk::Admins(route.replace("{name}", CAMPAIGN)))
+        }
+        ("POST", "/api/trunks") => Some(Walk::Admins(route.to_owned())),
+        ("GET", "/api/trunks/{name}/definition")
+        | ("PUT" | "PATCH" | "DELETE", "/api/trunks/{name}") => {
+            Some(Walk::Admins(route.replace("{name}", TRUNK)))
+        }
         ("GET", "/api/trunks/{name}") => named(route.replace("{name}", TRUNK)),
         ("POST", "/api/tokens") => own(json!({ "name": "mine" })),
         ("DELETE", "/api/tokens/{token_id}") => named(route.replace("{token_id}", &ids.token)),
         _ => None,
+    }
+}
+
+fn patch_of(method: &Method) -> Value {
+    match *method {
+        Method::PATCH => json!({ "max_calls": 1 }),
+        _ => Value::Null,
     }
 }
 

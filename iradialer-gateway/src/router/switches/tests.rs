@@ -1,4 +1,6 @@
 use super::*;
+use crate::catalogue::DEFAULT_REGION;
+use crate::config::USUAL_WEIGHT;
 use iradialer_core::wire::VERSION;
 use proptest::prelude::*;
 

@@ -38,6 +38,26 @@ const LIVE: [(&str, &str, bool); 15] = [
     (name::NOT_YET, "This switch does not do it yet", false),
 ];
 
+/// Why a campaign, a trunk or a switch can't be changed as asked: the name, the field, a sentence.
+const IN_THE_WAY: [(&str, &str, &str); 4] = [
+    (
+        "in_file",
+        "name",
+        "The trunk chime is in the configuration file: it can be disabled here",
+    ),
+    (
+        "has_calls",
+        "name",
+        "The campaign reminders has 17 queued and 3 open calls",
+    ),
+    ("trunk_exists", "name", "There is a trunk chime already"),
+    (
+        "trunk_in_use",
+        "name",
+        "The trunk chime is used by acme/reminders",
+    ),
+];
+
 impl ApiError {
     /// One of each name.
     pub fn examples() -> Vec<ApiError> {
@@ -110,6 +130,10 @@ impl ApiError {
             retryable,
         };
         all.extend(LIVE.map(live));
+        let in_the_way = |(name, field, message): (&'static str, &'static str, &str)| {
+            ApiError::InTheWay(name, field, message.to_owned())
+        };
+        all.extend(IN_THE_WAY.map(in_the_way));
         all
     }
 }

@@ -166,6 +166,7 @@ pub(in crate::web) struct ShownWaiting {
 pub(in crate::web) struct Reason(Map<String, Value>);
 
 /// Why a call is not dialled now: `license`, `do_not_call`, `destination_refused`, `not_before`, `outside_hours`, `campaign_full`,
+/// `campaign_inactive`, `no_calls_are_fired`,
 /// `no_trunk_with_room`, `others_first`, `no_router`, `no_switch_heard`, `no_switch_with_room`, `bus_down` or
 /// `unknown_campaign`, with what that is known by.
 #[derive(ToSchema)]
@@ -228,7 +229,8 @@ pub(in crate::web) struct TrunkVerdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Time)]
     pub until: Option<Time>,
-    /// `room`, `full`, `at_its_rate`, `breaker_open`, `breaker_half_open`, `carrier_has_no_room` or `refused_this_call`.
+    /// `room`, `full`, `at_its_rate`, `breaker_open`, `breaker_half_open`, `carrier_has_no_room`,
+    /// `refused_this_call`, `disabled` or `not_configured`.
     pub verdict: &'static str,
 }
 

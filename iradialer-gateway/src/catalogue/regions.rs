@@ -1,7 +1,6 @@
 //! Regions: the switches that dial a campaign's calls, and the router that leads them.
 
-use super::mistake::Mistakes;
-use super::{Campaign, Config, Trunk};
+use super::{Campaign, Catalogue, Trunk};
 use iradialer_core::value::{CampaignName, NodeId, RegionName, TenantId, TrunkName};
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,36 +10,48 @@ pub const DEFAULT: &str = "default";
 /// Which region's campaigns use each trunk. The router of a region counts what a trunk is given, so a trunk
 /// that two of them fed would be given twice its rate.
 #[derive(Default)]
-pub(super) struct TrunksUsed {
-    /// The campaign that used it first, as a mistake names it, and its region.
-    first: HashMap<TrunkName, (String, RegionName)>,
+pub(crate) struct TrunksUsed {
+    first: HashMap<TrunkName, User>,
+}
+
+/// The campaign that used a trunk first.
+#[derive(Clone)]
+pub(crate) struct User {
+    /// As a mistake names it.
+    name: String,
+    region: RegionName,
 }
 
 impl TrunksUsed {
-    /// Takes in the trunks of the campaign whose keys begin with `base`.
-    pub(super) fn by(&mut self, base: &str, campaign: &Campaign, mistakes: &mut Mistakes) {
-        let name = format!("{base} ({}/{})", campaign.tenant_id, campaign.name);
-        for (place, trunk) in campaign.trunks.iter().enumerate() {
-            let own = (name.clone(), campaign.region.clone());
-            let (first, region) = self.first.entry(trunk.clone()).or_insert(own);
-            if *region != campaign.region {
-                let expected = format!(
-                    "a trunk that campaigns of region {:?} alone use, as {name} does; {first} of region \
-                     {:?} uses this one",
-                    campaign.region.as_str(),
-                    region.as_str(),
-                );
-                mistakes.refuse(
-                    &format!("{base}.trunks[{place}]"),
-                    &expected,
-                    trunk.as_str(),
-                );
-            }
-        }
+    /// Takes in that the campaign uses the trunk. Returns who has it for another region.
+    pub(crate) fn by(
+        &mut self,
+        name: &str,
+        campaign: &Campaign,
+        trunk: &TrunkName,
+    ) -> Option<User> {
+        let own = || User {
+            name: name.to_owned(),
+            region: campaign.region.clone(),
+        };
+        let first = self.first.entry(trunk.clone()).or_insert_with(own);
+        (first.region != campaign.region).then(|| first.clone())
     }
 }
 
-impl Config {
+impl User {
+    /// What was expected of a trunk that `name`, of `region`, is to use.
+    pub(crate) fn expected(&self, name: &str, region: &RegionName) -> String {
+        format!(
+            "a trunk that campaigns of region {:?} alone use, as {name} does; {} of region {:?} uses this one",
+            region.as_str(),
+            self.name,
+            self.region.as_str(),
+        )
+    }
+}
+
+impl Catalogue {
     /// The region of the switch, where it is listed.
     fn listed_region(&self, node: &NodeId) -> Option<&RegionName> {
         let node = self.nodes.iter().find(|listed| listed.node_id == *node);
@@ -60,7 +71,7 @@ impl Config {
             let (tenant, name) = campaign?;
             Some(&self.campaign(tenant, name)?.region)
         };
-        let own = &self.router.region;
+        let own = &self.region;
         if let Some(region) = self.listed_region(node).or_else(of_campaign) {
             return region == own;
         }
@@ -74,7 +85,7 @@ impl Config {
     /// The campaigns whose calls this process gives out.
     pub fn own_campaigns(&self) -> impl Iterator<Item = &Campaign> {
         let campaigns = self.campaigns.values();
-        campaigns.filter(|campaign| campaign.region == self.router.region)
+        campaigns.filter(|campaign| campaign.region == self.region)
     }
 
     /// The trunks that these go through.
@@ -105,7 +116,7 @@ impl Config {
                 ));
             }
         }
-        let own = &self.router.region;
+        let own = &self.region;
         if !of_campaigns.is_empty() && !of_campaigns.contains(own) {
             doubts.push(format!(
                 "router.region: no campaign is of region {:?}: a router of it gives out no calls",

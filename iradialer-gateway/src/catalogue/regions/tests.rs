@@ -1,8 +1,10 @@
 //! What belongs to which region.
 
+use crate::catalogue::Catalogue;
 use crate::config::{Config, ConfigError, Sources};
 use iradialer_core::value::{CampaignName, NodeId, TenantId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const TWO: &str = r#"
 [[nodes]]
@@ -46,8 +48,8 @@ fn load(text: &str, variable: Option<&str>, flag: Option<&str>) -> Result<Config
     })
 }
 
-fn of(region: &str) -> Config {
-    load(TWO, None, Some(region)).unwrap()
+fn of(region: &str) -> Arc<Catalogue> {
+    load(TWO, None, Some(region)).unwrap().catalogue
 }
 
 fn node(name: &str) -> NodeId {
@@ -143,6 +145,7 @@ fn what_is_open_is_settled_by_one_region_whatever_has_been_taken_out() {
     assert!(
         load("", None, Some("eu"))
             .unwrap()
+            .catalogue
             .settles(&node("gone"), None)
     );
 }
@@ -150,14 +153,24 @@ fn what_is_open_is_settled_by_one_region_whatever_has_been_taken_out() {
 #[test]
 fn doubts_are_told() {
     assert_eq!(of("eu").region_doubts(), Vec::<String>::new());
-    assert_eq!(load("", None, None).unwrap().region_doubts().len(), 0);
+    assert_eq!(
+        load("", None, None)
+            .unwrap()
+            .catalogue
+            .region_doubts()
+            .len(),
+        0
+    );
     let doubts = of("asia").region_doubts();
     assert!(
         doubts[0].starts_with("router.region: no campaign"),
         "{doubts:?}"
     );
     let text = TWO.replace("region = \"us\"\n[[trunks]]", "[[trunks]]");
-    let doubts = load(&text, None, Some("eu")).unwrap().region_doubts();
+    let doubts = load(&text, None, Some("eu"))
+        .unwrap()
+        .catalogue
+        .region_doubts();
     assert_eq!(doubts.len(), 1);
     assert!(
         doubts[0].contains("\"us\" has campaigns and none of [[nodes]]"),
