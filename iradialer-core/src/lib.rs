@@ -23,6 +23,7 @@ pub mod flow;
 pub mod ledger;
 pub mod license;
 pub mod live;
+pub mod router_request;
 pub mod strict_json;
 pub mod subject;
 pub mod value;
