@@ -10,7 +10,8 @@ mod transfer;
 
 pub use dial::{AttemptFate, DialCommand, DialReply, DtmfWay, Query, QueryReply, RefusalReason};
 pub use event::{
-    DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, RecordingEndedBy, SwitchEvent, TransferResult,
+    DigitSource, EventBody, Hangup, MAX_EVENT_BYTES, Quality, RecordingEndedBy, SwitchEvent,
+    TransferResult,
 };
 pub use flow::{CallFlow, FlowOf, FlowQuery, FlowRef, FlowReply, GivenFacts, MOST_OTHERS};
 pub use heartbeat::{Heartbeat, SwitchState};

@@ -23,7 +23,7 @@ use iradialer_core::flow::Flow;
 use iradialer_core::live::EventSubject;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId};
 use iradialer_core::wire::{
-    self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, SwitchEvent,
+    self, CallFlow, DialCommand, DigitSource, EventBody, Hangup, Quality, SwitchEvent,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,7 +115,7 @@ pub struct Snapshot {
 }
 
 /// What the host knows of the end of a leg.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LegFacts {
     /// The host's name of the hangup cause.
     pub cause: String,
@@ -125,6 +125,8 @@ pub struct LegFacts {
     pub sip_phrase: Option<String>,
     /// Whether it was this side that hung up.
     pub by_switch: bool,
+    /// How well the other side was heard, where audio came.
+    pub quality: Option<Quality>,
 }
 
 impl Call {
@@ -339,6 +341,9 @@ impl Call {
             by: hangup.by,
             sip_status: hangup.sip_status,
         };
+        if let Some(quality) = facts.quality.filter(|_| answered) {
+            self.emit(&mut progress, EventBody::CallQuality(quality));
+        }
         self.emit(&mut progress, EventBody::Hangup(hangup));
         progress.finished = true;
         self.desk.be_at(At::Ended);

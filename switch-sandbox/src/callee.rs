@@ -160,7 +160,7 @@ const LISTED: &[Listed] = &[
         },
     },
     Listed {
-        number: Number::Is("+15005550011"),
+        number: Number::Is(SENDS_NOTHING),
         does: "answers and never sends RTP",
         script: |_| Some(answers()),
     },
@@ -281,6 +281,14 @@ const LISTED: &[Listed] = &[
 /// The callees that take a REFER; all others decline it.
 const TAKES_REFER: &str = "+15005550030";
 const TARGET_BUSY: &str = "+15005550031";
+/// The callee that sends no audio.
+const SENDS_NOTHING: &str = "+15005550011";
+
+/// Whether audio comes from the callee at `number`.
+pub fn sends_audio(number: &str) -> bool {
+    number != SENDS_NOTHING
+}
+
 /// The callee that sends keys back.
 const SENDS_BACK: &str = "+15005550015";
 

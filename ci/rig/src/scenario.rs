@@ -4,6 +4,7 @@
 mod direct;
 mod expect;
 mod live;
+mod quality;
 mod recordings;
 
 pub use direct::direct_call;

@@ -181,6 +181,8 @@ pub enum EventBody {
         /// How long they were connected, ms.
         ms: u64,
     },
+    /// How well the person was heard; of an answered call that audio came for.
+    CallQuality(Quality),
     /// The attempt ended: the last event of it.
     Hangup(Hangup),
 }
@@ -203,9 +205,23 @@ impl EventBody {
             EventBody::Transferred { .. } => "transferred",
             EventBody::Bridged { .. } => "bridged",
             EventBody::Unbridged { .. } => "unbridged",
+            EventBody::CallQuality(_) => "call_quality",
             EventBody::Hangup(_) => "hangup",
         }
     }
+}
+
+/// How well the person was heard, as the host has measured it from the packets that came.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// An estimate of the mean opinion score, 1 to 4.5.
+    pub mos: f64,
+    /// The part of the packets that came in time and in order, per cent.
+    pub quality: f64,
+    /// Packets of audio that came.
+    pub packets_in: u64,
+    /// Packets of audio that were sent.
+    pub packets_out: u64,
 }
 
 /// What ended a recording.

@@ -274,7 +274,8 @@ fn next_state(body: &EventBody) -> Option<CallState> {
         | EventBody::Requested { .. }
         | EventBody::Transferred { .. }
         | EventBody::Bridged { .. }
-        | EventBody::Unbridged { .. } => None,
+        | EventBody::Unbridged { .. }
+        | EventBody::CallQuality(_) => None,
         EventBody::Hangup(hangup) => Some(final_state(Ending {
             answered: hangup.answered,
             by: hangup.by,

@@ -185,7 +185,7 @@ fn failed(status: u16, phrase: &str) -> LegFacts {
         cause: "CALL_REJECTED".into(),
         sip_status: Some(status),
         sip_phrase: Some(phrase.into()),
-        by_switch: false,
+        ..LegFacts::default()
     }
 }
 

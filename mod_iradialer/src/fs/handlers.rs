@@ -13,7 +13,7 @@ use crate::host::HangupCause;
 use freeswitch_sys as sys;
 use iradialer_core::call::EndedBy;
 use iradialer_core::value::CallUuid;
-use iradialer_core::wire::{DigitSource, DtmfWay};
+use iradialer_core::wire::{DigitSource, DtmfWay, Quality};
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -302,7 +302,21 @@ fn facts(channel: Channel<'_>) -> LegFacts {
         sip_status: refused.or_else(|| status("sip_term_status")),
         sip_phrase: phrase.filter(|_| !made_up),
         by_switch: disposition.is_some_and(|how| how.starts_with("send_")),
+        quality: quality(channel),
     }
+}
+
+/// What the host has measured of the packets that came; none where none came.
+fn quality(channel: Channel<'_>) -> Option<Quality> {
+    let packets = |name| channel.variable(name)?.parse::<u64>().ok();
+    let measured = |name| channel.variable(name)?.parse::<f64>().ok();
+    let packets_in = packets("rtp_audio_in_media_packet_count").filter(|packets| *packets > 0)?;
+    Some(Quality {
+        mos: measured("rtp_audio_in_mos")?,
+        quality: measured("rtp_audio_in_quality_percentage")?,
+        packets_in,
+        packets_out: packets("rtp_audio_out_media_packet_count").unwrap_or(0),
+    })
 }
 
 /// What is known of a call that is answered.

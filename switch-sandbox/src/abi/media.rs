@@ -76,6 +76,7 @@ fn read(session: &Arc<Session>, flags: switch_io_flag_t) -> (switch_status_t, *m
                 .next_frame_us
                 .store(due_us + FRAME_US, Ordering::Relaxed);
             let is_voice = session.speaks.load(Ordering::Relaxed);
+            session.packet_came();
             let frame = session.heard.packet(codec(), is_voice);
             bug::show(session, SWITCH_ABC_TYPE_TAP_NATIVE_READ, frame);
             let [is_mute, _] = &session.silenced;

@@ -10,7 +10,7 @@ use super::handles::Handles;
 use super::heard::Heard;
 use super::pool::{self, Address, CallerProfile, PROFILES};
 use super::{die, event::EVENTS, log, text};
-use crate::callee::Script;
+use crate::callee::{self, Script};
 use crate::ear::Ear;
 use crate::host::host;
 use crate::leg::{Leg, state_name};
@@ -20,7 +20,7 @@ use freeswitch_sys::*;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 /// All sessions, by the pointer that the module has of each.
@@ -105,9 +105,18 @@ pub struct Session {
     pub ear: Mutex<Option<Ear>>,
     /// Whether what the far end says, and what it hears, is silenced.
     pub silenced: [AtomicBool; 2],
+    /// Packets of audio that came and that were sent.
+    pub packets: [AtomicU64; 2],
 }
 
 impl Session {
+    /// Counts a packet of audio from a far end that sends any.
+    pub fn packet_came(&self) {
+        if callee::sends_audio(&self.number) {
+            self.packets[0].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// The session's uuid.
     pub fn uuid(&self) -> &str {
         &self.uuid
@@ -331,6 +340,7 @@ fn list(
         keys_heard: Mutex::default(),
         ear: Mutex::default(),
         silenced: Default::default(),
+        packets: Default::default(),
         profile,
         uuid,
     });

@@ -268,6 +268,7 @@ fn send_message(session: &Arc<Session>, message_id: switch_core_session_message_
 
 /// A packet is sent to the far end.
 pub fn send_audio(session: &Session, packet: &[u8]) {
+    session.packets[1].fetch_add(1, Ordering::Relaxed);
     let Some(dir) = host().listens_in.get() else {
         return;
     };

@@ -6,6 +6,7 @@ use crate::leg::state_name;
 use crate::sip;
 use freeswitch_sys::*;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Runs a session from `CS_INIT` to its end.
 pub(super) fn run(session: &Arc<Session>) {
@@ -127,4 +128,25 @@ pub(super) fn set_hangup_variables(session: &Session) {
     session
         .variables
         .set("hangup_cause_q850", Some(&q850.to_string()));
+    set_audio_variables(session);
+}
+
+/// What the host has measured of the audio. No packet is lost here, and none comes late.
+fn set_audio_variables(session: &Session) {
+    let [came, sent] = &session.packets;
+    for (name, value) in [
+        (
+            "in_media_packet_count",
+            came.load(Ordering::Relaxed).to_string(),
+        ),
+        (
+            "out_media_packet_count",
+            sent.load(Ordering::Relaxed).to_string(),
+        ),
+        ("in_quality_percentage", "100.00".to_owned()),
+        ("in_mos", "4.50".to_owned()),
+    ] {
+        let name = format!("rtp_audio_{name}");
+        session.variables.set(&name, Some(&value));
+    }
 }
