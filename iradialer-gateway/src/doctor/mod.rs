@@ -5,6 +5,7 @@
 mod clocks;
 mod disk;
 mod freeswitch;
+mod license;
 mod nats;
 mod running;
 mod switches;
@@ -159,6 +160,7 @@ pub async fn examine(examination: Examination) -> Vec<Finding> {
         heard,
     };
     findings.extend(clocks::look(&patient).await);
+    findings.extend(license::look(&patient).await);
     findings.extend(running::look(&patient).await);
     findings.extend(switches::look(&patient));
     findings.extend(trunks::look(&patient).await);

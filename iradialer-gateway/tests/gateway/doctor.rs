@@ -1,6 +1,7 @@
 //! `doctor` with one thing wrong each time: it has to find that, and say what to do about it.
 
 use crate::gateway::{CONFIG, Site};
+use crate::license::Issuer;
 use crate::nats_config::{Server, start_server};
 use iradialer_core::subject;
 use iradialer_core::value::{CallUuid, ClusterName, NodeId};
@@ -124,8 +125,13 @@ fn heartbeats(bus: async_nats::Client, state: SwitchState, ahead_ms: u64) -> Joi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_well_has_no_fault() {
+    let issuer = Issuer::new().await;
     let config = CONFIG.replace("trunks = []", "trunks = [\"chime\"]");
-    let gateway = Site::new(&config).start().await;
+    let site = Site::new(&format!("{config}\n{}", issuer.config()));
+    let license = issuer.file("license", &issuer.issue(1, &[]).await);
+    let installed = site.run(&["license", "install", &license]).await;
+    assert!(installed.status.success(), "{installed:?}");
+    let gateway = site.start().await;
     let beats = heartbeats(gateway.bus().await, SwitchState::Active, 0);
     let arguments = ["--dev", "--min-free-mib", "1"];
     let report = examine(gateway.site(), &arguments).await;
@@ -139,7 +145,7 @@ async fn a_gateway_that_is_well_has_no_fault() {
     let bad: Vec<_> = others.filter(bad).collect();
     assert!(bad.is_empty(), "{bad:#?}");
     for check in [
-        "disk", "tls", "tdb", "nats", "clock", "gateway", "router", "switches", "trunks",
+        "disk", "tls", "tdb", "nats", "clock", "license", "gateway", "router", "switches", "trunks",
     ] {
         let ok = |one: &Value| one["check"] == check && one["verdict"] == "ok";
         assert!(
@@ -291,6 +297,31 @@ async fn a_database_that_is_newer_or_none() {
             .iter()
             .all(|one| !one.to_string().contains("secret"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_licence_one_that_ends_soon_and_one_that_has_ended() {
+    let issuer = Issuer::new().await;
+    let site = without_nats(&issuer.config());
+    assert!(site.run(&["migrate"]).await.status.success());
+    let report = examine(&site, &NO_FREESWITCH).await;
+    report.names("license", &["there is no licence", "license install"]);
+
+    let token = issuer.issue(1, &["--expires", "5d"]).await;
+    let license = issuer.file("license", &token);
+    assert!(
+        site.run(&["license", "install", &license])
+            .await
+            .status
+            .success()
+    );
+    let report = examine(&site, &NO_FREESWITCH).await;
+    report.names("license", &["The licence expires at", "get the next licence"]);
+
+    site.set_clock(6 * 86_400_000).await;
+    let report = examine(&site, &NO_FREESWITCH).await;
+    report.names("license", &["no new call is taken", "license install"]);
+    assert!(!report.is_healthy);
 }
 
 #[tokio::test(flavor = "multi_thread")]
