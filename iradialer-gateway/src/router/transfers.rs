@@ -196,7 +196,7 @@ async fn cancel(
         false => CallState::Canceled,
         true => match app
             .tdb
-            .request_cancel(tenant, request.call_uuid, now_ms)
+            .request_cancel(tenant, request.call_uuid, None, now_ms)
             .await?
         {
             CancelOutcome::Canceled | CancelOutcome::NotFound => CallState::Canceled,

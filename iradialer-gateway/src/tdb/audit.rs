@@ -4,7 +4,7 @@
 use super::row::{get, number, optional_json, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
 use iradialer_core::value::{CallUuid, TenantId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Entries of all tenants, or of one, before another entry and from a time on; the latest first.
 pub(super) const LISTING: &str = "
@@ -110,6 +110,30 @@ pub struct AuditFilter {
 }
 
 impl Tdb {
+    /// Notes what is about to be asked of a live call: its switch does it, and reports what came of it.
+    pub async fn note_asked_of_call(
+        &self,
+        author: Author,
+        tenant_id: TenantId,
+        call_uuid: CallUuid,
+        request: &'static str,
+        at_ms: u64,
+    ) -> Result<(), TdbError> {
+        let change = Change {
+            tenant_id,
+            action: "call.ask",
+            subject: call_uuid.to_string(),
+            was: None,
+            became: Some(json!({ "request": request })),
+            at_ms,
+        };
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move { note(connection, &author, change).await })
+            })
+            .await
+    }
+
     /// The log, the latest entry first.
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, TdbError> {
         let before = filter.before.map(|id| id.to_string());

@@ -1,10 +1,11 @@
 //! Ends that the gateway itself puts to a call: canceled, expired, unknown, rejected.
 
 use super::attempt::record::{AttemptOutcome, set_outcome};
+use super::audit::{self, Change};
 use super::call::uuid;
 use super::event::{NewEvent, store};
 use super::row::{number, optional_parsed, parsed, sql_ms, to_json};
-use super::{Connection, Lead, Tdb, TdbError};
+use super::{Author, Connection, Lead, Tdb, TdbError};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CampaignName, NodeId, TenantId};
 use serde_json::json;
@@ -68,18 +69,45 @@ pub enum CancelOutcome {
     NotFound,
 }
 
+impl CancelOutcome {
+    /// Where the call is, if this is what ends it.
+    fn ends_it(&self) -> Option<CallState> {
+        match self {
+            CancelOutcome::Canceled => Some(CallState::Canceled),
+            CancelOutcome::Live { state, .. } => Some(*state),
+            CancelOutcome::Ended(_) | CancelOutcome::NotFound => None,
+        }
+    }
+}
+
 impl Tdb {
-    /// Ends a call that is in the queue, or notes the wish to end it and says which switch to ask.
+    /// Ends a call that is in the queue, or notes the wish to end it and says which switch to ask. `author`: who
+    /// wants it, for the audit log; none where a switch does.
     pub async fn request_cancel(
         &self,
         tenant: &TenantId,
         call_uuid: CallUuid,
+        author: Option<Author>,
         now_ms: u64,
     ) -> Result<CancelOutcome, TdbError> {
         let tenant = tenant.clone();
         self.writer
             .write(move |connection| {
-                Box::pin(request_cancel(connection, tenant, call_uuid, now_ms))
+                Box::pin(async move {
+                    let outcome = request_cancel(connection, &tenant, call_uuid, now_ms).await?;
+                    if let (Some(author), Some(state)) = (author, outcome.ends_it()) {
+                        let change = Change {
+                            tenant_id: tenant,
+                            action: "call.drop",
+                            subject: call_uuid.to_string(),
+                            was: None,
+                            became: Some(json!({ "state": state })),
+                            at_ms: now_ms,
+                        };
+                        audit::note(connection, &author, change).await?;
+                    }
+                    Ok(outcome)
+                })
             })
             .await
     }
@@ -210,7 +238,7 @@ async fn cancel_queued(
 
 async fn request_cancel(
     connection: &mut Connection,
-    tenant: TenantId,
+    tenant: &TenantId,
     call_uuid: CallUuid,
     now_ms: u64,
 ) -> Result<CancelOutcome, TdbError> {

@@ -84,7 +84,7 @@ pub(super) async fn dropcall(
     let now_ms = app.clock.now_ms();
     let outcome = app
         .tdb
-        .request_cancel(&caller.tenant_id, call_uuid, now_ms)
+        .request_cancel(&caller.tenant_id, call_uuid, Some(caller.author()), now_ms)
         .await?;
     let (status, now) = match outcome {
         CancelOutcome::NotFound => return Err(ApiError::UnknownCall(call_uuid.to_string())),

@@ -112,7 +112,7 @@ async fn ask(
     let needed = Features::of_request(&request);
     state.app.license.standing().allows_live(needed)?;
     let request = permitted(&state, &caller, request)?;
-    let answer = ask_switch(&state, &caller, call_uuid, request).await?;
+    let answer = ask_switch(&state, &caller, call_uuid, request, Some(event_name)).await?;
     Ok(Json(Taken {
         call_uuid,
         cluster: state.app.config.cluster.to_string(),
@@ -177,7 +177,14 @@ async fn bridge_calls(
         let message = format!("The calls are on two switches, {of_first} and {of_second}");
         return Err(refuse(name::OTHER_SWITCH, message, false));
     }
-    let answer = ask_switch(&state, &caller, first, request).await?;
+    let answer = ask_switch(
+        &state,
+        &caller,
+        first,
+        request,
+        Some("request_bridge_calls"),
+    )
+    .await?;
     Ok(Json(Bridging {
         cluster: state.app.config.cluster.to_string(),
         first_uuid: first,
@@ -206,7 +213,7 @@ async fn details(
     Path(call_uuid): Path<String>,
 ) -> Result<Json<Details>, ApiError> {
     let call_uuid = CallUuid::parse("path.call_uuid", &call_uuid)?;
-    let answer = ask_switch(&state, &caller, call_uuid, CallRequest::Details).await?;
+    let answer = ask_switch(&state, &caller, call_uuid, CallRequest::Details, None).await?;
     Ok(Json(Details {
         call_details: answer.call_details,
         call_uuid,
@@ -241,15 +248,23 @@ fn node_of(call: &Call) -> Result<NodeId, ApiError> {
     }
 }
 
-/// Asks the switch that has the call. A call of another tenant is not there.
+/// Asks the switch that has the call. A call of another tenant is not there. `noted`: what stands in the audit log, of
+/// a request that changes something.
 async fn ask_switch(
     state: &WebState,
     caller: &Caller,
     call_uuid: CallUuid,
     request: CallRequest,
+    noted: Option<&'static str>,
 ) -> Result<Answer, ApiError> {
     let call = find(state, caller, &call_uuid.to_string()).await?;
     let node = node_of(&call)?;
+    if let Some(event_name) = noted {
+        let (tdb, now_ms) = (&state.app.tdb, state.app.clock.now_ms());
+        let tenant = caller.tenant_id.clone();
+        tdb.note_asked_of_call(caller.author(), tenant, call_uuid, event_name, now_ms)
+            .await?;
+    }
     let answer = match state.app.switches.ask(node, call_uuid, request).await {
         Ok(answer) => answer,
         Err(SwitchRequestError::Unreachable(why)) => return Err(ApiError::SwitchUnreachable(why)),

@@ -22,8 +22,21 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
     let numbers = json!({ "numbers": ["+15005550199"] });
     let listed = gateway.post(&acme, "/api/dnc", &numbers).await;
     assert_eq!(listed.status, 200, "{listed:?}");
+    let call = gateway.make_call(&acme, &crate::tokens::call()).await;
+    for _ in 0..2 {
+        // Once: the second time it has ended.
+        let body = json!({ "call_uuid": call });
+        let dropped = gateway.post(&acme, "/api/dropcall", &body).await;
+        assert_eq!(dropped.status, 200, "{dropped:?}");
+    }
 
-    let log = entries(&gateway, &admin, "").await;
+    let mut log = entries(&gateway, &admin, "").await;
+    let dropped = log.remove(0);
+    assert_eq!(
+        (&dropped["action"], &dropped["subject"]),
+        (&json!("call.drop"), &json!(call))
+    );
+    assert_eq!(dropped["after"]["state"], "canceled");
     let actions: Vec<_> = log.iter().map(|entry| &entry["action"]).collect();
     assert_eq!(
         actions,
@@ -61,7 +74,7 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
     let shown = format!("{log:?}");
     assert!(!shown.contains(&admin) && !shown.contains(&acme) && !shown.contains("ira_"));
 
-    let first = gateway.get(&admin, "/api/audit?limit=2").await;
+    let first = gateway.get(&admin, "/api/audit?limit=3").await;
     let cursor = first.body["next_cursor"].as_str().unwrap();
     let rest = entries(&gateway, &admin, &format!("?cursor={cursor}")).await;
     assert_eq!(rest, log[2..]);

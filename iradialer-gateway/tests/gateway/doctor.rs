@@ -316,7 +316,10 @@ async fn no_licence_one_that_ends_soon_and_one_that_has_ended() {
             .success()
     );
     let report = examine(&site, &NO_FREESWITCH).await;
-    report.names("license", &["The licence expires at", "get the next licence"]);
+    report.names(
+        "license",
+        &["The licence expires at", "get the next licence"],
+    );
 
     site.set_clock(6 * 86_400_000).await;
     let report = examine(&site, &NO_FREESWITCH).await;

@@ -69,9 +69,15 @@ async fn a_try_that_was_dialled_is_not_queued_again() {
 async fn cancel_in_the_queue_ends_the_call_and_on_a_switch_notes_the_wish() {
     let (tdb, _dir) = open().await;
     let waiting = queued(&tdb).await;
-    let outcome = tdb.request_cancel(&tenant(), waiting, NOW).await.unwrap();
+    let outcome = tdb
+        .request_cancel(&tenant(), waiting, None, NOW)
+        .await
+        .unwrap();
     assert_eq!(outcome, CancelOutcome::Canceled);
-    let outcome = tdb.request_cancel(&tenant(), waiting, NOW).await.unwrap();
+    let outcome = tdb
+        .request_cancel(&tenant(), waiting, None, NOW)
+        .await
+        .unwrap();
     assert_eq!(outcome, CancelOutcome::Ended(CallState::Canceled));
     let last = tdb.events(waiting, 1, 10).await.unwrap();
     assert_eq!(
@@ -83,9 +89,15 @@ async fn cancel_in_the_queue_ends_the_call_and_on_a_switch_notes_the_wish() {
     let try1 = assignment(held, 1);
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     let stranger = TenantId::parse("tenant_id", "other").unwrap();
-    let outcome = tdb.request_cancel(&stranger, held, NOW).await.unwrap();
+    let outcome = tdb
+        .request_cancel(&stranger, held, None, NOW)
+        .await
+        .unwrap();
     assert_eq!(outcome, CancelOutcome::NotFound);
-    let outcome = tdb.request_cancel(&tenant(), held, NOW).await.unwrap();
+    let outcome = tdb
+        .request_cancel(&tenant(), held, None, NOW)
+        .await
+        .unwrap();
     assert_eq!(
         outcome,
         CancelOutcome::Live {
@@ -108,7 +120,9 @@ async fn a_wish_to_end_a_call_is_told_to_the_switch_that_confirms_it() {
     let (tdb, _dir) = open().await;
     let held = queued(&tdb).await;
     tdb.assign(REGION, assignment(held, 1), NOW).await.unwrap();
-    tdb.request_cancel(&tenant(), held, NOW).await.unwrap();
+    tdb.request_cancel(&tenant(), held, None, NOW)
+        .await
+        .unwrap();
     assert!(tdb.mark_dialing(held, 1).await.unwrap());
     // It took it back after all: the wish is kept.
     assert_eq!(
@@ -216,7 +230,9 @@ async fn a_call_that_a_switch_holds_is_taken_up_and_moves_forward_only() {
     }
     let other = held(CallState::Answered, CallUuid::fresh());
     assert_eq!(tdb.adopt(other).await.unwrap(), Adopted::Stale);
-    tdb.request_cancel(&tenant(), call_uuid, NOW).await.unwrap();
+    tdb.request_cancel(&tenant(), call_uuid, None, NOW)
+        .await
+        .unwrap();
     let adopted = tdb.adopt(held(CallState::Answered, own)).await.unwrap();
     assert_eq!(adopted, Adopted::Live { canceled: true });
 
@@ -237,7 +253,10 @@ async fn a_wish_that_comes_after_the_end_changes_no_record() {
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     stored(&tdb, event(&try1, 1, started())).await;
     stored(&tdb, event(&try1, 2, hangup(false, Some(486)))).await;
-    let outcome = tdb.request_cancel(&tenant(), call_uuid, NOW).await.unwrap();
+    let outcome = tdb
+        .request_cancel(&tenant(), call_uuid, None, NOW)
+        .await
+        .unwrap();
     assert_eq!(outcome, CancelOutcome::Ended(CallState::Busy));
     let call = tdb.call(&tenant(), call_uuid).await.unwrap().unwrap();
     assert_eq!(call.cancel_requested_ms, None);

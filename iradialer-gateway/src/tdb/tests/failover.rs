@@ -240,7 +240,9 @@ async fn a_call_that_is_to_end_is_not_tried_again() {
     let this = assignment(call_uuid, 1);
     tdb.assign(REGION, this.clone(), NOW).await.unwrap();
     stored(&tdb, event(&this, 1, started())).await;
-    tdb.request_cancel(&tenant(), call_uuid, NOW).await.unwrap();
+    tdb.request_cancel(&tenant(), call_uuid, None, NOW)
+        .await
+        .unwrap();
     let last = event(&this, 2, EventBody::Hangup(refused(Some(503), "")));
     let both = trunks(&["chime", "twilio"]);
     let applied = tdb.apply_event(last, OutOfOrder::Hold, &both, NOW).await;

@@ -128,7 +128,9 @@ async fn what_was_answered_canceled_or_is_too_old_is_not_dialled_again() {
     let answered_call = dialled(&tdb, OnUnknown::Redial, None).await;
     stored(&tdb, event(&answered_call, 2, answered())).await;
     let canceled = dialled(&tdb, OnUnknown::Redial, None).await;
-    let wish = tdb.request_cancel(&tenant(), canceled.call_uuid, NOW).await;
+    let wish = tdb
+        .request_cancel(&tenant(), canceled.call_uuid, None, NOW)
+        .await;
     assert!(matches!(wish.unwrap(), CancelOutcome::Live { .. }));
     let expired = dialled(&tdb, OnUnknown::Redial, Some(NOW + 1_000)).await;
     for call in [&answered_call, &canceled, &expired] {

@@ -2,6 +2,7 @@
 
 use super::bench::Bench;
 use super::fake_switch::{FakeSwitch, Reaction};
+use crate::tokens::token_with;
 use iradialer_core::call::CallState;
 use iradialer_core::live::{Answer, Refused, Request, name};
 use serde_json::{Value, json};
@@ -76,6 +77,18 @@ async fn each_request_reaches_the_switch_of_its_call() {
         Request::parse(asked.to_string().as_bytes()).unwrap();
     }
     let before = switch.asked().len();
+    let admin = token_with(bench.gateway().site(), &["--role", "admin"]).await;
+    let log = bench.gateway().get(&admin, "/api/audit").await;
+    let entries = log.body["entries"].as_array().unwrap().iter().rev();
+    let asked = entries.filter(|entry| entry["action"] == "call.ask" && entry["subject"] == call);
+    let noted: Vec<_> = asked
+        .map(|entry| entry["after"]["request"].clone())
+        .collect();
+    let expected: Vec<_> = requests()
+        .iter()
+        .map(|(_, _, event_name)| json!(event_name))
+        .collect();
+    assert_eq!(noted, expected);
     for (path, body, field) in [
         ("playfile", json!({"call_uuid": call}), "filename"),
         (
