@@ -39,6 +39,11 @@ pub fn all_transfers(cluster: &ClusterName) -> String {
     format!("{cluster}.router.transfer.*")
 }
 
+/// Where the published requests to the routers, a queue group, go.
+pub fn router_request(cluster: &ClusterName) -> String {
+    format!("{cluster}.router.request")
+}
+
 /// Where the published `request_*` messages of a switch go.
 pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
     format!("{cluster}.dialer.{node}.request")

@@ -66,6 +66,22 @@ pub trait SwitchRequests: Send + Sync {
         request: CallRequest,
     ) -> BoxFuture<'_, Result<Answer, SwitchRequestError>>;
 
+    /// Has `node` take calls, or no more of them (`request_activation`).
+    fn activate(
+        &self,
+        node: NodeId,
+        takes_calls: bool,
+    ) -> BoxFuture<'_, Result<(), SwitchRequestError>>;
+
+    /// Publishes an event for who asked for it on the bus. `Ok` means that the server has it; `id` is the same each
+    /// time.
+    fn publish(
+        &self,
+        subject: String,
+        id: String,
+        payload: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), SwitchRequestError>>;
+
     /// Whether the link to the bus is up.
     fn is_connected(&self) -> bool;
 }

@@ -32,9 +32,13 @@ impl NatsSwitches {
         call: CallUuid,
         request: CallRequest,
     ) -> Result<Answer, SwitchRequestError> {
+        self.send_body(node, Body::Call(call, request)).await
+    }
+
+    async fn send_body(&self, node: &NodeId, body: Body) -> Result<Answer, SwitchRequestError> {
         let message = Request {
             event_subject: None,
-            body: Body::Call(call, request),
+            body,
             ignored: Vec::new(),
         };
         // What the bus hands over twice is done once.
@@ -75,6 +79,46 @@ impl SwitchRequests for NatsSwitches {
         request: CallRequest,
     ) -> BoxFuture<'_, Result<Answer, SwitchRequestError>> {
         Box::pin(async move { self.send(&node, call, request).await })
+    }
+
+    fn activate(
+        &self,
+        node: NodeId,
+        takes_calls: bool,
+    ) -> BoxFuture<'_, Result<(), SwitchRequestError>> {
+        Box::pin(async move {
+            let answer = self.send_body(&node, Body::Activation(takes_calls)).await?;
+            match answer.is_ok() {
+                true => Ok(()),
+                false => Err(SwitchRequestError::Refused(answer.message)),
+            }
+        })
+    }
+
+    fn publish(
+        &self,
+        subject: String,
+        id: String,
+        payload: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), SwitchRequestError>> {
+        Box::pin(async move {
+            // What is given to a client without a connection is lost with it.
+            if !self.is_connected() {
+                return Err(SwitchRequestError::Unreachable("NATS is away".to_owned()));
+            }
+            let mut headers = HeaderMap::new();
+            headers.insert(NATS_MESSAGE_ID, id);
+            let sent = async {
+                let published = self
+                    .client
+                    .publish_with_headers(subject, headers, payload.into());
+                published.await.map_err(|error| error.to_string())?;
+                self.client.flush().await.map_err(|error| error.to_string())
+            };
+            let sent = tokio::time::timeout(ANSWER_TIMEOUT, sent).await;
+            sent.unwrap_or_else(|_| Err(format!("NATS, within {ANSWER_TIMEOUT:?}")))
+                .map_err(SwitchRequestError::Unreachable)
+        })
     }
 
     fn is_connected(&self) -> bool {

@@ -9,6 +9,8 @@ use rand::distr::{Alphanumeric, SampleString};
 
 /// The user of the gateway's processes.
 pub const GATEWAY_USER: &str = "gateway";
+/// The user of programs that ask the routers for things, and nothing else.
+pub const CLIENT_USER: &str = "client";
 /// How many characters a password has: of 62, so about 190 bits.
 const PASSWORD_LEN: usize = 32;
 /// How long a switch may take to answer a request.
@@ -29,9 +31,11 @@ pub fn fresh_password() -> String {
 pub fn authorization<'a>(
     cluster: &ClusterName,
     gateway_password: &str,
+    client_password: &str,
     switches: impl IntoIterator<Item = (&'a NodeId, &'a str)>,
 ) -> String {
     let mut users = gateway_block(cluster, gateway_password);
+    users += &client_block(cluster, client_password);
     for (node, password) in switches {
         users += &switch_block(cluster, node, password);
     }
@@ -48,6 +52,19 @@ fn gateway_block(cluster: &ClusterName, password: &str) -> String {
         "    {{ user: {user}, password: {password},\n      \
          permissions: {{ publish: {all}, subscribe: {all} }} }}\n",
         user = quoted(GATEWAY_USER),
+        password = quoted(password),
+    )
+}
+
+/// A program may ask the routers, and hear what goes to clients: answers, where it makes its inboxes there, and the
+/// events that it asked for.
+fn client_block(cluster: &ClusterName, password: &str) -> String {
+    let publish = list(&[subject::router_request(cluster)]);
+    let subscribe = list(&[format!("{}>", subject::clients(cluster))]);
+    format!(
+        "    {{ user: {user}, password: {password},\n      \
+         permissions: {{ publish: {publish}, subscribe: {subscribe} }} }}\n",
+        user = quoted(CLIENT_USER),
         password = quoted(password),
     )
 }

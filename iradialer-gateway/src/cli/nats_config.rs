@@ -44,6 +44,7 @@ fn files(
     url: &str,
 ) -> Result<Vec<(String, String)>, Failure> {
     let gateway = users::fresh_password();
+    let client = users::fresh_password();
     let mut logins = Vec::new();
     let mut written = vec![(
         "gateway.toml".to_owned(),
@@ -52,6 +53,7 @@ fn files(
             users::GATEWAY_USER
         ),
     )];
+    written.push(("client.json".to_owned(), client_file(cluster, url, &client)));
     for node in nodes {
         let password = users::fresh_password();
         written.push((
@@ -63,6 +65,7 @@ fn files(
     let block = users::authorization(
         cluster,
         &hash(&gateway)?,
+        &hash(&client)?,
         logins.iter().map(|(node, hash)| (*node, hash.as_str())),
     );
     let server = format!(
@@ -72,6 +75,17 @@ fn files(
     );
     written.insert(0, ("nats-server.conf".to_owned(), server));
     Ok(written)
+}
+
+/// For a program that asks the routers.
+fn client_file(cluster: &ClusterName, url: &str, password: &str) -> String {
+    let login = serde_json::json!({
+        "url": url,
+        "user": users::CLIENT_USER,
+        "password": password,
+        "inbox_prefix": format!("{}inbox", iradialer_core::subject::clients(cluster)),
+    });
+    format!("{login:#}\n")
 }
 
 fn switch_file(cluster: &ClusterName, node: &NodeId, url: &str, password: &str) -> String {

@@ -265,6 +265,7 @@ fn router(router: &file::Router, mistakes: &mut Mistakes) -> Option<RouterConfig
             dispatch.max(100)..=60_000,
         ),
         switch_lost_after: ms("switch_lost_after_ms", lost, 2_000..=600_000),
+        instance_password: Secret::new(router.instance_password.clone()),
         switch_unknown_after: ms(
             "switch_unknown_after_ms",
             router.switch_unknown_after_ms,

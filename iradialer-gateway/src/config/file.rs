@@ -74,6 +74,7 @@ pub(super) struct Router {
     pub not_after_ms: i64,
     pub switch_lost_after_ms: i64,
     pub switch_unknown_after_ms: i64,
+    pub instance_password: String,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +126,8 @@ pub(super) struct Tenant {
 #[serde(deny_unknown_fields)]
 pub(super) struct Node {
     pub node_id: String,
+    #[serde(default)]
+    pub address: String,
     #[serde(default = "usual_weight")]
     pub weight: i64,
     #[serde(default = "default_region")]

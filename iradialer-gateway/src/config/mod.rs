@@ -184,6 +184,8 @@ pub struct RouterConfig {
     pub switch_lost_after: Duration,
     /// Silence after which its open calls end as unknown.
     pub switch_unknown_after: Duration,
+    /// What requests on the bus to activate switches, or none, have to name; empty: they are refused.
+    pub instance_password: Secret,
 }
 
 /// `[queue]`

@@ -4,6 +4,7 @@ use super::Config;
 use super::file;
 use super::mistake::Mistakes;
 use iradialer_core::value::{NodeId, RegionName};
+use std::net::IpAddr;
 
 /// The switch of the development mode where no other is configured: the node-id of the
 /// `iradialer.conf.xml` that is shipped.
@@ -19,6 +20,8 @@ const MOST_WEIGHT: u16 = 1_000;
 pub struct Node {
     /// Its node-id.
     pub node_id: NodeId,
+    /// Its address, where requests on the bus name it by that.
+    pub address: Option<IpAddr>,
     /// Its share of the calls beside the others', 0 to 1000; with 0 it is given none.
     pub weight: u16,
     /// The region whose calls it gets.
@@ -40,10 +43,22 @@ pub(super) fn check(nodes: &[file::Node], mistakes: &mut Mistakes) -> Vec<Node> 
         let Some(region) = mistakes.take(RegionName::parse(&key, &node.region)) else {
             continue;
         };
+        let address = match node.address.as_str() {
+            "" => None,
+            text => {
+                let parsed = text.parse().ok();
+                if parsed.is_none() {
+                    let key = format!("nodes[{index}].address");
+                    mistakes.refuse(&key, "an IP address, or nothing", text);
+                }
+                parsed
+            }
+        };
         let weight = u16::try_from(node.weight).ok();
         match weight.filter(|weight| *weight <= MOST_WEIGHT) {
             Some(weight) => checked.push(Node {
                 node_id,
+                address,
                 weight,
                 region,
             }),

@@ -68,6 +68,19 @@ pub enum Meaning {
 }
 
 impl Outcome {
+    /// Of an event that was published on the bus.
+    pub fn on_the_bus(sent: Result<(), String>) -> Outcome {
+        match sent {
+            Ok(()) => Outcome {
+                meaning: Meaning::Delivered,
+                status: None,
+                error: None,
+                answer: None,
+            },
+            Err(error) => Outcome::unanswered(Meaning::Failed { retry_after: None }, error),
+        }
+    }
+
     fn unanswered(meaning: Meaning, error: String) -> Outcome {
         Outcome {
             meaning,

@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The loop looks this often even if nothing wakes it.
 const TICK_MS: u64 = 5_000;
+/// What the address of a call's events begins with that go to a subject of the bus.
+pub(crate) const BUS: &str = "nats:";
 /// How often it looks for deliveries that a clock which was ahead has put off.
 const MEND_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait after a fault of the database.
@@ -309,6 +311,14 @@ impl Courier {
         let body = body::body(delivery, answer, &config.cluster, prefix);
         let id = body::message_id(delivery);
         let timestamp_s = self.app.clock.now_ms() / 1000;
+        if let Some(subject) = delivery.url.strip_prefix(BUS) {
+            let sent = self
+                .app
+                .switches
+                .publish(subject.to_owned(), id, body)
+                .await;
+            return Outcome::on_the_bus(sent.map_err(|error| error.to_string()));
+        }
         let token = delivery.call.request.call_params.get("token");
         self.client
             .post(Message {

@@ -138,6 +138,19 @@ impl SwitchRequests for NoSwitches {
         Box::pin(async { Err(SwitchRequestError::Unreachable("a test".into())) })
     }
 
+    fn activate(&self, _: NodeId, _: bool) -> BoxFuture<'_, Result<(), SwitchRequestError>> {
+        Box::pin(async { Err(SwitchRequestError::Unreachable("a test".into())) })
+    }
+
+    fn publish(
+        &self,
+        _: String,
+        _: String,
+        _: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), SwitchRequestError>> {
+        Box::pin(async { Err(SwitchRequestError::Unreachable("a test".into())) })
+    }
+
     fn is_connected(&self) -> bool {
         false
     }

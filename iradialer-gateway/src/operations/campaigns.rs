@@ -99,7 +99,10 @@ impl Desk<'_> {
             });
             let mut draft =
                 self.campaign_draft(of, &entry, Some(before), "campaign.patch", Some(became));
-            draft.noted.was = Some(json!({"active": before.active, "max_calls": before.max_calls}));
+            let was = json!({"active": before.active, "max_calls": before.max_calls});
+            if let Some(noted) = &mut draft.noted {
+                noted.was = Some(was);
+            }
             Ok(Some(draft))
         })
         .await
@@ -144,14 +147,14 @@ impl Desk<'_> {
             name: name.to_string(),
             body: text(entry),
             without_calls_of: None,
-            noted: Change {
+            noted: Some(Change {
                 tenant_id: tenant.clone(),
                 action,
                 subject: name.to_string(),
                 was: before.map(|campaign| json!(definition_of(campaign))),
                 became,
                 at_ms: self.now_ms,
-            },
+            }),
         }
     }
 }

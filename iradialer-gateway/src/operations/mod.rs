@@ -1,6 +1,7 @@
 //! What operators do to the catalogue and to the queue: each thing once, for the API, the bus and the command line.
 
 pub mod campaigns;
+pub mod nodes;
 pub mod queue;
 pub mod trunks;
 
@@ -105,7 +106,7 @@ struct Draft {
     body: Option<String>,
     /// It is made only where this campaign has no call that is queued or open.
     without_calls_of: Option<(TenantId, CampaignName)>,
-    noted: Change,
+    noted: Option<Change>,
 }
 
 impl Desk<'_> {

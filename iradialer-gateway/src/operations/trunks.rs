@@ -113,6 +113,22 @@ impl Desk<'_> {
         .await
     }
 
+    /// Forgets what the trunk has shown of itself: its breaker, its learned rate, its waits.
+    pub async fn clear_trunk(&self, name: &TrunkName) -> Result<(), Refusal> {
+        let catalogue = self.look().await?;
+        known(&catalogue, name)?;
+        let noted = Change {
+            tenant_id: operator(),
+            action: "trunk.clear",
+            subject: name.to_string(),
+            was: None,
+            became: None,
+            at_ms: self.now_ms,
+        };
+        let cleared = self.tdb.clear_trunk(name, noted, self.author.clone());
+        Ok(cleared.await?)
+    }
+
     fn trunk_draft(
         &self,
         name: &TrunkName,
@@ -127,14 +143,14 @@ impl Desk<'_> {
             name: name.to_string(),
             body: entry.and_then(text),
             without_calls_of: None,
-            noted: Change {
+            noted: Some(Change {
                 tenant_id: operator(),
                 action,
                 subject: name.to_string(),
                 was: before.map(shown),
                 became,
                 at_ms: self.now_ms,
-            },
+            }),
         }
     }
 }

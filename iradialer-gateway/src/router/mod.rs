@@ -15,6 +15,7 @@ mod lease;
 mod pace;
 mod plan;
 mod reconcile;
+pub(crate) mod requests;
 mod settle;
 mod shared;
 mod sweep;
@@ -23,6 +24,7 @@ mod transfers;
 mod trunk_pace;
 mod turns;
 mod view;
+mod wishes;
 
 use crate::app::App;
 use crate::catalogue::{Campaign, Catalogue};
@@ -46,6 +48,7 @@ use tokio_util::sync::CancellationToken;
 use trunk_pace::begun_ahead_ms;
 use turns::{Head, Turns};
 use view::View;
+use wishes::Wishes;
 
 /// The loop looks this often even if nothing wakes it.
 const TICK: Duration = Duration::from_secs(1);
@@ -69,6 +72,7 @@ pub async fn run(app: App, client: async_nats::Client, stop: CancellationToken) 
     shared.tasks.spawn(heartbeats::listen(Arc::clone(&shared)));
     shared.tasks.spawn(flows::serve(Arc::clone(&shared)));
     shared.tasks.spawn(transfers::serve(Arc::clone(&shared)));
+    shared.tasks.spawn(requests::serve(Arc::clone(&shared)));
 
     Router::new(Arc::clone(&shared), lease).run().await;
     shared.tasks.close();
@@ -85,6 +89,7 @@ struct Router {
     turns: Turns,
     sweeper: Sweeper,
     view: View,
+    wishes: Wishes,
     looked: Moment,
 }
 
@@ -95,6 +100,7 @@ impl Router {
             turns: Turns::default(),
             sweeper: Sweeper::default(),
             view: View::default(),
+            wishes: Wishes::default(),
             shared,
             lease,
             paced_under: HashMap::new(),
@@ -145,6 +151,7 @@ impl Router {
         }
         self.sweeper.look(&self.shared, now).await?;
         self.view.keep(&self.shared, now_ms).await?;
+        self.wishes.look(&self.shared, &catalogue, now.steady_ms);
         let queue_change_ms = self.expire(now_ms).await?;
         // What waits when the licence ends is dialled under the next one.
         let may_dial = self.shared.app.license.standing().state.takes_calls();

@@ -4,8 +4,9 @@ mod listed;
 
 use super::pace::Pace;
 use crate::catalogue::Catalogue;
+use crate::clock::Moment;
 use crate::config::Node;
-use crate::tdb::Pin;
+use crate::tdb::{HeardNode, Pin};
 use iradialer_core::value::{CallUuid, NodeId, RegionName, TrunkName};
 use iradialer_core::wire::{Heartbeat, SwitchState};
 use listed::Listed;
@@ -291,6 +292,23 @@ impl Switches {
             .collect()
     }
 
+    /// What each switch of the region has said last; at most `limit` of them.
+    pub fn heard(&mut self, limit: usize, now: Moment) -> Vec<HeardNode> {
+        self.mind_the_time(now.steady_ms);
+        let own = |switch: &&Switch| self.listed.weight(&switch.heartbeat.node_id).is_some();
+        let switches = self.by_node.values().filter(own).take(limit);
+        let lost_after_ms = self.lost_after_ms;
+        switches
+            .map(|switch| switch.noted(now, lost_after_ms))
+            .collect()
+    }
+
+    /// What the switch said of itself last.
+    pub fn state_of(&self, node: &NodeId) -> Option<SwitchState> {
+        let switch = self.by_node.get(node)?;
+        Some(switch.heartbeat.state)
+    }
+
     /// A dial command is about to be sent to the switch.
     pub fn sent(&mut self, node: &NodeId, now_ms: u64) {
         self.with(node, |switch| {
@@ -484,6 +502,24 @@ impl Switch {
         match self.pace.ready_ms(now_ms) > now_ms {
             true => "at_its_rate",
             false => "room",
+        }
+    }
+
+    fn noted(&self, now: Moment, lost_after_ms: u64) -> HeardNode {
+        let (beat, silent_ms) = (&self.heartbeat, now.steady_ms.saturating_sub(self.seen_ms));
+        HeardNode {
+            node_id: beat.node_id.clone(),
+            incarnation: beat.incarnation,
+            state: beat.state,
+            silent: silent_ms > lost_after_ms,
+            heard_ms: now.wall_ms.saturating_sub(silent_ms),
+            calls: beat.calls,
+            setups: beat.setups,
+            max_calls: beat.max_calls,
+            max_cps: beat.max_cps,
+            version: beat.version.clone(),
+            host: beat.host.clone(),
+            uptime_s: beat.uptime_s,
         }
     }
 

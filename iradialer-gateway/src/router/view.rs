@@ -34,7 +34,8 @@ impl View {
         }
         let tdb = &shared.app.tdb;
         let region = &shared.app.config.router.region;
-        tdb.keep_switch_view(region.as_str(), json!(switches), now_ms)
+        let nodes = shared.switches().heard(MOST, shared.moment());
+        tdb.keep_switch_view(region.as_str(), json!(switches), nodes, now_ms)
             .await?;
         self.kept_ms = Some(now_ms);
         self.verdicts = verdicts;

@@ -4,7 +4,7 @@ use super::audit::{self, Author, Change};
 use super::row::{get, number};
 use super::{Connection, Tdb, TdbError};
 use crate::catalogue::{Entries, Kind};
-use iradialer_core::value::{CampaignName, TenantId};
+use iradialer_core::value::{CampaignName, TenantId, TrunkName};
 
 /// A change of the catalogue.
 #[derive(Debug, Clone)]
@@ -15,8 +15,8 @@ pub struct CatalogueChange {
     pub entry: (Kind, String, String, Option<String>),
     /// It is made only where this campaign has no call that is queued or open.
     pub without_calls_of: Option<(TenantId, CampaignName)>,
-    /// For the audit log.
-    pub noted: Change,
+    /// For the audit log; none where nobody has asked for it.
+    pub noted: Option<Change>,
 }
 
 /// What became of a change.
@@ -71,6 +71,27 @@ impl Tdb {
             );
         }
         Ok(entries)
+    }
+
+    /// Forgets what a trunk has shown of itself.
+    pub async fn clear_trunk(
+        &self,
+        trunk: &TrunkName,
+        noted: Change,
+        author: Author,
+    ) -> Result<(), TdbError> {
+        let trunk = trunk.clone();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("DELETE FROM trunk_states WHERE trunk = $1")
+                        .bind(trunk.as_str())
+                        .execute(&mut *connection)
+                        .await?;
+                    audit::note(connection, &author, noted).await
+                })
+            })
+            .await
     }
 
     /// Makes a change, unless another was made since its version.
@@ -137,6 +158,8 @@ async fn make(
                 .await?;
         }
     }
-    audit::note(connection, &author, change.noted).await?;
+    if let Some(noted) = change.noted {
+        audit::note(connection, &author, noted).await?;
+    }
     Ok(Changed::Yes)
 }

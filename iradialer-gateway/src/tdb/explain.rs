@@ -3,6 +3,8 @@
 use super::row::{get, json, number, optional_number, parsed, sql_ms, to_json};
 use super::{Call, Connection, Row, Tdb, TdbError};
 use iradialer_core::value::{CallUuid, NodeId, TrunkName};
+use iradialer_core::wire::SwitchState;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A try as it was given to a switch, and what came of it.
@@ -45,9 +47,42 @@ pub struct Decision {
     pub data: Value,
 }
 
+/// What a switch has said last, as a router has noted it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeardNode {
+    /// The switch.
+    pub node_id: NodeId,
+    /// The life of its module.
+    pub incarnation: CallUuid,
+    /// Whether it takes calls, by itself.
+    pub state: SwitchState,
+    /// Whether it was not heard for as long as makes a switch lost.
+    pub silent: bool,
+    /// When it was last heard, ms since the Unix epoch.
+    pub heard_ms: u64,
+    /// Calls that it holds.
+    pub calls: u32,
+    /// Calls that are being set up.
+    pub setups: u32,
+    /// The most calls that it holds.
+    pub max_calls: u32,
+    /// The most calls a second that it takes.
+    pub max_cps: f64,
+    /// Its module's version.
+    pub version: String,
+    /// Its host's version.
+    pub host: String,
+    /// Since its module was loaded, s.
+    pub uptime_s: u64,
+}
+
 /// What a router has noted of the switches it hears.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SwitchView {
+    /// The region whose switches they are.
+    pub region: String,
+    /// What each has said.
+    pub nodes: Vec<HeardNode>,
     /// When, ms since the Unix epoch.
     pub at_ms: u64,
     /// Each switch with its verdict.
@@ -158,6 +193,7 @@ impl Tdb {
         &self,
         region: &str,
         switches: Value,
+        nodes: Vec<HeardNode>,
         now_ms: u64,
     ) -> Result<(), TdbError> {
         let region = region.to_owned();
@@ -165,12 +201,13 @@ impl Tdb {
             .write(move |connection| {
                 Box::pin(async move {
                     sqlx::query(
-                        "INSERT INTO switch_views (region, at_ms, switches) VALUES ($1, $2, $3)
-                         ON CONFLICT (region) DO UPDATE SET at_ms = $2, switches = $3",
+                        "INSERT INTO switch_views (region, at_ms, switches, nodes) VALUES ($1, $2, $3, $4)
+                         ON CONFLICT (region) DO UPDATE SET at_ms = $2, switches = $3, nodes = $4",
                     )
                     .bind(region)
                     .bind(sql_ms(now_ms))
                     .bind(to_json("switches", &switches)?)
+                    .bind(to_json("nodes", &nodes)?)
                     .execute(connection)
                     .await?;
                     Ok(())
@@ -181,17 +218,30 @@ impl Tdb {
 
     /// What was kept of it.
     pub async fn switch_view(&self, region: &str) -> Result<Option<SwitchView>, TdbError> {
-        let row = sqlx::query("SELECT at_ms, switches FROM switch_views WHERE region = $1")
+        let row = sqlx::query("SELECT * FROM switch_views WHERE region = $1")
             .bind(region)
             .fetch_optional(&self.readers)
             .await?;
-        row.map(|row| {
-            Ok(SwitchView {
-                at_ms: number(&row, "at_ms")?,
-                switches: json(&row, "switches")?,
-            })
+        row.map(|row| SwitchView::from_row(&row)).transpose()
+    }
+
+    /// The same of every region.
+    pub async fn switch_views(&self) -> Result<Vec<SwitchView>, TdbError> {
+        let rows = sqlx::query("SELECT * FROM switch_views ORDER BY region")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(SwitchView::from_row).collect()
+    }
+}
+
+impl SwitchView {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(SwitchView {
+            region: get(row, "region")?,
+            nodes: json(row, "nodes")?,
+            at_ms: number(row, "at_ms")?,
+            switches: json(row, "switches")?,
         })
-        .transpose()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What an operator wants to know of the TDB as a whole.
 
 use super::kind::Kind;
-use super::row::{get, json, number, sql_ms};
-use super::{SwitchView, Tdb, TdbError};
+use super::row::{number, sql_ms};
+use super::{Tdb, TdbError};
 
 /// Calls that could have been dialled before $1.
 const OVERDUE: &str = "
@@ -15,27 +15,12 @@ const GIVEN_UP: &str = "
 
 /// Webhooks that are to be delivered yet.
 const WAITING: &str = "SELECT COUNT(*) AS webhooks FROM webhooks WHERE state = 'due'";
-/// Regions with what a router last noted of their switches.
-const VIEWS: &str = "SELECT region, at_ms, switches FROM switch_views ORDER BY region";
 
 impl Tdb {
     /// How many webhooks are to be delivered yet, of any tenant.
     pub async fn webhooks_waiting(&self) -> Result<u64, TdbError> {
         let row = sqlx::query(WAITING).fetch_one(&self.readers).await?;
         number(&row, "webhooks")
-    }
-
-    /// What the routers have noted of the switches they hear, by region.
-    pub async fn switch_views(&self) -> Result<Vec<(String, SwitchView)>, TdbError> {
-        let rows = sqlx::query(VIEWS).fetch_all(&self.readers).await?;
-        let view = |row| {
-            let view = SwitchView {
-                at_ms: number(row, "at_ms")?,
-                switches: json(row, "switches")?,
-            };
-            Ok((get(row, "region")?, view))
-        };
-        rows.iter().map(view).collect()
     }
 
     /// The time by the clock of the database server, ms since the Unix epoch; none where the database is a file

@@ -56,7 +56,7 @@ pub use do_not_call::{DncEntry, DncFilter, DncSource, DoNotCall, NewDnc};
 pub use ending::{CancelOutcome, GatewayEnd};
 pub use error::TdbError;
 pub use event::{Applied, CallEvent, OutOfOrder};
-pub use explain::{AttemptRecord, Decision, SwitchView};
+pub use explain::{AttemptRecord, Decision, HeardNode, SwitchView};
 pub use failover::TrunksOf;
 pub use flow::{FlowDocument, StoredFlow};
 pub use lead::Lead;

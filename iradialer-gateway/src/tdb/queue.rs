@@ -56,6 +56,23 @@ pub(super) const NEXT_CHANGE: &str = "
          WHERE state = 'queued' AND not_before_ms > $1) AS begins,
         (SELECT MIN(expires_ms) FROM calls
          WHERE state = 'queued' AND expires_ms IS NOT NULL) AS expires";
+/// Each half of the queue has an index of its own. A CAST, as a SUM is NUMERIC to PostgreSQL.
+pub(super) const COUNTS: &str = "
+    SELECT tenant_id, campaign_name, CAST(SUM(queued) AS BIGINT) AS queued FROM (
+        SELECT tenant_id, campaign_name, COUNT(*) AS queued FROM calls
+        WHERE state = 'queued' AND attempt = 1 GROUP BY tenant_id, campaign_name
+        UNION ALL
+        SELECT tenant_id, campaign_name, COUNT(*) AS queued FROM calls
+        WHERE state = 'queued' AND attempt > 1 GROUP BY tenant_id, campaign_name) AS halves
+    GROUP BY tenant_id, campaign_name ORDER BY tenant_id, campaign_name";
+pub(super) const COUNTS_OF_TENANT: &str = "
+    SELECT tenant_id, campaign_name, CAST(SUM(queued) AS BIGINT) AS queued FROM (
+        SELECT tenant_id, campaign_name, COUNT(*) AS queued FROM calls
+        WHERE state = 'queued' AND attempt = 1 AND tenant_id = $1 GROUP BY tenant_id, campaign_name
+        UNION ALL
+        SELECT tenant_id, campaign_name, COUNT(*) AS queued FROM calls
+        WHERE state = 'queued' AND attempt > 1 AND tenant_id = $1 GROUP BY tenant_id, campaign_name) AS halves
+    GROUP BY tenant_id, campaign_name ORDER BY tenant_id, campaign_name";
 pub(super) const PICK_WAITED_FOR: &str = "
     SELECT call_uuid, attempt, tenant_id, campaign_name, to_number, from_number, request, priority,
         created_ms, expires_ms, parent_uuid, pinned_node, pinned_incarnation
@@ -184,6 +201,24 @@ impl Tdb {
         .fetch_one(&self.readers)
         .await?;
         number(&row, "length")
+    }
+
+    /// How many calls are queued by campaign, of the tenant or all.
+    pub async fn queue_counts(
+        &self,
+        tenant: Option<&TenantId>,
+    ) -> Result<Vec<(TenantId, String, u64)>, TdbError> {
+        let query = match tenant {
+            Some(tenant) => sqlx::query(COUNTS_OF_TENANT).bind(tenant.as_str().to_owned()),
+            None => sqlx::query(COUNTS),
+        };
+        let rows = query.fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                let tenant = parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?;
+                Ok((tenant, get(row, "campaign_name")?, number(row, "queued")?))
+            })
+            .collect()
     }
 
     /// The calls that switches have or may have, by trunk and by campaign.

@@ -1,6 +1,9 @@
 //! `POST /api/makecall`: accepts a call. What is answered with OK is on the disk.
 
+mod over_bus;
 mod request;
+
+pub(crate) use over_bus::Acceptance;
 
 use super::WebState;
 use super::auth::Caller;
@@ -9,6 +12,7 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::openapi::example;
 use crate::catalogue::Campaign;
+use crate::dispatcher::BUS;
 use crate::flows::{Resolved, Unresolved};
 use crate::tdb::{Accepted, CallRequest, NewCall};
 use axum::Json;
@@ -17,9 +21,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use iradialer_core::license::Features;
+use iradialer_core::live::EventSubject;
 use iradialer_core::value::{CallUuid, FieldError, TenantId};
 use request::{Ivr, MakeCall, MakeCallBody};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -28,7 +33,7 @@ use utoipa::{IntoParams, ToSchema};
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The call is on the disk.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(examples(json!(CallAccepted::example())))]
 pub(super) struct CallAccepted {
     #[schema(value_type = uuid::Uuid)]
@@ -37,7 +42,7 @@ pub(super) struct CallAccepted {
     cluster: String,
     /// True: the queue is long, wait 60 s.
     slowdown: bool,
-    status: &'static str,
+    status: String,
     status_code: u8,
 }
 
@@ -47,7 +52,7 @@ impl CallAccepted {
             call_uuid: example::uuid(),
             cluster: "ira".to_owned(),
             slowdown: false,
-            status: "OK",
+            status: "OK".to_owned(),
             status_code: 0,
         }
     }
@@ -86,17 +91,38 @@ pub(super) async fn makecall(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
+    let by = By {
+        tenant_id: &caller.tenant_id,
+        event_subject: None,
+    };
+    answer(accept(&state, by, &headers, members).await?)
+}
+
+/// Who asks for a call.
+struct By<'b> {
+    tenant_id: &'b TenantId,
+    /// Where the call's events go, if not to a webhook.
+    event_subject: Option<&'b EventSubject>,
+}
+
+/// Accepts one call. `headers` are asked for its key. The answer, and whether it is that of an earlier request.
+async fn accept(
+    state: &WebState,
+    caller: By<'_>,
+    headers: &HeaderMap,
+    members: Map<String, Value>,
+) -> Result<(CallAccepted, bool), ApiError> {
     let config = &state.app.config;
     let catalogue = state.app.catalogue();
     let now_ms = state.app.clock.now_ms();
-    let members = read_object(&headers, body, config.web.max_body_bytes).await?;
     let body_hash = hash(&members);
     let mut fields = Fields::new(members);
-    let key = request::idempotency_key(&headers, &mut fields);
+    let key = request::idempotency_key(headers, &mut fields);
     let call_uuid = fields.parsed("call_uuid", CallUuid::parse);
     let before = match key.is_some() || call_uuid.is_some() {
         true => {
-            let (tdb, tenant) = (&state.app.tdb, &caller.tenant_id);
+            let (tdb, tenant) = (&state.app.tdb, caller.tenant_id);
             tdb.accepted_before(tenant, key.as_deref(), call_uuid, &body_hash)
                 .await?
         }
@@ -105,26 +131,27 @@ pub(super) async fn makecall(
     // A repeated request is answered as it was, whatever the hour and the queue are by now, and also
     // when times in it are over by now.
     if let Some(replay @ Accepted::Replay(_)) = before {
-        return answer(replay, None);
+        return outcome(replay, None);
     }
-    let mut asked =
-        request::read(fields, &caller.tenant_id, now_ms).map_err(ApiError::BadFields)?;
+    let dial_timeout_s = catalogue.parameters().dial_timeout_s();
+    let asked = request::read(fields, caller.tenant_id, dial_timeout_s, now_ms);
+    let mut asked = asked.map_err(ApiError::BadFields)?;
     asked.to_number = config.destinations.dialled(&asked.to_number);
     if let Some(clash) = before {
-        return answer(clash, None);
+        return outcome(clash, None);
     }
 
     let license = state.app.license.standing();
     license.allows(Features::NONE)?;
     let campaign = catalogue
-        .campaign(&caller.tenant_id, &asked.campaign_name)
+        .campaign(caller.tenant_id, &asked.campaign_name)
         .ok_or_else(|| ApiError::UnknownCampaign(asked.campaign_name.to_string()))?;
-    check_address(&state, &asked)?;
+    check_address(state, &asked)?;
     check_campaign(campaign, &asked, now_ms)?;
-    let flow = flow(&state, &caller.tenant_id, campaign, asked.ivr).await?;
+    let flow = flow(state, caller.tenant_id, campaign, asked.ivr).await?;
     license.allows(flow.as_ref().map_or(Features::NONE, |flow| flow.needs))?;
     let (ivr, documents) = flow.map(|flow| (flow.flow, flow.brings)).unzip();
-    let (tenant, name) = (&caller.tenant_id, &asked.campaign_name);
+    let (tenant, name) = (caller.tenant_id, &asked.campaign_name);
     if let Some(number) = &asked.from_number
         && !catalogue.may_call_from(campaign, number)
     {
@@ -146,7 +173,7 @@ pub(super) async fn makecall(
         call_uuid,
         cluster: config.cluster.to_string(),
         slowdown: queued >= catalogue.queue.slow_down_above,
-        status: "OK",
+        status: "OK".to_owned(),
         status_code: 0,
     };
     let expires_after =
@@ -154,13 +181,16 @@ pub(super) async fn makecall(
     let not_before_ms = asked.not_before_ms.unwrap_or(now_ms);
     let call = NewCall {
         call_uuid,
-        tenant_id: caller.tenant_id,
+        tenant_id: caller.tenant_id.clone(),
         campaign_name: asked.campaign_name,
         to_number: asked.to_number,
         from_number: asked
             .from_number
             .unwrap_or_else(|| campaign.from_number.clone()),
-        event_url: asked.event_url.or_else(|| campaign.event_url.clone()),
+        event_url: match caller.event_subject {
+            Some(subject) => Some(format!("{BUS}{subject}")),
+            None => asked.event_url.or_else(|| campaign.event_url.clone()),
+        },
         request: CallRequest {
             call_params: asked.call_params,
             channel_vars: asked.channel_vars,
@@ -196,21 +226,31 @@ pub(super) async fn makecall(
         state.app.wake.router.notify_one();
         state.app.wake.dispatcher.notify_one();
     }
-    answer(accepted, Some(answered))
+    outcome(accepted, Some(answered))
 }
 
-fn answer(accepted: Accepted, fresh: Option<CallAccepted>) -> Result<Response, ApiError> {
+/// The answer, and whether it is that of an earlier request.
+fn outcome(
+    accepted: Accepted,
+    fresh: Option<CallAccepted>,
+) -> Result<(CallAccepted, bool), ApiError> {
     match accepted {
-        Accepted::New => Ok(Json(fresh).into_response()),
+        Accepted::New => Ok((fresh.ok_or(ApiError::Unavailable)?, false)),
         Accepted::Replay(before) => {
-            let before: Value = serde_json::from_str(&before).map_err(|_| ApiError::Unavailable)?;
-            let mut response = Json(before).into_response();
-            let yes = HeaderValue::from_static("true");
-            response.headers_mut().insert(REPLAYED, yes);
-            Ok(response)
+            let before = serde_json::from_str(&before).map_err(|_| ApiError::Unavailable)?;
+            Ok((before, true))
         }
         Accepted::Conflict(field) => Err(ApiError::Conflict(field)),
     }
+}
+
+fn answer((accepted, is_replay): (CallAccepted, bool)) -> Result<Response, ApiError> {
+    let mut response = Json(accepted).into_response();
+    if is_replay {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, yes);
+    }
+    Ok(response)
 }
 
 /// A hash of what the request says, whatever the order of its keys and its white space.

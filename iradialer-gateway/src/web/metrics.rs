@@ -168,7 +168,8 @@ async fn switches(state: &WebState, registry: &mut Registry, now_ms: u64) -> Res
     let ages = family(registry, "router_view_age_seconds", help);
     let help = "Calls of the switch, with what its router thinks of it";
     let calls = family(registry, "switch_calls", help);
-    for (region, view) in state.app.tdb.switch_views().await? {
+    for view in state.app.tdb.switch_views().await? {
+        let region = &view.region;
         let age_s = now_ms.saturating_sub(view.at_ms) as f64 / 1_000.0;
         ages.get_or_create(&vec![("region", region.clone())])
             .set(age_s);

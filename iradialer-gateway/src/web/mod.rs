@@ -33,9 +33,11 @@ mod trunk_changes;
 mod trunks;
 mod webhooks;
 
+pub(crate) use accept::Acceptance;
 pub use event_url::check_event_url;
 pub use server::{BoundWeb, bind};
 pub(crate) use timestamp::show as show_time;
+pub(crate) use trunk_changes::checked_values;
 
 use crate::app::App;
 use crate::dispatcher::AddressGuard;
@@ -44,6 +46,21 @@ use metrics::Traffic;
 use queue_gauge::QueueGauge;
 use std::sync::Arc;
 use token_use::TokenUse;
+
+impl WebState {
+    /// What handlers of this process reach.
+    fn new(app: App) -> WebState {
+        let config = Arc::clone(&app.config);
+        WebState {
+            addresses: AddressGuard::new(&config.webhooks.allow_addresses),
+            flows: Flows::new(app.tdb.clone(), config),
+            app,
+            queue: Arc::default(),
+            tokens: Arc::default(),
+            traffic: Arc::default(),
+        }
+    }
+}
 
 /// What every handler can reach.
 #[derive(Clone)]

@@ -5,8 +5,6 @@ use super::connection_limit::ConnectionLimit;
 use super::{WebState, routes};
 use crate::app::App;
 use crate::config::TlsFiles;
-use crate::dispatcher::AddressGuard;
-use crate::flows::Flows;
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
@@ -64,14 +62,7 @@ pub fn bind(app: App) -> Result<BoundWeb, WebError> {
     let listener = TcpListener::bind(address).map_err(unusable)?;
     listener.set_nonblocking(true).map_err(unusable)?;
     let address = listener.local_addr().map_err(unusable)?;
-    let state = WebState {
-        addresses: AddressGuard::new(&config.webhooks.allow_addresses),
-        flows: Flows::new(app.tdb.clone(), Arc::clone(&config)),
-        app,
-        queue: Arc::default(),
-        tokens: Arc::default(),
-        traffic: Arc::default(),
-    };
+    let state = WebState::new(app);
     Ok(BoundWeb {
         listener,
         address,

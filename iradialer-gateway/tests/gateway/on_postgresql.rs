@@ -27,6 +27,7 @@ const OF_CALLS: &[&str] = &[
     "router::failover::",
     "router::flows::",
     "router::reconcile::",
+    "router::requests::",
     "router::settle::",
     "router::two_routers::",
     "webhooks::",

@@ -11,6 +11,7 @@ mod flows;
 mod live;
 mod reconcile;
 mod regions;
+mod requests;
 mod settle;
 mod two_routers;
 

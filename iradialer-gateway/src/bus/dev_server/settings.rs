@@ -27,6 +27,10 @@ pub(super) struct SwitchLogin {
 pub(super) struct Settings {
     pub(super) gateway_user: String,
     pub(super) gateway_password: String,
+    #[serde(default = "client_user")]
+    pub(super) client_user: String,
+    #[serde(default = "users::fresh_password")]
+    pub(super) client_password: String,
     /// By node id. One that is no longer configured keeps its password, but has no user.
     #[serde(default)]
     pub(super) switches: BTreeMap<String, SwitchLogin>,
@@ -48,6 +52,8 @@ impl Settings {
         Settings {
             gateway_user: users::GATEWAY_USER.to_owned(),
             gateway_password: users::fresh_password(),
+            client_user: client_user(),
+            client_password: users::fresh_password(),
             switches: BTreeMap::new(),
             port: None,
         }
@@ -94,9 +100,18 @@ jetstream {{ store_dir: {store} }}
             pid_file = quoted_path(&paths.pid_file)?,
             ports_dir = quoted_path(&paths.dir)?,
             store = quoted_path(&paths.store)?,
-            authorization = users::authorization(cluster, &self.gateway_password, switches),
+            authorization = users::authorization(
+                cluster,
+                &self.gateway_password,
+                &self.client_password,
+                switches
+            ),
         ))
     }
+}
+
+fn client_user() -> String {
+    users::CLIENT_USER.to_owned()
 }
 
 fn quoted_path(path: &Path) -> Result<String, DevServerError> {

@@ -59,6 +59,7 @@ fn the_least_loaded_switch_is_chosen() {
 #[test]
 fn calls_are_shared_by_weight_and_capacity() {
     let weighing = |name: &str, weight| Node {
+        address: None,
         node_id: node(name),
         weight,
         region: region(DEFAULT_REGION),
@@ -94,6 +95,7 @@ fn region(name: &str) -> RegionName {
 #[test]
 fn a_region_has_its_own_switches_only() {
     let of = |name: &str, of: &str| Node {
+        address: None,
         node_id: node(name),
         weight: USUAL_WEIGHT,
         region: region(of),

@@ -84,7 +84,7 @@ async fn the_last_view_of_the_switches_is_kept() {
     assert_eq!(tdb.switch_view(REGION).await.unwrap(), None);
     for n in 0..2 {
         let switches = json!([{"node": "sw1", "calls": n}]);
-        tdb.keep_switch_view(REGION, switches, NOW + n)
+        tdb.keep_switch_view(REGION, switches, Vec::new(), NOW + n)
             .await
             .unwrap();
     }

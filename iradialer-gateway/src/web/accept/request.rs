@@ -140,6 +140,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap, fields: &mut Fields) -> Optio
 pub(super) fn read(
     mut fields: Fields,
     tenant: &TenantId,
+    dial_timeout_s: u32,
     now_ms: u64,
 ) -> Result<MakeCall, Vec<FieldError>> {
     let campaign_name = campaign_name(&mut fields);
@@ -153,7 +154,7 @@ pub(super) fn read(
     check_token(&mut fields, &call_params);
     let channel_vars = channel_vars(&mut fields);
     refuse_cpa_config(&mut fields);
-    let dial_timeout_s = fields.number("dial_timeout", 5..=600, 30);
+    let dial_timeout_s = fields.number("dial_timeout", 5..=600, dial_timeout_s);
     check_tenant(&mut fields, tenant);
     let ivr = ivr(&mut fields);
     let (not_before_ms, expires_ms) = times(&mut fields, now_ms);

@@ -15,7 +15,7 @@ fn read_body(body: Value) -> Result<MakeCall, Vec<FieldError>> {
     // What is looked at before all the others.
     idempotency_key(&HeaderMap::new(), &mut fields);
     fields.parsed("call_uuid", CallUuid::parse);
-    read(fields, &tenant, NOW)
+    read(fields, &tenant, 30, NOW)
 }
 
 fn with(field: &str, value: Value) -> Result<MakeCall, Vec<FieldError>> {
