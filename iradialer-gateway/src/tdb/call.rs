@@ -176,6 +176,8 @@ pub struct Call {
     pub answered_ms: Option<u64>,
     /// How many events it has so far.
     pub last_seq: u32,
+    /// The id of the request that asked for it.
+    pub request_id: Option<String>,
     /// How it ended, once it has.
     pub ended: Option<FinalRecord>,
 }
@@ -297,6 +299,7 @@ impl Call {
             ringing_ms: optional_number(row, "ringing_ms")?,
             answered_ms: optional_number(row, "answered_ms")?,
             last_seq: number(row, "last_seq")?,
+            request_id: get(row, "request_id")?,
             ended: FinalRecord::from_row(row)?,
         })
     }

@@ -257,6 +257,11 @@ fn migrator() -> Migrator {
             "catalogue",
             include_str!("../../migrations/0013_catalogue.sql"),
         ),
+        (
+            14,
+            "stream",
+            include_str!("../../migrations/0014_stream.sql"),
+        ),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;

@@ -134,6 +134,7 @@ pub fn new_call() -> NewCall {
         not_before_ms: NOW,
         expires_ms: None,
         idempotency_key: None,
+        request_id: None,
         body_hash: "hash".to_owned(),
         answer: format!(r#"{{"call_uuid":"{call_uuid}"}}"#),
     }

@@ -1,5 +1,7 @@
 //! `POST /api/makecall`: accepts a call. What is answered with OK is on the disk.
 
+pub(super) mod batch;
+pub(super) mod direct;
 mod over_bus;
 mod request;
 
@@ -92,11 +94,7 @@ pub(super) async fn makecall(
     body: Body,
 ) -> Result<Response, ApiError> {
     let members = read_object(&headers, body, state.app.config.web.max_body_bytes).await?;
-    let by = By {
-        tenant_id: &caller.tenant_id,
-        event_subject: None,
-    };
-    answer(accept(&state, by, &headers, members).await?)
+    answer(accept(&state, By::of(&caller), &headers, members, Vec::new()).await?)
 }
 
 /// Who asks for a call.
@@ -104,23 +102,40 @@ struct By<'b> {
     tenant_id: &'b TenantId,
     /// Where the call's events go, if not to a webhook.
     event_subject: Option<&'b EventSubject>,
+    /// The id of the request.
+    request_id: Option<&'b str>,
 }
 
-/// Accepts one call. `headers` are asked for its key. The answer, and whether it is that of an earlier request.
+impl<'b> By<'b> {
+    fn of(caller: &'b Caller) -> Self {
+        By {
+            tenant_id: &caller.tenant_id,
+            event_subject: None,
+            request_id: caller.request_id.as_deref(),
+        }
+    }
+}
+
+/// Accepts one call. `headers` are asked for its key, `mistakes` were found before. The answer, and whether it is that of an earlier request.
 async fn accept(
     state: &WebState,
     caller: By<'_>,
     headers: &HeaderMap,
     members: Map<String, Value>,
+    mistakes: Vec<FieldError>,
 ) -> Result<(CallAccepted, bool), ApiError> {
     let config = &state.app.config;
     let catalogue = state.app.catalogue();
     let now_ms = state.app.clock.now_ms();
     let body_hash = hash(&members);
     let mut fields = Fields::new(members);
+    let is_sound = mistakes.is_empty();
+    for mistake in mistakes {
+        fields.note(mistake);
+    }
     let key = request::idempotency_key(headers, &mut fields);
     let call_uuid = fields.parsed("call_uuid", CallUuid::parse);
-    let before = match key.is_some() || call_uuid.is_some() {
+    let before = match is_sound && (key.is_some() || call_uuid.is_some()) {
         true => {
             let (tdb, tenant) = (&state.app.tdb, caller.tenant_id);
             tdb.accepted_before(tenant, key.as_deref(), call_uuid, &body_hash)
@@ -216,6 +231,7 @@ async fn accept(
                 .unwrap_or_else(|| not_before_ms.saturating_add(expires_after)),
         ),
         idempotency_key: key,
+        request_id: caller.request_id.map(str::to_owned),
         body_hash,
         answer: serde_json::to_string(&answered).map_err(|_| ApiError::Unavailable)?,
     };

@@ -30,7 +30,8 @@ pub(super) struct Caller {
     pub tenant_id: TenantId,
     /// Its token.
     pub token: TokenInfo,
-    request_id: Option<String>,
+    /// The request's id.
+    pub request_id: Option<String>,
 }
 
 impl Caller {
@@ -169,7 +170,10 @@ fn check_access(info: &TokenInfo, method: &Method, route: &str) -> Result<(), Ap
 fn needed(method: &Method, route: &str) -> Option<Scope> {
     let name = route.strip_prefix("/api").unwrap_or(route);
     let name = name.strip_prefix('/')?.split('/').next()?;
-    let is_call = matches!(name, "makecall" | "dropcall") || is_live_request(route);
+    let is_call = matches!(
+        name,
+        "makecall" | "makecalls" | "makecalldirect" | "dropcall"
+    ) || is_live_request(route);
     let area = match is_call {
         true => Area::Calls,
         false => Area::ALL.into_iter().find(|area| area.as_str() == name)?,
@@ -231,6 +235,8 @@ mod tests {
     fn what_a_route_takes() {
         for (method, route, takes) in [
             (Method::POST, "/api/makecall", Some("calls:write")),
+            (Method::POST, "/api/makecalls", Some("calls:write")),
+            (Method::POST, "/api/makecalldirect", Some("calls:write")),
             (Method::POST, "/api/bridgecalls", Some("calls:write")),
             (Method::POST, "/api/playfile", Some("calls:write")),
             (

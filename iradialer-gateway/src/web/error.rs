@@ -3,14 +3,13 @@
 mod answer;
 mod examples;
 
-pub(super) use answer::{ErrorAnswer, FlowFinding};
+pub(super) use answer::{Detail, ErrorAnswer, ErrorFacts, FlowFinding};
 
 use super::timestamp;
 use crate::destinations::Refused;
 use crate::license::NotAllowed;
 use crate::operations;
 use crate::tdb::TdbError;
-use answer::{Detail, ErrorFacts};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use iradialer_core::flow::{DncScope, Finding};
@@ -78,6 +77,8 @@ pub(super) enum ApiError {
     CallerNumber(CallerNumber, CampaignName),
     /// There is no such trunk among those the tenant uses.
     UnknownTrunk(String),
+    /// That cluster is none that can be reached from here.
+    ClustersUnreachable(String),
     /// The switch did not take the request; it may be repeated.
     SwitchUnreachable(String),
     /// The switch refused the request.
@@ -404,6 +405,14 @@ impl ApiError {
             ApiError::UnknownCall(call) => {
                 let message = format!("There is no call {call}");
                 of("call_uuid", told(S::NOT_FOUND, "unknown_call", message))
+            }
+            ApiError::ClustersUnreachable(name) => {
+                let message = format!("Clusters unreachable: {name}");
+                let told = told(S::SERVICE_UNAVAILABLE, "clusters_unreachable", message);
+                Told {
+                    status_code: 2,
+                    ..again(RETRY_AFTER_S, of("cluster", told))
+                }
             }
             ApiError::SwitchUnreachable(why) => Told {
                 status_code: 2,

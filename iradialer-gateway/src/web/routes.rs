@@ -16,6 +16,8 @@ use utoipa_axum::routes;
 pub(super) fn all() -> OpenApiRouter<WebState> {
     openapi::router()
         .routes(routes!(accept::makecall))
+        .routes(routes!(accept::batch::makecalls))
+        .routes(routes!(accept::direct::makecalldirect))
         .routes(routes!(dropcall::dropcall))
         .merge(live::routes())
         .routes(routes!(calls::list))

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bad_input;
+mod batch;
 mod calls;
 mod catalogue;
 mod commands;

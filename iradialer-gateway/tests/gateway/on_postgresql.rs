@@ -8,6 +8,7 @@ use std::time::Instant;
 
 /// Which tests are run again: those whose outcome is in the database.
 const OF_CALLS: &[&str] = &[
+    "batch::",
     "calls::",
     "catalogue::",
     "dnc::",

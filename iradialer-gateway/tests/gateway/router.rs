@@ -20,7 +20,7 @@ use bench::Bench;
 use fake_switch::{FakeSwitch, Reaction};
 use iradialer_core::call::CallState;
 use iradialer_core::wire::RefusalReason;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -58,6 +58,12 @@ async fn a_call_comes_to_its_final_record_and_webhook() {
     let last = bench.webhook.of(&call).pop().unwrap();
     assert_eq!(last["event_data"]["hangup_cause"], "NORMAL_CLEARING");
     assert_eq!(last["event_data"]["node_id"], "sw1");
+    // The call's first events say which request it was asked for with, and the others do not.
+    let said = |event: &Value| event["event_data"]["request_id"].clone();
+    let said: Vec<Value> = bench.webhook.of(&call).iter().map(said).collect();
+    assert!(said[0].is_string() && said[0] == said[1], "{said:?}");
+    assert_eq!(said[0], record["request_id"]);
+    assert!(said[2..].iter().all(Value::is_null), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,9 +71,13 @@ fn walk(method: &Method, route: &str, ids: &Ids) -> Option<Walk> {
             | "/api/calls/{call_uuid}/events"
             | "/api/calls/{call_uuid}/explain",
         ) => of_call(),
-        ("POST", "/api/makecall") => {
+        ("POST", "/api/makecalls") => own(json!({ "calls": [call()] })),
+        ("POST", "/api/makecall" | "/api/makecalldirect") => {
             let mut body = call();
             body["campaign_name"] = json!(CAMPAIGN);
+            if route.ends_with("direct") {
+                body["cluster"] = json!("ira");
+            }
             Some(Walk::Named(route.to_owned(), body))
         }
         (

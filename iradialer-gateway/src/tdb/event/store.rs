@@ -74,7 +74,7 @@ pub(in crate::tdb) async fn store(
 ) -> Result<(u32, bool), TdbError> {
     let row = sqlx::query(
         "UPDATE calls SET last_seq = last_seq + 1 WHERE call_uuid = $1
-         RETURNING last_seq, tenant_id, event_url, state",
+         RETURNING last_seq, tenant_id, event_url, state, request_id",
     )
     .bind(event.call_uuid.to_string())
     .fetch_one(&mut *connection)
@@ -89,10 +89,17 @@ pub(in crate::tdb) async fn store(
         // The gateway's own: a place that no other of them has, since seq has none.
         None => (0, seq),
     };
+    let data = match get::<Option<String>>(&row, "request_id")? {
+        Some(id) if BEARS_REQUEST_ID.contains(&event.name) => with_request_id(&event.data, id)?,
+        _ => event.data,
+    };
+    // Nobody writes beside this transaction, so the places of a tenant's events are in the order of the commits.
     sqlx::query(
         "INSERT INTO call_events (call_uuid, seq, attempt, attempt_seq, name, at_ms, stored_ms,
-             node_id, data, is_final)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             node_id, data, is_final, tenant_id, place)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+             (SELECT COALESCE(MAX(place), 0) + 1 FROM call_events
+              WHERE tenant_id = $11 AND place IS NOT NULL))",
     )
     .bind(event.call_uuid.to_string())
     .bind(i64::from(seq))
@@ -102,8 +109,9 @@ pub(in crate::tdb) async fn store(
     .bind(sql_ms(event.at_ms))
     .bind(sql_ms(event.stored_ms))
     .bind(event.node_id.as_ref().map(NodeId::as_str))
-    .bind(&event.data)
+    .bind(&data)
     .bind(i64::from(event.is_final))
+    .bind(tenant_id.as_str())
     .execute(&mut *connection)
     .await?;
 
@@ -120,4 +128,14 @@ pub(in crate::tdb) async fn store(
     )
     .await?;
     Ok((seq, true))
+}
+
+/// The events that say which request the call was asked for with.
+const BEARS_REQUEST_ID: [&str; 2] = ["queued", "started"];
+
+fn with_request_id(data: &str, id: String) -> Result<String, TdbError> {
+    let mut data: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(data).map_err(|error| TdbError::unwritable("data", &error))?;
+    data.insert("request_id".to_owned(), id.into());
+    to_json("data", &data)
 }

@@ -27,9 +27,10 @@ impl Acceptance {
                 let by = By {
                     tenant_id: &call.tenant_id,
                     event_subject: Some(&call.event_subject),
+                    request_id: Some(id),
                 };
                 let members = members(&call, id);
-                accept(&self.0, by, &HeaderMap::new(), members).await
+                accept(&self.0, by, &HeaderMap::new(), members, Vec::new()).await
             }
         };
         match made {

@@ -100,6 +100,8 @@ pub(in crate::web) struct ShownCall {
     /// A higher one is dialled first.
     #[schema(maximum = 9)]
     priority: u8,
+    /// The id of the request that asked for it: `x-request-id` of that request and its answer.
+    request_id: Option<String>,
     /// How it ended; null: it has not.
     result: Option<CallResult>,
     ringing_at: Option<Time>,
@@ -243,6 +245,7 @@ impl ShownCall {
             origin: call.origin,
             parent_uuid: call.parent_uuid,
             priority: call.priority,
+            request_id: call.request_id,
             result: call.ended.map(CallResult::of),
             ringing_at: time(call.ringing_ms),
             started_at: time(call.started_ms),
@@ -285,6 +288,7 @@ impl ShownCall {
             origin: Origin::Api,
             parent_uuid: None,
             priority: 5,
+            request_id: Some(example::uuid().to_string()),
             result: Some(CallResult::example()),
             ringing_at: Some(Time::example()),
             started_at: Some(Time::example()),

@@ -112,6 +112,7 @@ impl ApiError {
             ApiError::Destination("to_number", refused),
             ApiError::UnknownToken(id()),
             ApiError::UnknownTrunk("chime".to_owned()),
+            ApiError::ClustersUnreachable("east".to_owned()),
             ApiError::SwitchUnreachable("The switch switch-1 does not answer".to_owned()),
             ApiError::SwitchRefused("The switch has refused it".to_owned()),
             ApiError::NoSuchPath("/api/makecals".to_owned()),
