@@ -137,6 +137,12 @@ fn web(web: &file::Web, mistakes: &mut Mistakes) -> Option<WebConfig> {
             })
         }
     };
+    for (index, origin) in web.cors_origins.iter().enumerate() {
+        if !is_origin(origin) {
+            let expected = "an origin: https://HOST or http://HOST, with :PORT where it is another";
+            mistakes.refuse(&format!("web.cors_origins[{index}]"), expected, origin);
+        }
+    }
     let range = 1_024..=16_777_216;
     let max_body_bytes = in_range("web.max_body_bytes", web.max_body_bytes, range, mistakes);
     let most = i64::from(MAX_REQUESTS);
@@ -148,6 +154,7 @@ fn web(web: &file::Web, mistakes: &mut Mistakes) -> Option<WebConfig> {
         max_body_bytes: max_body_bytes as usize,
         requests_per_s: requests_per_s as u32,
         burst: burst as u32,
+        cors_origins: web.cors_origins.clone(),
     })
 }
 
@@ -183,6 +190,14 @@ fn database(url: &str, data_dir: &Path, mistakes: &mut Mistakes) -> Option<Datab
             None
         }
     }
+}
+
+/// Whether it is written as a browser says where a page is from.
+fn is_origin(text: &str) -> bool {
+    let url = reqwest::Url::parse(text).ok();
+    url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    })
 }
 
 fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> WebhookConfig {

@@ -43,6 +43,7 @@ pub(super) struct Web {
     pub max_body_bytes: i64,
     pub requests_per_s: i64,
     pub burst: i64,
+    pub cors_origins: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -127,6 +127,8 @@ pub struct WebConfig {
     pub requests_per_s: u32,
     /// Requests at once, from 1.
     pub burst: u32,
+    /// Origins whose pages may use the API: `SCHEME://HOST[:PORT]`.
+    pub cors_origins: Vec<String>,
 }
 
 /// The certificate chain and its key.

@@ -76,6 +76,11 @@ fn every_mistake_is_named_by_its_key() {
             "web.tls_cert:",
         ),
         ("[web]\nmax_body_bytes = 1", "web.max_body_bytes:"),
+        ("[web]\ncors_origins = [\"*\"]", "web.cors_origins[0]:"),
+        (
+            "[web]\ncors_origins = [\"https://a.example/\"]",
+            "web.cors_origins[0]:",
+        ),
         ("[cluster]\nname = \"a.b\"", "cluster.name:"),
         (
             "[destinations]\ndefault_region = \"France\"",

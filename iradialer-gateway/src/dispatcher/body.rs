@@ -30,8 +30,8 @@ pub fn body(
         .into_bytes()
 }
 
-/// What the event itself says, below what every event says: names of the contract win.
-fn event_data(
+/// The data of a delivery: what the event itself says, below what every event says. Names of the contract win.
+pub fn event_data(
     delivery: &Delivery,
     answer: Option<Map<String, Value>>,
     cluster: &ClusterName,

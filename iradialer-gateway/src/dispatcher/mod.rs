@@ -7,7 +7,7 @@
 
 mod address;
 mod alert;
-mod body;
+pub(crate) mod body;
 mod client;
 mod receivers;
 mod schedule;

@@ -172,7 +172,7 @@ fn needed(method: &Method, route: &str) -> Option<Scope> {
     let name = name.strip_prefix('/')?.split('/').next()?;
     let is_call = matches!(
         name,
-        "makecall" | "makecalls" | "makecalldirect" | "dropcall"
+        "makecall" | "makecalls" | "makecalldirect" | "dropcall" | "stream"
     ) || is_live_request(route);
     let area = match is_call {
         true => Area::Calls,
@@ -235,6 +235,7 @@ mod tests {
     fn what_a_route_takes() {
         for (method, route, takes) in [
             (Method::POST, "/api/makecall", Some("calls:write")),
+            (Method::GET, "/api/stream", Some("calls:read")),
             (Method::POST, "/api/makecalls", Some("calls:write")),
             (Method::POST, "/api/makecalldirect", Some("calls:write")),
             (Method::POST, "/api/bridgecalls", Some("calls:write")),

@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use futures::StreamExt;
 use iradialer_core::strict_json::{self, Limits};
 use iradialer_core::value::FieldError;
@@ -25,6 +25,7 @@ pub(super) async fn read_object(
     max_bytes: usize,
 ) -> Result<Map<String, Value>, ApiError> {
     check_content_type(headers)?;
+    check_encoding(headers)?;
     let read = timeout(BODY_TIMEOUT, read_bytes(body, max_bytes)).await;
     let bytes = read
         .map_err(|_| ApiError::TooSlow)?
@@ -85,6 +86,17 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
         let kind = text.split(';').next().unwrap_or(text).trim();
         if !kind.eq_ignore_ascii_case("application/json") {
             return Err(ApiError::NotJson(text.chars().take(60).collect()));
+        }
+    }
+    Ok(())
+}
+
+/// A body comes as it is: what is compressed may be much larger than it looks.
+fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    for value in headers.get_all(CONTENT_ENCODING) {
+        let text = value.to_str().unwrap_or("unreadable bytes");
+        if !text.eq_ignore_ascii_case("identity") {
+            return Err(ApiError::Encoded(text.chars().take(60).collect()));
         }
     }
     Ok(())

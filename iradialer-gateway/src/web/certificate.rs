@@ -171,6 +171,7 @@ mod tests {
             max_body_bytes: 1_024,
             requests_per_s: 0,
             burst: 1,
+            cors_origins: Vec::new(),
         }
     }
 

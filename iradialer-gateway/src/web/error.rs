@@ -49,6 +49,10 @@ pub(super) enum ApiError {
     TooSlow,
     /// The body is said to be something other than JSON.
     NotJson(String),
+    /// The body is compressed.
+    Encoded(String),
+    /// As many streams are open as may be.
+    TooManyStreams,
     /// The tenant has no such campaign.
     UnknownCampaign(String),
     /// The campaign has no trunks.
@@ -319,6 +323,18 @@ impl ApiError {
                 let message = format!("content-type: expected application/json, got {got}");
                 let told = told(S::UNSUPPORTED_MEDIA_TYPE, "not_json", message);
                 of("content-type", told)
+            }
+            ApiError::Encoded(got) => {
+                let message = format!("content-encoding: expected none, got {got}");
+                let told = told(S::UNSUPPORTED_MEDIA_TYPE, "encoded", message);
+                of("content-encoding", told)
+            }
+            ApiError::TooManyStreams => {
+                let message = "As many streams are open as may be".to_owned();
+                again(
+                    RETRY_AFTER_S,
+                    told(S::TOO_MANY_REQUESTS, "too_many_streams", message),
+                )
             }
             ApiError::UnknownCampaign(name) => {
                 let message = format!("There is no campaign \"{name}\"");

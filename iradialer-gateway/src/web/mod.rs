@@ -10,8 +10,10 @@ pub(crate) mod certificate;
 mod connection_limit;
 mod cursor;
 mod dnc;
+mod docs;
 mod dropcall;
 mod error;
+mod etag;
 mod event_url;
 mod explain;
 mod fields;
@@ -26,9 +28,11 @@ mod queue_gauge;
 mod request_id;
 mod routes;
 mod server;
+mod stream;
 mod timestamp;
 mod token_use;
 mod tokens;
+mod transport;
 mod trunk_changes;
 mod trunks;
 mod webhooks;
@@ -57,6 +61,7 @@ impl WebState {
             app,
             queue: Arc::default(),
             tokens: Arc::default(),
+            streams: Arc::default(),
             traffic: Arc::default(),
         }
     }
@@ -69,6 +74,7 @@ struct WebState {
     queue: Arc<QueueGauge>,
     flows: Flows,
     tokens: Arc<TokenUse>,
+    streams: Arc<stream::Places>,
     traffic: Arc<Traffic>,
     /// Which webhook addresses will be let through.
     addresses: AddressGuard,

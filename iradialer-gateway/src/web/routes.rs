@@ -2,8 +2,9 @@
 
 use super::error::ApiError;
 use super::{
-    WebState, accept, audit, calls, campaigns, dnc, dropcall, explain, flows, health, license,
-    live, metrics, openapi, request_id, tokens, trunk_changes, trunks, webhooks,
+    WebState, accept, audit, calls, campaigns, dnc, docs, dropcall, etag, explain, flows, health,
+    license, live, metrics, openapi, request_id, stream, tokens, transport, trunk_changes, trunks,
+    webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -21,6 +22,7 @@ pub(super) fn all() -> OpenApiRouter<WebState> {
         .routes(routes!(dropcall::dropcall))
         .merge(live::routes())
         .routes(routes!(calls::list))
+        .routes(routes!(stream::follow))
         .routes(routes!(calls::one))
         .routes(routes!(calls::events))
         .routes(routes!(explain::explain))
@@ -52,16 +54,25 @@ pub(super) fn all() -> OpenApiRouter<WebState> {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .merge(openapi::own_routes())
+        .merge(docs::routes())
 }
 
 /// The API as it is served. Every answer, also a refusal, passes through [`request_id`].
 pub(super) fn served(state: WebState) -> Router {
     let (routes, _) = all().split_for_parts();
     let traffic = Arc::clone(&state.traffic);
-    routes
+    let cors = transport::cors(&state.app.config.web.cors_origins);
+    let routes = routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn(request_id::attach))
+        .layer(middleware::from_fn(etag::attach))
+        .layer(transport::compression())
+        .layer(middleware::from_fn(request_id::attach));
+    let routes = match cors {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    routes
         .layer(middleware::from_fn_with_state(traffic, metrics::count))
         .with_state(state)
 }

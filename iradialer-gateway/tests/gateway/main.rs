@@ -9,6 +9,7 @@ mod commands;
 mod connections;
 mod described;
 mod dnc;
+mod docs;
 mod doctor;
 mod flows;
 mod fuzz;
@@ -24,7 +25,9 @@ mod on_postgresql;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod router;
+mod stream;
 mod tenants;
 mod token_api;
 mod tokens;
+mod transport;
 mod webhooks;

@@ -19,6 +19,7 @@ const OF_CALLS: &[&str] = &[
     "audit::",
     "commands::",
     "doctor::a_trunk",
+    "stream::",
     "tenants::",
     "token_api::",
     "tokens::",

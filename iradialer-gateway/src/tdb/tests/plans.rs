@@ -6,6 +6,7 @@ use crate::tdb::dead_letter;
 use crate::tdb::delivery::DUE;
 use crate::tdb::do_not_call::list;
 use crate::tdb::queue::{LIVE_COUNTS, NEXT_CHANGE, pick};
+use crate::tdb::stream;
 use crate::tdb::test_support::{connected, open, url_of};
 use crate::tdb::{Connection, DatabaseUrl, row};
 use sqlx::{AssertSqlSafe, Row as _};
@@ -159,4 +160,18 @@ async fn a_page_of_dead_letters_is_read_from_its_place_in_the_list() {
     let values = ["'acme'", "0", "5000", "'call 5000'", "3", "NULL", "10"];
     let (steps, _dir) = plan(dead_letter::LISTING, &values).await;
     assert_by(&["webhooks_dead"], &steps);
+}
+
+#[tokio::test]
+async fn who_follows_a_tenant_s_events_reads_no_others() {
+    for (sql, values) in [
+        (stream::AFTER, &["'acme'", "5", "100"][..]),
+        (stream::CALLS, &["'acme'", "5", "105"]),
+        (stream::LAST, &["'acme'"]),
+    ] {
+        let (steps, _dir) = plan(sql, values).await;
+        assert_by(&["call_events_stream"], &steps);
+        let all = steps.join("\n");
+        assert!(!all.contains("SCAN call_events"), "{all}");
+    }
 }

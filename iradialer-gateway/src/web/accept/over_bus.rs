@@ -27,7 +27,7 @@ impl Acceptance {
                 let by = By {
                     tenant_id: &call.tenant_id,
                     event_subject: Some(&call.event_subject),
-                    request_id: Some(id),
+                    request_id: None,
                 };
                 let members = members(&call, id);
                 accept(&self.0, by, &HeaderMap::new(), members, Vec::new()).await

@@ -99,6 +99,8 @@ impl ApiError {
             ApiError::TooLarge(524_288),
             ApiError::TooSlow,
             ApiError::NotJson("text/plain".to_owned()),
+            ApiError::Encoded("gzip".to_owned()),
+            ApiError::TooManyStreams,
             ApiError::UnknownCampaign(campaign()),
             ApiError::NoTrunks(campaign()),
             ApiError::OutsideHours("0900-1900".to_owned()),

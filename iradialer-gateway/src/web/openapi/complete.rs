@@ -1,11 +1,19 @@
 //! What holds for every path, and what the names of refusals stand for.
 
 use crate::web::error::ApiError;
+use crate::web::etag;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is reached without a token.
-pub(super) const OPEN: [&str; 3] = ["/healthz", "/readyz", "/api/openapi.json"];
+pub(super) const OPEN: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/api/openapi.json",
+    "/api/docs",
+    "/api/docs/page.css",
+    "/api/docs/page.js",
+];
 
 /// What any path with a token may refuse.
 const WITH_TOKEN: [(u16, &str); 6] = [
@@ -17,10 +25,11 @@ const WITH_TOKEN: [(u16, &str); 6] = [
     (503, "unavailable"),
 ];
 /// What any path with a body may.
-const WITH_BODY: [(u16, &str); 4] = [
+const WITH_BODY: [(u16, &str); 5] = [
     (408, "too_slow"),
     (413, "too_large"),
     (415, "not_json"),
+    (415, "encoded"),
     (422, "invalid_json"),
 ];
 
@@ -46,6 +55,16 @@ pub(super) fn complete(document: &mut Value) {
         "in": "header",
         "description": "The tenant that an admin or operator acts for; without it the token's.",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,20}$"},
+    });
+    components["parameters"]["if_none_match"] = json!({
+        "name": "if-none-match",
+        "in": "header",
+        "description": "The `etag` of an earlier answer: 304 where this one would be the same.",
+        "schema": {"type": "string"},
+    });
+    components["headers"]["etag"] = json!({
+        "description": "What the answer is known by.",
+        "schema": {"type": "string"},
     });
     components["headers"]["request_id"] = json!({
         "description": "The request's id, as in the log.",
@@ -120,6 +139,16 @@ fn complete_operation(
         for (status, name) in WITH_BODY {
             add(status, name);
         }
+    }
+    if method == "get" && etag::is_for(path) {
+        let known = json!({"$ref": "#/components/parameters/if_none_match"});
+        match operation["parameters"].as_array_mut() {
+            Some(parameters) => parameters.push(known),
+            None => operation["parameters"] = json!([known]),
+        }
+        operation["responses"]["200"]["headers"]["etag"] =
+            json!({"$ref": "#/components/headers/etag"});
+        operation["responses"]["304"] = json!({"description": "It is as it was"});
     }
     let Some(responses) = operation["responses"].as_object_mut() else {
         return;

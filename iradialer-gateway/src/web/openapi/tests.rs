@@ -92,7 +92,9 @@ fn answers(document: &Value) -> Vec<(String, &Value)> {
         for (status, response) in operation["responses"].as_object().unwrap() {
             let schema = &response["content"]["application/json"]["schema"];
             let is_refusal = schema.get("allOf").is_some();
-            if !is_refusal {
+            // Pages and figures are no JSON, and the description describes everything but itself.
+            let is_json = response["content"].get("application/json").is_some();
+            if is_json && !is_refusal && path != "/api/openapi.json" {
                 answers.push((format!("{method} {path} {status}"), schema));
             }
         }
@@ -106,9 +108,7 @@ fn every_answer_has_an_example_that_is_as_described() {
     for (of, schema) in answers(&document) {
         let name = schema["$ref"].as_str().unwrap_or_default();
         let name = name.trim_start_matches("#/components/schemas/");
-        if name.is_empty() {
-            continue; // Not typed yet.
-        }
+        assert!(!name.is_empty(), "{of} has no type");
         let examples = document["components"]["schemas"][name]["examples"].as_array();
         let examples = examples.unwrap_or_else(|| panic!("{of}: {name} has no example"));
         let schema =
