@@ -1,14 +1,19 @@
 //! Bounds how many connections the server holds: each costs a file descriptor and memory, and whoever
 //! can reach the port can open them, token or not.
 
+use super::bounded_writes::BoundedWrites;
 use axum_server::accept::Accept;
 use std::future::{Ready, ready};
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
+
+/// How long a client may take nothing of what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Takes connections while there are places, and closes those that come when there are none.
 #[derive(Clone)]
@@ -26,9 +31,9 @@ impl ConnectionLimit {
 }
 
 impl<S> Accept<TcpStream, S> for ConnectionLimit {
-    type Stream = TcpStream;
+    type Stream = BoundedWrites<TcpStream>;
     type Service = Placed<S>;
-    type Future = Ready<io::Result<(TcpStream, Placed<S>)>>;
+    type Future = Ready<io::Result<(BoundedWrites<TcpStream>, Placed<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
@@ -38,7 +43,8 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
             service,
             _place: Arc::new(place),
         };
-        ready(stream.set_nodelay(true).and(Ok((stream, placed))))
+        let prepared = stream.set_nodelay(true);
+        ready(prepared.map(|()| (BoundedWrites::new(stream, WRITE_TIMEOUT), placed)))
     }
 }
 

@@ -4,6 +4,7 @@ mod accept;
 mod audit;
 mod auth;
 mod body;
+mod bounded_writes;
 mod calls;
 mod campaigns;
 pub(crate) mod certificate;
