@@ -112,6 +112,26 @@ impl Api {
         self.send(Method::POST, path, Some(body), headers).await
     }
 
+    /// Begins to read an answer that does not end.
+    pub async fn stream(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Response, Failure> {
+        let mut request = self.request(Method::GET, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.unanswered(&error))?;
+        match answer.status().is_success() {
+            true => Ok(answer),
+            false => Err(refusal(&answer.text().await.unwrap_or_default()).into()),
+        }
+    }
+
     /// Sends a request, and again where no answer came.
     async fn send(
         &self,

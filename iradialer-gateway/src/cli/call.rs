@@ -80,8 +80,8 @@ pub(super) fn run(asked: MakeCall) -> Result<(), Failure> {
         })
 }
 
-/// Prints each event of the call until it has ended.
-async fn watch(api: &Api, call: &str, as_json: bool) -> Result<(), Failure> {
+/// Prints each event of the call, from its first on, until it has ended. Fails where it is not completed.
+pub(super) async fn watch(api: &Api, call: &str, as_json: bool) -> Result<(), Failure> {
     if !as_json {
         println!("{}", events::HEAD);
     }

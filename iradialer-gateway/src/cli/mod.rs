@@ -14,6 +14,7 @@ mod license;
 mod migrate;
 mod nats_config;
 mod serve;
+mod tail;
 mod token;
 mod webhook;
 
@@ -49,6 +50,8 @@ enum Command {
     },
     /// Asks for a call.
     Call(Box<call::MakeCall>),
+    /// Shows events as they happen: of a call until it has ended, or of every call until Ctrl-C.
+    Tail(tail::Tail),
     /// Calls: listed, shown, explained, dropped.
     #[command(subcommand)]
     Calls(calls::CallsCommand),
@@ -178,6 +181,7 @@ pub fn main() -> ExitCode {
             ..common.sources()
         }),
         Command::Call(asked) => call::run(*asked),
+        Command::Tail(asked) => tail::run(asked),
         Command::Calls(command) => calls::run(command),
         Command::Token(command) => token::run(command),
         Command::Config(command) => config::run(command),

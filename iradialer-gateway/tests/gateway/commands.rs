@@ -103,6 +103,19 @@ async fn a_call_that_is_watched_tells_its_end() {
     };
     let (watched, _) = tokio::join!(watching, dropping);
     assert!(watched.unwrap_err().contains("the call is canceled"));
+    let listed = typed(&gateway, &["calls", "list", "--json"]).await.unwrap();
+    let call = json_lines(&listed)[0]["call_uuid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let output = gateway.site().run(&["tail", &call, "--json"]).await;
+    let told = json_lines(&String::from_utf8(output.stdout).unwrap());
+    let names: Vec<_> = told
+        .iter()
+        .map(|event| event["event_name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["iradialer::queued", "iradialer::canceled"]);
+    assert!(!output.status.success(), "it was not completed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
