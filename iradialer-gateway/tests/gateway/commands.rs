@@ -2,9 +2,10 @@
 
 use crate::gateway::{CONFIG, Gateway, PATIENCE, Site};
 use serde_json::Value;
-use std::process::Command;
-use std::time::Instant;
-use tokio::time::sleep;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::{sleep, timeout};
 
 /// A gateway whose commands have a token of `acme`.
 async fn start() -> Gateway {
@@ -116,6 +117,50 @@ async fn a_call_that_is_watched_tells_its_end() {
         .collect();
     assert_eq!(names, ["iradialer::queued", "iradialer::canceled"]);
     assert!(!output.status.success(), "it was not completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_shows_what_happens_and_goes_on_where_the_gateway_was_restarted() {
+    let gateway = start().await;
+    let url = gateway.url.clone();
+    let mut tail = gateway.site().command(&["tail", "--json"]);
+    let mut tail = tail
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    // It shows what happens from when it has begun to follow on.
+    let mut told = None;
+    let deadline = Instant::now() + PATIENCE;
+    while told.is_none() {
+        assert!(Instant::now() < deadline, "nothing is shown");
+        typed(&gateway, &[&CALL[..], &["a=1"]].concat())
+            .await
+            .unwrap();
+        let next = timeout(Duration::from_secs(1), lines.next_line());
+        told = next.await.ok().map(|line| line.unwrap().unwrap());
+    }
+    let told: Value = serde_json::from_str(&told.unwrap()).unwrap();
+    assert_eq!(told["event_name"], "iradialer::queued");
+    assert_eq!(told["event_data"]["to_number"], "+15005550006");
+
+    let call = told["event_data"]["call_uuid"].as_str().unwrap().to_owned();
+    let mut site = gateway.kill().await;
+    site.listen_at(&url);
+    let gateway = site.start().await;
+    typed(&gateway, &["calls", "drop", &call]).await.unwrap();
+    loop {
+        let line = timeout(PATIENCE, lines.next_line())
+            .await
+            .expect("it went on");
+        let told: Value = serde_json::from_str(&line.unwrap().unwrap()).unwrap();
+        if told["event_name"] == "iradialer::canceled" {
+            assert_eq!(told["event_data"]["call_uuid"], call.as_str());
+            break;
+        }
+    }
+    tail.kill().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

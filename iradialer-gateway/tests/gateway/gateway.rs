@@ -200,7 +200,15 @@ impl Site {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Has its gateways listen where one of them did, whose URL this is.
+    pub fn listen_at(&mut self, url: &str) {
+        let address = url.trim_start_matches("https://");
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), config.replace("127.0.0.1:0", address)).unwrap();
+    }
+
+    /// A command of the binary.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         // It is to die with the test even where nothing of the test is left to end it.
         let mut command = Command::new("setpriv");
         command
