@@ -136,6 +136,7 @@ fn new_call() -> Result<NewCall, Failure> {
         expires_ms: None,
         idempotency_key: Some(call_uuid.to_string()),
         request_id: None,
+        token_id: None,
         body_hash: "a hash".to_owned(),
         answer: format!(r#"{{"call_uuid":"{call_uuid}"}}"#),
     })

@@ -38,6 +38,8 @@ pub struct NewCall {
     pub idempotency_key: Option<String>,
     /// The id of the request, for its first events.
     pub request_id: Option<String>,
+    /// The id of the token that asks for it.
+    pub token_id: Option<String>,
     /// A hash of the request, which tells a repetition from a clash.
     pub body_hash: String,
     /// The answer to give, now and whenever the request is repeated.
@@ -122,8 +124,9 @@ async fn insert(connection: &mut Connection, call: &NewCall) -> Result<bool, Tdb
     let inserted = sqlx::query(
         "INSERT INTO calls (call_uuid, tenant_id, campaign_name, origin, to_number, from_number,
              request, event_url, priority, created_ms, not_before_ms, expires_ms,
-             idempotency_key, body_hash, answer, state, request_id, attempt, last_seq)
-         VALUES ($1, $2, $3, 'api', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1, 0)
+             idempotency_key, body_hash, answer, state, request_id, token_id, attempt,
+             last_seq)
+         VALUES ($1, $2, $3, 'api', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, 0)
          ON CONFLICT DO NOTHING",
     )
     .bind(call.call_uuid.to_string())
@@ -142,6 +145,7 @@ async fn insert(connection: &mut Connection, call: &NewCall) -> Result<bool, Tdb
     .bind(&call.answer)
     .bind(CallState::Queued.as_str())
     .bind(call.request_id.as_deref())
+    .bind(call.token_id.as_deref())
     .execute(connection)
     .await?;
     Ok(inserted.rows_affected() == 1)

@@ -178,6 +178,8 @@ pub struct Call {
     pub last_seq: u32,
     /// The id of the request that asked for it.
     pub request_id: Option<String>,
+    /// The id of the token that asked for it.
+    pub token_id: Option<String>,
     /// How it ended, once it has.
     pub ended: Option<FinalRecord>,
 }
@@ -300,6 +302,7 @@ impl Call {
             answered_ms: optional_number(row, "answered_ms")?,
             last_seq: number(row, "last_seq")?,
             request_id: get(row, "request_id")?,
+            token_id: get(row, "token_id")?,
             ended: FinalRecord::from_row(row)?,
         })
     }

@@ -264,6 +264,11 @@ fn migrator() -> Migrator {
             "stream",
             include_str!("../../migrations/0014_stream.sql"),
         ),
+        (
+            15,
+            "asked_by",
+            include_str!("../../migrations/0015_asked_by.sql"),
+        ),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
         let kind = MigrationType::Simple;

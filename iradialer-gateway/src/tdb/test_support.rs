@@ -135,6 +135,7 @@ pub fn new_call() -> NewCall {
         expires_ms: None,
         idempotency_key: None,
         request_id: None,
+        token_id: None,
         body_hash: "hash".to_owned(),
         answer: format!(r#"{{"call_uuid":"{call_uuid}"}}"#),
     }

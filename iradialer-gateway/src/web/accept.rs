@@ -104,6 +104,8 @@ struct By<'b> {
     event_subject: Option<&'b EventSubject>,
     /// The id of the request.
     request_id: Option<&'b str>,
+    /// The id of the token.
+    token_id: Option<&'b str>,
 }
 
 impl<'b> By<'b> {
@@ -112,6 +114,7 @@ impl<'b> By<'b> {
             tenant_id: &caller.tenant_id,
             event_subject: None,
             request_id: caller.request_id.as_deref(),
+            token_id: Some(&caller.token.token_id),
         }
     }
 }
@@ -232,6 +235,7 @@ async fn accept(
         ),
         idempotency_key: key,
         request_id: caller.request_id.map(str::to_owned),
+        token_id: caller.token_id.map(str::to_owned),
         body_hash,
         answer: serde_json::to_string(&answered).map_err(|_| ApiError::Unavailable)?,
     };

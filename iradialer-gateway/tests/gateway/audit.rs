@@ -23,6 +23,8 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
     let listed = gateway.post(&acme, "/api/dnc", &numbers).await;
     assert_eq!(listed.status, 200, "{listed:?}");
     let call = gateway.make_call(&acme, &crate::tokens::call()).await;
+    let path = format!("/api/calls/{call}");
+    let asked_by = gateway.get(&acme, &path).await.body["token_id"].clone();
     for _ in 0..2 {
         // Once: the second time it has ended.
         let body = json!({ "call_uuid": call });
@@ -50,6 +52,7 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
     );
     let tokens = gateway.get(&admin, "/api/tokens").await;
     let of_acme = &tokens.body["tokens"][0]["token_id"];
+    assert_eq!(asked_by, *of_acme);
     for (entry, answer) in [(&log[0], &listed), (&log[1], &deleted), (&log[2], &stored)] {
         assert_eq!((&entry["via"], &entry["actor"]), (&json!("api"), of_acme));
         assert_eq!(

@@ -28,6 +28,7 @@ impl Acceptance {
                     tenant_id: &call.tenant_id,
                     event_subject: Some(&call.event_subject),
                     request_id: None,
+                    token_id: None,
                 };
                 let members = members(&call, id);
                 accept(&self.0, by, &HeaderMap::new(), members, Vec::new()).await

@@ -113,6 +113,8 @@ pub(in crate::web) struct ShownCall {
     /// Where the callee is, an IANA name.
     timezone: Option<String>,
     to_number: String,
+    /// The id of the token that asked for it; null: it came by another way, such as the bus.
+    token_id: Option<String>,
     /// The trunk, once assigned.
     trunk: Option<String>,
     /// The variables given to its flow.
@@ -253,6 +255,7 @@ impl ShownCall {
             tenant_id: call.tenant_id.to_string(),
             timezone: request.timezone,
             to_number: call.to_number,
+            token_id: call.token_id,
             trunk: call.trunk.map(|trunk| trunk.to_string()),
             vars: request.vars,
         }
@@ -296,6 +299,7 @@ impl ShownCall {
             tenant_id: "acme".to_owned(),
             timezone: Some("Europe/Paris".to_owned()),
             to_number: "+15005550006".to_owned(),
+            token_id: Some(example::uuid().to_string()),
             trunk: Some("chime".to_owned()),
             vars: BTreeMap::new(),
         }
