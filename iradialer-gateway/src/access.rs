@@ -60,7 +60,10 @@ impl TokenRole {
     pub fn may(self, what: Scope) -> bool {
         let is_of_access = matches!(what.area, Area::Tokens | Area::Audit);
         // Of every tenant.
-        let is_of_cluster = matches!(what.area, Area::Audit | Area::Metrics | Area::License);
+        let is_of_cluster = matches!(
+            what.area,
+            Area::Audit | Area::Metrics | Area::License | Area::Nodes | Area::Regions
+        );
         match self {
             TokenRole::Admin => true,
             TokenRole::Operator => !is_of_access,
@@ -84,6 +87,16 @@ pub enum Area {
     Campaigns,
     /// Trunks.
     Trunks,
+    /// Switches.
+    Nodes,
+    /// Regions.
+    Regions,
+    /// The queue.
+    Queue,
+    /// One look at all.
+    Overview,
+    /// Configurations of call progress analysis.
+    CpaConfigs,
     /// The do-not-call list.
     Dnc,
     /// Webhooks that were given up.
@@ -100,11 +113,16 @@ pub enum Area {
 
 impl Area {
     /// Every one.
-    pub const ALL: [Area; 10] = [
+    pub const ALL: [Area; 15] = [
         Area::Calls,
         Area::Flows,
         Area::Campaigns,
         Area::Trunks,
+        Area::Nodes,
+        Area::Regions,
+        Area::Queue,
+        Area::Overview,
+        Area::CpaConfigs,
         Area::Dnc,
         Area::Webhooks,
         Area::Tokens,
@@ -120,6 +138,11 @@ impl Area {
             Area::Flows => "flows",
             Area::Campaigns => "campaigns",
             Area::Trunks => "trunks",
+            Area::Nodes => "nodes",
+            Area::Regions => "regions",
+            Area::Queue => "queue",
+            Area::Overview => "overview",
+            Area::CpaConfigs => "cpaconfigs",
             Area::Dnc => "dnc",
             Area::Webhooks => "webhooks",
             Area::Tokens => "tokens",
@@ -277,7 +300,14 @@ mod tests {
         for area in Area::ALL {
             for right in [Right::Read, Right::Write] {
                 let may = TokenRole::ReadOnly.may(Scope { area, right });
-                let hidden = [Area::Tokens, Area::Audit, Area::Metrics, Area::License];
+                let hidden = [
+                    Area::Tokens,
+                    Area::Audit,
+                    Area::Metrics,
+                    Area::License,
+                    Area::Nodes,
+                    Area::Regions,
+                ];
                 let looks = right == Right::Read && !hidden.contains(&area);
                 assert_eq!(may, looks);
             }

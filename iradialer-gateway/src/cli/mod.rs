@@ -13,9 +13,12 @@ mod help;
 mod license;
 mod migrate;
 mod nats_config;
+mod node;
 mod serve;
+mod site;
 mod tail;
 mod token;
+mod trunk;
 mod webhook;
 
 use crate::config::{Config, ConfigError, Role, Sources};
@@ -70,6 +73,12 @@ enum Command {
     /// Licences: keys for them, given out, looked at, installed.
     #[command(subcommand)]
     License(license::LicenseCommand),
+    /// Trunks: listed, shown, added, changed, taken away.
+    #[command(subcommand)]
+    Trunk(trunk::TrunkCommand),
+    /// Switches: listed, shown, drained, resumed, disabled.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
     /// Webhooks: those that were given up, what became of a call's, and sending them again.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
@@ -188,6 +197,8 @@ pub fn main() -> ExitCode {
         Command::Dnc(command) => dnc::run(command),
         Command::Flow(command) => flow::run(command),
         Command::License(command) => license::run(command),
+        Command::Trunk(command) => trunk::run(command),
+        Command::Node(command) => node::run(command),
         Command::Webhook(command) => webhook::run(command),
         Command::Doctor(asked) => doctor::run(asked),
         Command::Migrate(asked) => migrate::run(asked),

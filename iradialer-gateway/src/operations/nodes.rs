@@ -18,6 +18,7 @@ const STALE_MS: u64 = 15_000;
 
 /// A switch, as far as anything is known of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(examples(json!(Node::example())))]
 pub struct Node {
     /// Its address, where the configuration has it.
     #[schema(value_type = Option<String>)]
@@ -59,6 +60,34 @@ pub struct Node {
     /// What a person wants of it: `maintenance`, `disabled`, `shutdown`, or `resume` where it may not know yet.
     #[schema(value_type = Option<String>)]
     pub wish: Option<NodeWish>,
+}
+
+impl Node {
+    /// One for an example.
+    pub fn example() -> Node {
+        Node {
+            address: None,
+            calls: Some(12),
+            heard_at: Some("2026-11-21T10:00:00.000Z".to_owned()),
+            hint: None,
+            host: Some("1.10.12".to_owned()),
+            incarnation: Some("01a1fc2f-bd5c-702b-b769-11f559dde487".to_owned()),
+            max_calls: Some(500),
+            max_cps: Some(30.0),
+            node_id: NodeId::try_from("switch-1".to_owned())
+                .unwrap_or_else(|_| unreachable!("a constant name")),
+            reason: None,
+            region: "default".to_owned(),
+            registered: true,
+            setups: Some(1),
+            state: "active",
+            up: "1/1",
+            uptime_s: Some(86_400),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            weight: 100,
+            wish: None,
+        }
+    }
 }
 
 impl Desk<'_> {

@@ -5,7 +5,8 @@ use super::{Desk, Draft, Refusal, operator, text};
 use crate::catalogue::{Catalogue, Kind, QueueParameters};
 use crate::config::Hours;
 use crate::tdb::{Change, Tdb, TdbError};
-use iradialer_core::value::{CampaignName, TenantId};
+use iradialer_core::router_request::SetQueueParams;
+use iradialer_core::value::{CampaignName, FieldError, TenantId};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -178,4 +179,21 @@ pub fn shown(catalogue: &Catalogue) -> ShownParameters {
         short_delay: set.short_delay,
         working_hours: set.working_hours,
     }
+}
+
+/// What is set of the queue's parameters.
+pub fn parameters(set: SetQueueParams) -> Result<QueueParameters, FieldError> {
+    let hours = |text: &String| {
+        let expected = "HHMM-HHMM, such as 0900-1900, the two not the same";
+        Hours::parse(text).ok_or_else(|| FieldError::new("working_hours", expected, text))
+    };
+    Ok(QueueParameters {
+        max_total_queue_size: set.max_total_queue_size,
+        short_delay: set.short_delay,
+        long_delay: set.long_delay,
+        cps_percent: set.cps_percent,
+        enable_firing_calls: set.enable_firing_calls,
+        dial_timeout: set.dial_timeout,
+        working_hours: set.working_hours.as_ref().map(hours).transpose()?,
+    })
 }

@@ -15,7 +15,7 @@ mod lease;
 mod pace;
 mod plan;
 mod reconcile;
-pub(crate) mod requests;
+mod requests;
 mod settle;
 mod shared;
 mod sweep;

@@ -56,6 +56,11 @@ pub(super) const NEXT_CHANGE: &str = "
          WHERE state = 'queued' AND not_before_ms > $1) AS begins,
         (SELECT MIN(expires_ms) FROM calls
          WHERE state = 'queued' AND expires_ms IS NOT NULL) AS expires";
+pub(super) const CALLS_SINCE: &str = "
+    SELECT state, COUNT(*) AS calls, CAST(SUM(billsec_ms) AS BIGINT) AS billsec_ms FROM (
+        SELECT state, billsec_ms FROM calls WHERE tenant_id = $1 AND created_ms >= $2
+        ORDER BY created_ms DESC, call_uuid DESC LIMIT $3) AS latest
+    GROUP BY state";
 /// Each half of the queue has an index of its own. A CAST, as a SUM is NUMERIC to PostgreSQL.
 pub(super) const COUNTS: &str = "
     SELECT tenant_id, campaign_name, CAST(SUM(queued) AS BIGINT) AS queued FROM (
@@ -201,6 +206,32 @@ impl Tdb {
         .fetch_one(&self.readers)
         .await?;
         number(&row, "length")
+    }
+
+    /// The tenant's calls accepted since that time, the last of them, at most `limit`: by state, how many, and how
+    /// long they were up, ms.
+    pub async fn calls_since(
+        &self,
+        tenant: &TenantId,
+        since_ms: u64,
+        limit: u32,
+    ) -> Result<Vec<(String, u64, u64)>, TdbError> {
+        let rows = sqlx::query(CALLS_SINCE)
+            .bind(tenant.as_str())
+            .bind(sql_ms(since_ms))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let billsec_ms = optional_number(row, "billsec_ms")?;
+                Ok((
+                    get(row, "state")?,
+                    number(row, "calls")?,
+                    billsec_ms.unwrap_or(0),
+                ))
+            })
+            .collect()
     }
 
     /// How many calls are queued by campaign, of the tenant or all.

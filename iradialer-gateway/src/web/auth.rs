@@ -49,6 +49,14 @@ impl Caller {
         }
     }
 
+    /// The tenant whose things it looks at, where not at those of all: who looks after the cluster does, unless
+    /// another tenant is named.
+    pub fn of_one_tenant(&self) -> Option<&TenantId> {
+        let own = &self.token.spec;
+        let is_of_all = own.role.is_of_cluster() && own.tenant_id == self.tenant_id;
+        (!is_of_all).then_some(&self.tenant_id)
+    }
+
     /// Where it has the catalogue changed.
     pub fn desk<'d>(&self, state: &'d WebState) -> Desk<'d> {
         Desk {

@@ -3,8 +3,8 @@
 use super::error::ApiError;
 use super::{
     WebState, accept, audit, calls, campaigns, dnc, docs, dropcall, etag, explain, flows, health,
-    license, live, metrics, openapi, request_id, stream, tokens, transport, trunk_changes, trunks,
-    webhooks,
+    license, live, metrics, nodes, openapi, overview, queue, request_id, stream, tokens, transport,
+    trunk_changes, trunks, webhooks,
 };
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -46,6 +46,14 @@ pub(super) fn all() -> OpenApiRouter<WebState> {
             trunk_changes::delete
         ))
         .routes(routes!(trunk_changes::definition))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::one))
+        .routes(routes!(nodes::order))
+        .routes(routes!(queue::show, queue::put, queue::empty))
+        .routes(routes!(overview::overview))
+        .routes(routes!(overview::regions))
+        .routes(routes!(overview::cpaconfigs))
+        .routes(routes!(overview::put_cpaconfig, overview::delete_cpaconfig))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))

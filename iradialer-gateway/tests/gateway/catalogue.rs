@@ -492,3 +492,222 @@ async fn changes_at_the_same_time_are_all_made_and_every_process_sees_them() {
         sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_is_shown_set_and_emptied_each_tenants_by_itself() {
+    let ground = Ground::start().await;
+    let other = ground.gateway.site().token("other").await;
+    for _ in 0..2 {
+        ground.call("reminders").await;
+    }
+    let theirs = json!({"campaign_name": "reminders", "to_number": "+15005550006"});
+    let theirs = ground.gateway.make_call(&other, &theirs).await;
+    let own = ground.gateway.get(&ground.tenant, "/api/queue").await.body;
+    assert_eq!(own["sizes"]["size"], 2, "{own}");
+    assert_eq!(
+        own["sizes"]["trunks"],
+        json!([{"size": 2, "trunk": "chime"}])
+    );
+    let all = ground
+        .do_it(Method::GET, "/api/queue", Value::Null, 200)
+        .await;
+    assert_eq!(all["sizes"]["size"], 3, "{all}");
+    assert_eq!(
+        all["sizes"]["regions"],
+        json!([{"region": "default", "size": 3}])
+    );
+
+    let set = json!({"max_total_queue_size": 3, "cps_percent": 0.25, "working_hours": "0900-1700"});
+    let shown = ground
+        .do_it(Method::PUT, "/api/queue", set.clone(), 200)
+        .await;
+    assert_eq!(shown["parameters"]["max_total_queue_size"], 3, "{shown}");
+    let trunk = ground
+        .do_it(Method::GET, "/api/trunks/chime", Value::Null, 200)
+        .await;
+    assert_eq!(trunk["max_cps"], 25.0);
+    let campaign = ground
+        .gateway
+        .get(&ground.tenant, "/api/campaigns/reminders")
+        .await
+        .body;
+    assert_eq!(campaign["hours"], "0900-1700");
+    for (body, field) in [
+        (json!({"cps_percent": 0}), "cps_percent"),
+        (json!({"working_hours": "9-5"}), "working_hours"),
+        (json!({"short_delay": 1}), "short_delay"),
+        (json!({"colour": "red"}), "colour"),
+    ] {
+        let refused = ground.do_it(Method::PUT, "/api/queue", body, 422).await;
+        assert_eq!(refused["error"]["field"], field, "{refused}");
+    }
+    let refused = ground
+        .ask(&ground.tenant, Method::PUT, "/api/queue", set)
+        .await;
+    assert_eq!(refused.status, 403);
+
+    let path = "/api/queue?campaign=trunkless";
+    let none = ground
+        .ask(&ground.tenant, Method::DELETE, path, Value::Null)
+        .await;
+    assert_eq!(none.body["canceled"], 0, "{none:?}");
+    let path = "/api/queue?campaign=reminders";
+    let gone = ground
+        .ask(&ground.tenant, Method::DELETE, path, Value::Null)
+        .await;
+    assert_eq!(
+        (&gone.body["canceled"], &gone.body["more"]),
+        (&json!(2), &json!(false))
+    );
+    let left = ground
+        .gateway
+        .get(&other, &format!("/api/calls/{theirs}"))
+        .await;
+    assert_eq!(left.body["state"], "queued", "it is another tenant's");
+    let look = ground
+        .gateway
+        .get(&ground.tenant, "/api/overview")
+        .await
+        .body;
+    assert_eq!(look["calls_today"], json!({"canceled": 2}), "{look}");
+    assert!(look.get("switches").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_yet_says_so() {
+    let ground = Ground::start().await;
+    let none = ground.gateway.get(&ground.tenant, "/api/cpaconfigs").await;
+    assert_eq!(none.body["cpaconfigs"], json!([]));
+    let refused = ground
+        .do_it(Method::PUT, "/api/cpaconfigs/default", json!({}), 501)
+        .await;
+    assert_eq!(refused["error"]["name"], "not_yet");
+}
+
+/// What a command that has to succeed prints.
+async fn said(ground: &Ground, command: &[&str]) -> String {
+    let output = ground.gateway.site().run(command).await;
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What one that has to fail says.
+async fn failed(ground: &Ground, command: &[&str]) -> String {
+    let output = ground.gateway.site().run(command).await;
+    assert!(!output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_does_the_same_at_the_command_line() {
+    let ground = Ground::start().await;
+    let add = [
+        "trunk",
+        "add",
+        "twilio",
+        "--max-cps",
+        "5",
+        "--max-calls",
+        "9",
+        "--param",
+        "proxy=sip.example.net",
+        "--param",
+        "password=s3cret",
+        "--caller-range",
+        "15005550100-15005550199",
+    ];
+    assert!(
+        said(&ground, &add)
+            .await
+            .contains("trunk show twilio --xml")
+    );
+    assert!(
+        failed(&ground, &add)
+            .await
+            .contains("There is a trunk twilio already")
+    );
+    assert!(
+        said(&ground, &["trunk", "show", "twilio", "--xml"])
+            .await
+            .contains("value=\"s3cret\"")
+    );
+    let shown = said(&ground, &["trunk", "show", "twilio", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        (&shown["max_calls"], &shown["params"]["password"]),
+        (&json!(9), &json!("***"))
+    );
+    said(&ground, &["trunk", "set", "chime", "--max-calls", "7"]).await;
+    said(&ground, &["trunk", "disable", "chime"]).await;
+    let list = said(&ground, &["trunk", "list"]).await;
+    let line = list.lines().find(|line| line.starts_with("chime")).unwrap();
+    assert!(
+        line.contains("disabled") && line.contains(" 7 ") && line.contains("acme/reminders"),
+        "{list}"
+    );
+    said(&ground, &["trunk", "enable", "chime"]).await;
+    assert!(
+        failed(&ground, &["trunk", "remove", "chime"])
+            .await
+            .contains("in the configuration file")
+    );
+    for (option, value, says) in [
+        (
+            "--param",
+            "exec=x",
+            "--param: expected one of auth-username",
+        ),
+        ("--param", "proxy", "--param: expected NAME=VALUE"),
+        ("--dtmf", "tones", "--dtmf: expected rfc4733"),
+        (
+            "--caller-range",
+            "2-1",
+            "--caller-range: expected FIRST-LAST",
+        ),
+    ] {
+        let wrong = [
+            "trunk",
+            "add",
+            "x",
+            "--max-cps",
+            "1",
+            "--max-calls",
+            "1",
+            option,
+            value,
+        ];
+        let told = failed(&ground, &wrong).await;
+        assert!(told.contains(says), "{told}");
+    }
+    // A gateway that runs knows it within a second.
+    let changed = Instant::now();
+    while ground
+        .do_it(Method::GET, "/api/trunks/chime", Value::Null, 200)
+        .await["max_calls"]
+        != 7
+    {
+        assert!(changed.elapsed() < Duration::from_secs(3));
+        sleep(Duration::from_millis(50)).await;
+    }
+    said(&ground, &["trunk", "remove", "twilio"]).await;
+    assert!(
+        failed(&ground, &["trunk", "show", "twilio"])
+            .await
+            .contains("there is no trunk twilio")
+    );
+
+    assert!(said(&ground, &["node", "list"]).await.starts_with("SWITCH"));
+    assert!(
+        failed(&ground, &["node", "maintenance", "sw7"])
+            .await
+            .contains("there is no switch sw7")
+    );
+    let admin = token_with(ground.gateway.site(), &["--role", "admin"]).await;
+    let audit = ground.gateway.get(&admin, "/api/audit").await;
+    let entries = audit.body["entries"].as_array().unwrap();
+    let removed = entries
+        .iter()
+        .find(|entry| entry["action"] == "trunk.delete")
+        .unwrap();
+    assert_eq!(removed["via"], "command_line");
+}

@@ -28,6 +28,7 @@ const OF_CALLS: &[&str] = &[
     "router::destinations::",
     "router::failover::",
     "router::flows::",
+    "router::nodes::",
     "router::reconcile::",
     "router::requests::",
     "router::settle::",

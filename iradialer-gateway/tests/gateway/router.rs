@@ -9,6 +9,7 @@ mod failover;
 pub mod fake_switch;
 mod flows;
 mod live;
+mod nodes;
 mod reconcile;
 mod regions;
 mod requests;

@@ -4,9 +4,8 @@ use super::super::shared::Shared;
 use super::{Answered, desk, not_supported, refused};
 use crate::catalogue::{
     CampaignDefinition, Catalogue, DEFAULT_REGION, Definition, NodeWish, NumberRange, PARAMS,
-    QueueParameters, Trunk, TrunkDefinition, USUAL_PROFILE, VARIABLES, is_profile,
+    Trunk, TrunkDefinition, USUAL_PROFILE, VARIABLES, is_profile,
 };
-use crate::config::Hours;
 use crate::operations::campaigns::CampaignPatch;
 use crate::operations::nodes::{self, Node};
 use crate::operations::trunks::TrunkPatch;
@@ -370,7 +369,7 @@ impl Of<'_> {
     }
 
     async fn set_queue_params(&self, set: SetQueueParams) -> Result<Answered, No> {
-        let given = queue_parameters(set)?;
+        let given = queue::parameters(set)?;
         let desk = desk(self.shared, self.id.clone());
         desk.set_queue(given).await?;
         self.shared.app.wake.router.notify_one();
@@ -491,21 +490,4 @@ fn node_at(catalogue: &Catalogue, text: &str) -> Option<NodeId> {
         node.node_id.as_str() == text || (address.is_some() && node.address == address)
     });
     node.map(|node| node.node_id.clone())
-}
-
-/// What is set of the queue's parameters.
-pub(crate) fn queue_parameters(set: SetQueueParams) -> Result<QueueParameters, FieldError> {
-    let hours = |text: &String| {
-        let expected = "HHMM-HHMM, such as 0900-1900, the two not the same";
-        Hours::parse(text).ok_or_else(|| FieldError::new("working_hours", expected, text))
-    };
-    Ok(QueueParameters {
-        max_total_queue_size: set.max_total_queue_size,
-        short_delay: set.short_delay,
-        long_delay: set.long_delay,
-        cps_percent: set.cps_percent,
-        enable_firing_calls: set.enable_firing_calls,
-        dial_timeout: set.dial_timeout,
-        working_hours: set.working_hours.as_ref().map(hours).transpose()?,
-    })
 }

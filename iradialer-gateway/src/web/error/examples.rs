@@ -119,6 +119,11 @@ impl ApiError {
             ApiError::SwitchRefused("The switch has refused it".to_owned()),
             ApiError::NoSuchPath("/api/makecals".to_owned()),
             ApiError::NoSuchMethod("PUT".to_owned(), "/api/makecall".to_owned()),
+            ApiError::Unknown(
+                "unknown_node",
+                "node_id",
+                "There is no switch switch-9: none is configured or was heard".to_owned(),
+            ),
             ApiError::Unavailable,
         ];
         let number = CallerNumber::parse("from_number", "+15005550009");
