@@ -124,7 +124,7 @@ impl Api {
 }
 
 /// rustls wants to be told once which cryptography to use.
-fn use_ring() {
+pub(crate) fn use_ring() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error only says that it was set before.

@@ -5,8 +5,8 @@ use anyhow::Result;
 use clap::Parser;
 use iradialer_rig::bench::{
     AT_ONCE, Module, Offer, Originate, Outcome, RING, RINGS_8_S, Site, Table, accepts, admission,
-    audio, dispatch, five_thousand, flow_check, ivr, keys, load_and_unload, memory, post_to_invite,
-    quantile, speech, takeover,
+    audio, dispatch, five_thousand, flow_check, footprint, ivr, keys, load_and_unload, memory,
+    post_to_invite, quantile, reads, speech, takeover, webhooks,
 };
 use iradialer_rig::freeswitch::Installation;
 use iradialer_rig::repository::Built;
@@ -37,8 +37,14 @@ struct Args {
     /// Times a router is killed.
     #[arg(long, default_value_t = 7)]
     kills: usize,
-    /// Only these: `accept`, `dispatch`, `admission`, `takeover`, `flow-check`, `five-thousand`, which need no
-    /// FreeSWITCH; `latency`, `at-once`, `ringing`, `saturation`, `cycles`, `ivr`, `memory`, `audio`, `keys`,
+    /// Calls in the TDB that the API reads from.
+    #[arg(long, default_value_t = 5_000_000)]
+    calls: u64,
+    /// Seconds for which the gateway's memory is watched under load; half an hour is 1800.
+    #[arg(long, default_value_t = 60)]
+    soak_s: u64,
+    /// Only these: `accept`, `dispatch`, `admission`, `takeover`, `flow-check`, `five-thousand`, `webhooks`,
+    /// `reads`, `footprint`, which need no FreeSWITCH; `latency`, `at-once`, `ringing`, `saturation`, `cycles`, `ivr`, `memory`, `audio`, `keys`,
     /// `speech`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -73,6 +79,15 @@ async fn main() -> Result<()> {
     }
     if args.wants("five-thousand") {
         five_thousand(&mut table, &built).await?;
+    }
+    if args.wants("webhooks") {
+        webhooks(&mut table, &built, args.rounds).await?;
+    }
+    if args.wants("reads") {
+        reads(&mut table, &built, args.calls).await?;
+    }
+    if args.wants("footprint") {
+        footprint(&mut table, &built, Duration::from_secs(args.soak_s)).await?;
     }
     match found {
         Some(installation) => of_the_switch(&args, &mut table, &built, installation).await?,
