@@ -99,6 +99,10 @@ impl CampaignDefinition {
     }
 }
 
+const MINUTES_A_DAY: u64 = 24 * 60;
+/// By how much clocks are changed at the most.
+const LONGEST_CHANGE_MINUTES: u64 = 120;
+
 impl Campaign {
     /// The IANA name of its time zone.
     pub fn timezone_name(&self) -> &str {
@@ -112,14 +116,26 @@ impl Campaign {
         self.hours.is_none_or(|hours| hours.contains(minute))
     }
 
-    /// When it may next begin to call after that time, to be asked again then: a change to or from
-    /// summer time on the way makes it an hour off.
+    /// When it may next begin to call after that time, by the clocks of the place, also over a change to or from
+    /// summer time.
     pub fn next_opening(&self, at_ms: u64, timezone: Option<&str>) -> u64 {
         let Some(hours) = &self.hours else {
             return at_ms;
         };
-        let minutes = hours.minutes_to_next(self.minute_of_day(at_ms, timezone));
-        at_ms - at_ms % 60_000 + u64::from(minutes) * 60_000
+        let (minute, minute_ms) = (self.minute_of_day(at_ms, timezone), at_ms - at_ms % 60_000);
+        let minutes = u64::from(hours.minutes_to_next(minute));
+        let then_ms = minute_ms + minutes * 60_000;
+        // What the clocks there show then is something else where they were changed on the way.
+        let shown = u64::from(self.minute_of_day(then_ms, timezone));
+        if shown == (u64::from(minute) + minutes) % MINUTES_A_DAY {
+            return then_ms;
+        }
+        // The first minute of the span that there is.
+        let first = minutes.saturating_sub(LONGEST_CHANGE_MINUTES).max(1);
+        (first..=minutes + LONGEST_CHANGE_MINUTES)
+            .map(|minutes| minute_ms + minutes * 60_000)
+            .find(|then_ms| self.is_open(*then_ms, timezone))
+            .unwrap_or(then_ms)
     }
 
     /// The last time up to `until_ms` to which the hours that are open at `at_ms` go on, where they are

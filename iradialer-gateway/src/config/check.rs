@@ -11,7 +11,7 @@ use super::mistake::Mistakes;
 use super::nodes;
 use super::{
     Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret, TlsFiles, WebConfig,
-    WebhookConfig, webhook_secret,
+    WebhookConfig, WebhookTls, webhook_secret,
 };
 use crate::catalogue::{Campaign, Catalogue, Source, Trunk, TrunksUsed};
 use crate::tdb::DatabaseUrl;
@@ -260,6 +260,51 @@ fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> Web
             1..=longest,
             mistakes,
         ),
+        tls: webhook_tls(
+            &webhooks.ca_file,
+            &webhooks.client_cert,
+            &webhooks.client_key,
+            mistakes,
+        ),
+        keep: Duration::from_secs(86_400)
+            * in_range(
+                "webhooks.keep_days",
+                webhooks.keep_days,
+                1..=3_650,
+                mistakes,
+            ) as u32,
+    }
+}
+
+/// The files are read when the dispatcher starts; here they have to be there.
+fn webhook_tls(ca_file: &str, cert: &str, key: &str, mistakes: &mut Mistakes) -> WebhookTls {
+    let mut file = |name: &str, path: &str| {
+        if path.is_empty() {
+            return None;
+        }
+        if let Err(error) = std::fs::File::open(path) {
+            let expected = format!("a file that can be read ({error})");
+            mistakes.refuse(&format!("webhooks.{name}"), &expected, path);
+        }
+        Some(PathBuf::from(path))
+    };
+    let authorities = file("ca_file", ca_file);
+    let client = match (file("client_cert", cert), file("client_key", key)) {
+        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+        (None, None) => None,
+        (cert, _) => {
+            let (given, missing) = match cert {
+                Some(_) => ("client_cert", "client_key"),
+                None => ("client_key", "client_cert"),
+            };
+            let expected = format!("the file that goes with webhooks.{given}");
+            mistakes.refuse(&format!("webhooks.{missing}"), &expected, "");
+            None
+        }
+    };
+    WebhookTls {
+        authorities,
+        client,
     }
 }
 

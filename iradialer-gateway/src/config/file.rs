@@ -65,6 +65,10 @@ pub(super) struct Webhooks {
     pub retry_after_s: Vec<i64>,
     pub timeout_s: i64,
     pub connect_timeout_s: i64,
+    pub ca_file: String,
+    pub client_cert: String,
+    pub client_key: String,
+    pub keep_days: i64,
 }
 
 #[derive(Deserialize)]

@@ -171,6 +171,19 @@ pub struct WebhookConfig {
     pub timeout: Duration,
     /// For the connection.
     pub connect_timeout: Duration,
+    /// Certificates beside the machine's.
+    pub tls: WebhookTls,
+    /// How long what was delivered or given up is kept.
+    pub keep: Duration,
+}
+
+/// Certificates that webhooks are sent with, beside the machine's.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookTls {
+    /// Authorities that are trusted as well.
+    pub authorities: Option<PathBuf>,
+    /// What a receiver is shown that asks for it.
+    pub client: Option<TlsFiles>,
 }
 
 /// `[router]`

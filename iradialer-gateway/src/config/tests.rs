@@ -132,6 +132,19 @@ fn every_mistake_is_named_by_its_key() {
             "webhooks.retry_after_s[1]:",
         ),
         (
+            "[webhooks]\nca_file = \"/nowhere.pem\"",
+            "webhooks.ca_file:",
+        ),
+        (
+            "[webhooks]\nclient_cert = \"/dev/null\"",
+            "webhooks.client_key:",
+        ),
+        (
+            "[webhooks]\nclient_key = \"/nowhere.pem\"",
+            "webhooks.client_cert:",
+        ),
+        ("[webhooks]\nkeep_days = 0", "webhooks.keep_days:"),
+        (
             "[webhooks]\ntimeout_s = 5\nconnect_timeout_s = 6",
             "webhooks.connect_timeout_s:",
         ),
@@ -304,6 +317,82 @@ fn hours_count_where_the_callee_is() {
     );
     let next = campaign.next_opening(morning + 7, None);
     assert_eq!(next, morning + 24 * 3_600_000 - half_an_hour, "tomorrow");
+}
+
+#[test]
+fn hours_hold_over_midnight_and_on_the_days_the_clocks_are_changed() {
+    let hours = |hours: &str| {
+        let text = format!(
+            "{TRUNK}[[campaigns]]\nname = \"r\"\ntenant_id = \"a\"\ntrunks = []\nhours = \"{hours}\"\n\
+             timezone = \"Europe/Berlin\"\n"
+        );
+        let config = file(&text).unwrap();
+        config.catalogue.campaigns.values().next().unwrap().clone()
+    };
+    let at = |text: &str| {
+        let time: Timestamp = text.parse().unwrap();
+        time.as_millisecond() as u64
+    };
+    // Hours, a time at which they are closed, the next opening: each as the clocks there show it.
+    for (span, closed, opens) in [
+        (
+            "2200-0600",
+            "2026-11-21T06:00:00+01:00",
+            "2026-11-21T22:00:00+01:00",
+        ),
+        (
+            "2200-0600",
+            "2026-11-21T12:00:00+01:00",
+            "2026-11-21T22:00:00+01:00",
+        ),
+        // A night an hour shorter, one an hour longer.
+        (
+            "0900-1900",
+            "2026-03-28T20:00:00+01:00",
+            "2026-03-29T09:00:00+02:00",
+        ),
+        (
+            "0900-1900",
+            "2026-10-24T20:00:00+02:00",
+            "2026-10-25T09:00:00+01:00",
+        ),
+        // The beginning is among what is left out: it is at once after that.
+        (
+            "0230-0600",
+            "2026-03-29T01:00:00+01:00",
+            "2026-03-29T03:00:00+02:00",
+        ),
+        // It comes twice: the first time counts.
+        (
+            "0230-0600",
+            "2026-10-25T01:00:00+02:00",
+            "2026-10-25T02:30:00+02:00",
+        ),
+        (
+            "2200-0230",
+            "2026-03-29T04:00:00+02:00",
+            "2026-03-29T22:00:00+02:00",
+        ),
+    ] {
+        let campaign = hours(span);
+        let (closed_ms, opens_ms) = (at(closed), at(opens));
+        assert!(!campaign.is_open(closed_ms, None), "{span} {closed}");
+        assert_eq!(
+            campaign.next_opening(closed_ms, None),
+            opens_ms,
+            "{span} {closed}"
+        );
+        assert!(campaign.is_open(opens_ms, None), "{span} {opens}");
+        assert!(!campaign.is_open(opens_ms - 60_000, None), "{span} {opens}");
+    }
+    let night = hours("2200-0600");
+    let evening = at("2026-10-24T23:00:00+02:00");
+    // The hour that comes twice is in the span both times.
+    for hour in 0..8 {
+        assert!(night.is_open(evening + hour * 3_600_000, None), "{hour}");
+    }
+    let end = night.open_until(evening, evening + 12 * 3_600_000, None);
+    assert_eq!(end, at("2026-10-25T06:00:00+01:00") - 1);
 }
 
 #[test]

@@ -16,31 +16,22 @@ pub fn message_id(delivery: &Delivery) -> String {
     format!("{}_{}", delivery.event.call_uuid, delivery.event.seq)
 }
 
-/// The JSON of a delivery. `answer` is what the call's `answered` event has said before this one.
-pub fn body(
-    delivery: &Delivery,
-    answer: Option<Map<String, Value>>,
-    cluster: &ClusterName,
-    prefix: &str,
-) -> Vec<u8> {
+/// The JSON of a delivery.
+pub fn body(delivery: &Delivery, cluster: &ClusterName, prefix: &str) -> Vec<u8> {
     let name = format!("{prefix}{}", delivery.event.name);
-    let data = event_data(delivery, answer, cluster);
+    let data = event_data(delivery, cluster);
     json!({ "event_name": name, "event_data": data })
         .to_string()
         .into_bytes()
 }
 
 /// The data of a delivery: what the event itself says, below what every event says. Names of the contract win.
-pub fn event_data(
-    delivery: &Delivery,
-    answer: Option<Map<String, Value>>,
-    cluster: &ClusterName,
-) -> Value {
+pub fn event_data(delivery: &Delivery, cluster: &ClusterName) -> Value {
     let (call, event) = (&delivery.call, &delivery.event);
     let mut data = event.data.clone();
     let sip_fields = data
         .remove("sip")
-        .or_else(|| answer?.remove("sip"))
+        .or_else(|| delivery.answer.as_ref()?.get("sip").cloned())
         .unwrap_or_else(|| json!({}));
     // The trunk of the try the event is of: the call may have gone on to another.
     let trunk = data.remove("trunk");
@@ -57,7 +48,7 @@ pub fn event_data(
         "seq": event.seq,
         "timestamp": timestamp(event.at_ms),
         "call_uuid": call.call_uuid,
-        "call_params": call.request.call_params,
+        "call_params": call.call_params,
         "tenant_id": call.tenant_id,
         "campaign_name": call.campaign_name,
         "call_type": direction,

@@ -1,7 +1,9 @@
 //! One delivery over HTTP.
 
 use super::address::{AddressGuard, RefusedAddress};
+use super::tls::Credentials;
 use crate::config::WebhookConfig;
+use crate::roles::RoleError;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
@@ -100,12 +102,16 @@ pub struct WebhookClient {
 
 impl WebhookClient {
     /// A client with the timeouts and allowed addresses of the configuration.
-    pub fn new(config: &WebhookConfig) -> Result<WebhookClient, reqwest::Error> {
+    ///
+    /// # Errors
+    /// Where a file of certificates can't be used, or no client be set up.
+    pub fn new(config: &WebhookConfig) -> Result<WebhookClient, RoleError> {
         // Another part of the process may have chosen the provider before; both are ring.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let guard = AddressGuard::new(&config.allow_addresses);
+        let own = Credentials::read(&config.tls).map_err(RoleError::new)?;
         let builder = || {
-            reqwest::Client::builder()
+            let builder = reqwest::Client::builder()
                 .user_agent(concat!("iradialer/", env!("CARGO_PKG_VERSION")))
                 .redirect(redirect::Policy::none())
                 .no_proxy()
@@ -113,16 +119,22 @@ impl WebhookClient {
                 .dns_resolver(guard.clone())
                 .connect_timeout(config.connect_timeout)
                 .timeout(config.timeout)
-                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_idle_timeout(IDLE_TIMEOUT);
+            match &own.identity {
+                Some(identity) => builder.identity(identity.clone()),
+                None => builder,
+            }
         };
-        let http = builder().build().or_else(|error| {
+        let with_machines = builder().tls_certs_merge(own.authorities.clone()).build();
+        let http = with_machines.or_else(|error| {
             tracing::warn!(
                 %error,
                 "no certificate authorities were found (on Debian: apt-get install ca-certificates): \
-                 webhooks to https:// URLs will fail"
+                 webhooks to https:// URLs will fail, except those of webhooks.ca_file"
             );
-            builder().tls_certs_only([]).build()
-        })?;
+            builder().tls_certs_only(own.authorities.clone()).build()
+        });
+        let http = http.map_err(RoleError::new)?;
         Ok(WebhookClient { http, guard })
     }
 

@@ -2,16 +2,22 @@
 //!
 //! Every delivery is a row of the TDB until it is done or dead, so a restart loses none; it may make
 //! one twice, which the receiver sees by its `webhook-id`. The events of a call go out in order, the
-//! next when the one before is done or dead. Receivers are independent: each has its own few places and
-//! its breaker, and one that is slow or dead holds up nobody else.
+//! next when the one before is noted as done or dead. Receivers are independent: each has its own few places and
+//! its breaker, and one that is slow or dead holds up nobody else. A place is free again with the answer; what the
+//! answers say is noted for many deliveries at once.
 
 mod address;
+mod ahead;
 mod alert;
 pub(crate) mod body;
 mod client;
+mod courier;
+mod notes;
+mod prune;
 mod receivers;
 mod schedule;
 mod signature;
+mod tls;
 
 pub use address::AddressGuard;
 pub use alert::OperatorHook;
@@ -21,16 +27,21 @@ pub use signature::{BadSecret, Signer};
 use crate::app::App;
 use crate::config::Secret;
 use crate::roles::RoleError;
-use crate::tdb::{Delivery, TdbError, Tried, Verdict};
+use crate::tdb::{Delivery, TdbError, Tried};
+use ahead::Ahead;
 use alert::Alerts;
+use courier::Courier;
+use futures::FutureExt;
 use iradialer_core::value::CallUuid;
 use receivers::{Receivers, Sign};
-use std::collections::HashMap;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The loop looks this often even if nothing wakes it.
 const TICK_MS: u64 = 5_000;
@@ -39,32 +50,42 @@ pub(crate) const BUS: &str = "nats:";
 /// How often it looks for deliveries that a clock which was ahead has put off.
 const MEND_EVERY: Duration = Duration::from_secs(30);
 /// How long to wait after a fault of the database.
-const FAULT_DELAY_MS: u64 = 1_000;
+const FAULT_DELAY: Duration = Duration::from_secs(1);
 /// A receiver that fails is left alone after each failure for the first wait of the schedule, and no longer than this.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// How long deliveries that are under way at the end are waited for.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// How many answers and notes are gone through before receivers are looked at.
+const DONE_AT_ONCE: usize = 256;
+/// Between two looks at all receivers there is at least this time, and twice the time that the first of them took: so
+/// events that come one by one cost no more than a third of the time.
+const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
 /// The dispatcher, ready to run.
 pub struct Dispatcher {
     courier: Arc<Courier>,
-    /// The calls that have a delivery under way, each with its receiver.
-    under_way: HashMap<CallUuid, String>,
+    ahead: Ahead,
     receivers: Receivers,
-    /// When to look next, ms since the Unix epoch.
+    /// When to look at all receivers next, ms since the Unix epoch, but not before `may_look`.
     next_look_ms: u64,
+    may_look: Instant,
     /// When it last looked for what to mend.
     mended: Option<Instant>,
     done: mpsc::UnboundedSender<Done>,
     finished: mpsc::UnboundedReceiver<Done>,
+    tries: mpsc::UnboundedSender<Tried>,
 }
 
-/// A delivery is over.
-struct Done {
-    call: CallUuid,
-    /// When the call's next is due, ms since the Unix epoch.
-    next_ms: Option<u64>,
-    sign: Sign,
+/// How far a delivery has come.
+enum Done {
+    /// Its receiver has answered, or has not.
+    Answered { receiver: String, sign: Sign },
+    /// What came of it is in the TDB, or could not be noted.
+    Noted {
+        call: CallUuid,
+        /// When the call's next is due, ms since the Unix epoch, where it is not at once.
+        next_ms: Option<u64>,
+    },
 }
 
 impl Dispatcher {
@@ -76,11 +97,18 @@ impl Dispatcher {
         let before = app.config.webhooks.previous_secret.iter();
         let secrets = std::iter::once(secret).chain(before);
         let signer = Signer::new(secrets.map(Secret::reveal)).map_err(RoleError::new)?;
-        let client = WebhookClient::new(&app.config.webhooks).map_err(RoleError::new)?;
+        let client = WebhookClient::new(&app.config.webhooks)?;
         let alerts = Alerts::new(app.config.webhooks.alert_url.as_deref());
         let first_wait = app.config.webhooks.retry_after.first();
         let rest = first_wait.map_or(LONGEST_REST, |wait| LONGEST_REST.min(*wait));
         let (done, finished) = mpsc::unbounded_channel();
+        let (tries, to_note) = mpsc::unbounded_channel();
+        tokio::spawn(notes::run(
+            app.tdb.clone(),
+            app.clock.clone(),
+            to_note,
+            done.clone(),
+        ));
         Ok(Dispatcher {
             courier: Arc::new(Courier {
                 app,
@@ -88,28 +116,44 @@ impl Dispatcher {
                 client,
                 alerts,
             }),
-            under_way: HashMap::new(),
+            ahead: Ahead::default(),
             receivers: Receivers::new(rest),
             next_look_ms: 0,
+            may_look: Instant::now(),
             mended: None,
             done,
             finished,
+            tries,
         })
     }
 
     /// Delivers until `stop`, then waits a moment for the answers to what is under way.
     pub async fn run(mut self, stop: CancellationToken) {
         let courier = Arc::clone(&self.courier);
+        let app = &courier.app;
+        if let Err(error) = app.tdb.close_breakers().await {
+            tracing::debug!(%error, "the state of the receivers could not be noted");
+        }
+        let keep = app.config.webhooks.keep;
+        let pruning = prune::run(app.tdb.clone(), app.clock.clone(), keep);
+        let _pruning = AbortOnDropHandle::new(tokio::spawn(pruning));
+        let mut done = Vec::with_capacity(DONE_AT_ONCE);
         while !stop.is_cancelled() {
             let looked = tokio::select! {
-                () = courier.app.wake.dispatcher.notified() => self.look_at_all().await,
+                () = courier.app.wake.dispatcher.notified() => {
+                    self.next_look_ms = 0;
+                    Ok(())
+                }
                 () = sleep(self.until_next_look()) => self.look_at_all().await,
-                Some(done) = self.finished.recv() => self.go_on_after(done).await,
+                _ = self.finished.recv_many(&mut done, DONE_AT_ONCE) => {
+                    self.go_on_after(done.drain(..)).await
+                }
                 () = stop.cancelled() => Ok(()),
             };
             if let Err(error) = looked {
                 tracing::error!(%error, "webhooks can't be read, trying again until they can");
-                self.next_look_ms = courier.app.clock.now_ms() + FAULT_DELAY_MS;
+                self.next_look_ms = courier.app.clock.now_ms();
+                self.may_look = Instant::now() + FAULT_DELAY;
             }
         }
         let _ = timeout(LAST_ANSWERS, self.wait_for_answers()).await;
@@ -117,28 +161,33 @@ impl Dispatcher {
 
     fn until_next_look(&self) -> Duration {
         let now_ms = self.courier.app.clock.now_ms();
-        Duration::from_millis(self.next_look_ms.saturating_sub(now_ms))
+        let planned = Duration::from_millis(self.next_look_ms.saturating_sub(now_ms));
+        planned.max(self.may_look.saturating_duration_since(Instant::now()))
     }
 
     /// Sends what is due, to every receiver.
     async fn look_at_all(&mut self) -> Result<(), TdbError> {
+        let begun = Instant::now();
         let now_ms = self.courier.app.clock.now_ms();
         self.next_look_ms = now_ms + TICK_MS;
         self.mend(now_ms).await?;
-        for due in self.courier.app.tdb.due_receivers().await? {
+        let mut receivers = self.courier.app.tdb.due_receivers(now_ms).await?;
+        receivers.sort_by_key(|due| self.receivers.is_ill(&due.receiver));
+        for due in receivers {
             if let Some(rest) = self.receivers.rest(&due.receiver, Instant::now()) {
                 self.look_after(rest);
                 continue;
             }
             if due.next_ms <= now_ms {
+                self.ahead.expect(&due.receiver);
                 self.look_at(&due.receiver).await?;
             }
             // A receiver of whom one delivery is due may have others that are due later.
-            let next_ms = self.courier.app.tdb.next_due_after(&due.receiver, now_ms);
-            if let Some(next_ms) = next_ms.await? {
-                self.next_look_ms = self.next_look_ms.min(next_ms);
+            if let Some(later_ms) = due.later_ms {
+                self.next_look_ms = self.next_look_ms.min(later_ms);
             }
         }
+        self.may_look = begun + LOOK_PAUSE.max(begun.elapsed() * 3);
         Ok(())
     }
 
@@ -163,206 +212,111 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// A place has become free: for the call's next event or another call.
-    async fn go_on_after(&mut self, done: Done) -> Result<(), TdbError> {
-        if let Some(next_ms) = done.next_ms {
-            self.next_look_ms = self.next_look_ms.min(next_ms);
-        }
-        let Some(receiver) = self.under_way.remove(&done.call) else {
-            return Ok(());
-        };
+    /// Places have become free, and calls may have their next event sent.
+    async fn go_on_after(&mut self, done: impl Iterator<Item = Done>) -> Result<(), TdbError> {
         let now = Instant::now();
-        self.receivers.ends(&receiver, done.sign, now);
-        match self.receivers.rest(&receiver, now) {
-            Some(rest) => {
-                self.look_after(rest);
-                Ok(())
+        let mut concerned = BTreeSet::new();
+        for done in done {
+            match done {
+                Done::Answered { receiver, sign } => {
+                    if let Some(is_open) = self.receivers.ends(&receiver, sign, now) {
+                        self.show_breaker(receiver.clone(), is_open);
+                    }
+                    concerned.insert(receiver);
+                }
+                Done::Noted { call, next_ms } => {
+                    if let Some(next_ms) = next_ms {
+                        self.next_look_ms = self.next_look_ms.min(next_ms);
+                    }
+                    concerned.extend(self.ahead.let_go(&call));
+                }
             }
-            None => self.look_at(&receiver).await,
         }
-    }
-
-    /// Sends what the receiver is to get now, as far as it has places.
-    async fn look_at(&mut self, receiver: &str) -> Result<(), TdbError> {
-        let busy = self.receivers.under_way(receiver);
-        let free = self.receivers.room(receiver, Instant::now());
-        if free == 0 {
-            return Ok(());
-        }
-        // Those under way are still due, and stand at the front.
-        let limit = u32::try_from(busy + free).unwrap_or(u32::MAX);
-        let now_ms = self.courier.app.clock.now_ms();
-        let tdb = &self.courier.app.tdb;
-        let due = tdb.due_deliveries(receiver, limit, now_ms).await?;
-        let fresh: Vec<Delivery> = due
-            .into_iter()
-            .filter(|delivery| !self.under_way.contains_key(&delivery.call.call_uuid))
-            .take(free)
-            .collect();
-        for delivery in fresh {
-            self.send(delivery, receiver);
+        // Nobody who takes webhooks waits for what is read of those that do not.
+        let mut concerned: Vec<String> = concerned.into_iter().collect();
+        concerned.sort_by_key(|receiver| self.receivers.is_ill(receiver));
+        for receiver in concerned {
+            match self.receivers.rest(&receiver, now) {
+                Some(rest) => self.look_after(rest),
+                None => self.look_at(&receiver).await?,
+            }
         }
         Ok(())
     }
 
-    fn send(&mut self, delivery: Delivery, receiver: &str) {
-        let call = delivery.call.call_uuid;
-        self.under_way.insert(call, receiver.to_owned());
-        self.receivers.begins(receiver);
-        let courier = Arc::clone(&self.courier);
-        let tell = self.done.clone();
-        let task = tokio::spawn(async move { courier.deliver(delivery).await });
+    /// Has those see it who look at the TDB.
+    fn show_breaker(&self, receiver: String, is_open: bool) {
+        let app = self.courier.app.clone();
         tokio::spawn(async move {
+            let since_ms = is_open.then(|| app.clock.now_ms());
+            if let Err(error) = app.tdb.note_breaker(receiver, since_ms).await {
+                tracing::debug!(%error, "the state of a receiver could not be noted");
+            }
+        });
+    }
+
+    /// Sends what the receiver is to get now, as far as it has places.
+    async fn look_at(&mut self, receiver: &str) -> Result<(), TdbError> {
+        self.send_what_was_read(receiver);
+        let now = Instant::now();
+        let room = self.receivers.room(receiver, now);
+        if let Some(limit) = self.ahead.wanted(receiver, room, now) {
+            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+            let now_ms = self.courier.app.clock.now_ms();
+            let tdb = &self.courier.app.tdb;
+            let mut passed_over = 0;
+            let ahead = &self.ahead;
+            let due = tdb
+                .due_deliveries(receiver, limit, now_ms, |call| {
+                    let is_held = ahead.holds(call);
+                    passed_over += u32::from(is_held);
+                    !is_held
+                })
+                .await?;
+            let all = due.len() + (passed_over as usize) < limit as usize;
+            self.ahead.put(receiver, due, all, now);
+            self.send_what_was_read(receiver);
+        }
+        self.ahead.tidy(receiver);
+        Ok(())
+    }
+
+    fn send_what_was_read(&mut self, receiver: &str) {
+        let now = Instant::now();
+        while self.receivers.room(receiver, now) > 0
+            && let Some(delivery) = self.ahead.next(receiver, now)
+        {
+            self.receivers.begins(receiver);
+            self.send(delivery, receiver.to_owned());
+        }
+    }
+
+    fn send(&self, delivery: Delivery, receiver: String) {
+        let courier = Arc::clone(&self.courier);
+        let (tell, tries) = (self.done.clone(), self.tries.clone());
+        tokio::spawn(async move {
+            let call = delivery.call.call_uuid;
+            let delivered = AssertUnwindSafe(courier.deliver(&delivery)).catch_unwind();
             // A delivery that panicked is due as before; the next look finds it.
-            let (next_ms, sign) = task.await.unwrap_or((None, Sign::None));
-            let _ = tell.send(Done {
-                call,
-                next_ms,
-                sign,
-            });
+            let (tried, sign) = delivered.await.unwrap_or((None, Sign::None));
+            let noted = tried.is_some_and(|tried| tries.send(tried).is_ok());
+            let _ = tell.send(Done::Answered { receiver, sign });
+            if !noted {
+                let _ = tell.send(Done::Noted {
+                    call,
+                    next_ms: None,
+                });
+            }
         });
     }
 
     async fn wait_for_answers(&mut self) {
-        while !self.under_way.is_empty() {
-            if let Some(done) = self.finished.recv().await {
-                self.under_way.remove(&done.call);
-            }
-        }
-    }
-}
-
-/// Makes one delivery and notes how it went.
-struct Courier {
-    app: App,
-    signer: Signer,
-    client: WebhookClient,
-    alerts: Alerts,
-}
-
-impl Courier {
-    /// Returns when the call's next delivery is due, ms since the Unix epoch, and what this one says of its
-    /// receiver.
-    async fn deliver(&self, delivery: Delivery) -> (Option<u64>, Sign) {
-        let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
-        let tdb = &self.app.tdb;
-        let (noted, sign) = match self.is_gone(&delivery).await {
-            true => {
-                let ended = tdb.deliveries_end(call, self.app.clock.now_ms()).await;
-                (ended, Sign::None)
-            }
-            false => {
-                let (tried, sign) = self.attempt(&delivery).await;
-                let now_ms = self.app.clock.now_ms();
-                (tdb.delivery_tried(call, seq, tried, now_ms).await, sign)
-            }
-        };
-        match noted {
-            Ok(next_ms) => (next_ms, sign),
-            Err(error) => {
-                tracing::error!(%call, seq, %error, "a delivery could not be noted and will be made again");
-                sleep(Duration::from_millis(FAULT_DELAY_MS)).await;
-                (None, sign)
-            }
-        }
-    }
-
-    async fn attempt(&self, delivery: &Delivery) -> (Tried, Sign) {
-        let (begun, begun_ms) = (Instant::now(), self.app.clock.now_ms());
-        iradialer_core::failpoint::hit("dispatcher.send.before");
-        let outcome = self.post(delivery).await;
-        iradialer_core::failpoint::hit("dispatcher.send.after");
-        let sign = match outcome.meaning {
-            Meaning::Delivered | Meaning::Gone => Sign::Well,
-            Meaning::Hopeless => Sign::None,
-            Meaning::Failed { .. } => Sign::Ill,
-        };
-        let tried = Tried {
-            verdict: self.judge(delivery, &outcome),
-            status: outcome.status,
-            error: outcome.error,
-            answer: outcome.answer,
-            begun_ms,
-            took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        };
-        (tried, sign)
-    }
-
-    /// Whether the receiver wanted no more before this event was there.
-    async fn is_gone(&self, delivery: &Delivery) -> bool {
-        let call = delivery.call.call_uuid;
-        let gone = self.app.tdb.receiver_is_gone(call).await;
-        gone.unwrap_or_else(|error| {
-            tracing::warn!(%call, %error, "an event goes out that may not be wanted any more");
-            false
-        })
-    }
-
-    async fn post(&self, delivery: &Delivery) -> Outcome {
-        let config = &self.app.config;
-        let answer = match self.app.tdb.answer_before(&delivery.event).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::warn!(call = %delivery.call.call_uuid, %error, "an event goes out without its SIP facts");
-                None
-            }
-        };
-        let prefix = &config.webhooks.event_prefix;
-        let body = body::body(delivery, answer, &config.cluster, prefix);
-        let id = body::message_id(delivery);
-        let timestamp_s = self.app.clock.now_ms() / 1000;
-        if let Some(subject) = delivery.url.strip_prefix(BUS) {
-            let sent = self
-                .app
-                .switches
-                .publish(subject.to_owned(), id, body)
-                .await;
-            return Outcome::on_the_bus(sent.map_err(|error| error.to_string()));
-        }
-        let token = delivery.call.request.call_params.get("token");
-        self.client
-            .post(Message {
-                url: &delivery.url,
-                id: &id,
-                timestamp_s,
-                signature: self.signer.sign(&id, timestamp_s, &body),
-                token: token.and_then(serde_json::Value::as_str),
-                body,
-            })
-            .await
-    }
-
-    fn judge(&self, delivery: &Delivery, outcome: &Outcome) -> Verdict {
-        let (call, seq) = (delivery.call.call_uuid, delivery.event.seq);
-        let error = outcome.error.as_deref().unwrap_or_default();
-        let retry_after = match outcome.meaning {
-            Meaning::Delivered => return Verdict::Delivered,
-            Meaning::Gone => {
-                tracing::info!(%call, seq, "a webhook is gone (410)");
-                return Verdict::Gone;
-            }
-            Meaning::Hopeless => {
-                tracing::warn!(%call, seq, error, "a webhook can't be delivered");
-                return Verdict::Dead;
-            }
-            Meaning::Failed { retry_after } => retry_after,
-        };
-        let tries = delivery.tries.saturating_add(1);
-        let schedule = &self.app.config.webhooks.retry_after;
-        match schedule::next_wait(schedule, tries, retry_after, &mut rand::rng()) {
-            Some(wait) => {
-                tracing::debug!(%call, seq, tries, error, ?wait, "a webhook failed and will be tried again");
-                let now_ms = self.app.clock.now_ms();
-                let next_ms = now_ms.saturating_add(wait.as_millis() as u64);
-                if usize::try_from(tries).is_ok_and(|tries| tries >= schedule.len()) {
-                    let with = (&self.client, &self.signer);
-                    self.alerts.last_try(delivery, error, next_ms, with, now_ms);
-                }
-                Verdict::Again { next_ms }
-            }
-            None => {
-                tracing::warn!(%call, seq, tries, error, "a webhook is given up");
-                Verdict::Dead
+        let mut left = self.ahead.drop_waiting();
+        while left > 0 {
+            match self.finished.recv().await {
+                Some(Done::Noted { .. }) => left -= 1,
+                Some(Done::Answered { .. }) => {}
+                None => return,
             }
         }
     }

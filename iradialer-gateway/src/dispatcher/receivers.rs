@@ -65,11 +65,6 @@ impl Receivers {
         }
     }
 
-    /// How many it has under way.
-    pub fn under_way(&self, name: &str) -> usize {
-        self.known.get(name).map_or(0, |known| known.under_way)
-    }
-
     /// How many more it may be sent now.
     pub fn room(&self, name: &str, now: Instant) -> usize {
         let in_all = IN_ALL.saturating_sub(self.under_way);
@@ -78,6 +73,11 @@ impl Receivers {
             Some(known) if known.under_way == 0 => known.room(now).min(in_all.max(1)),
             Some(known) => known.room(now).min(in_all),
         }
+    }
+
+    /// Whether it has failed last.
+    pub fn is_ill(&self, name: &str) -> bool {
+        self.known.get(name).is_some_and(|known| known.failures > 0)
     }
 
     /// How long it is left alone from now on.
@@ -93,12 +93,10 @@ impl Receivers {
         self.known.entry(name.to_owned()).or_default().under_way += 1;
     }
 
-    /// A delivery to it is over.
-    pub fn ends(&mut self, name: &str, sign: Sign, now: Instant) {
+    /// A delivery to it is over. Returns whether its breaker is open now, where that is new.
+    pub fn ends(&mut self, name: &str, sign: Sign, now: Instant) -> Option<bool> {
         self.under_way = self.under_way.saturating_sub(1);
-        let Some(known) = self.known.get_mut(name) else {
-            return;
-        };
+        let known = self.known.get_mut(name)?;
         known.under_way = known.under_way.saturating_sub(1);
         let was_open = known.is_open();
         match sign {
@@ -120,9 +118,11 @@ impl Receivers {
             (true, false) => tracing::info!(receiver = name, "webhooks are taken again"),
             _ => {}
         }
+        let news = (was_open != known.is_open()).then(|| known.is_open());
         if known.under_way == 0 && known.failures == 0 {
             self.known.remove(name);
         }
+        news
     }
 }
 

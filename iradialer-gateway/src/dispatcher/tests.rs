@@ -1,6 +1,7 @@
 //! Deliveries to real receivers on loopback.
 
 mod again;
+mod certificates;
 mod failing;
 mod hostile;
 

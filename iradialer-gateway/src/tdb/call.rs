@@ -1,8 +1,6 @@
 //! A call as the TDB knows it.
 
-use super::row::{
-    get, json, number, optional_json, optional_number, optional_parsed, parsed, sql_ms,
-};
+use super::row::{get, json, number, optional_json, optional_number, optional_parsed, parsed};
 use super::{OnUnknown, Row, Tdb, TdbError};
 use iradialer_core::call::{CallState, Direction, EndedBy};
 use iradialer_core::flow::{Flow, MAX_TEXT, Name, Sound};
@@ -118,7 +116,7 @@ impl Origin {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         [Origin::Api, Origin::Switch, Origin::Inbound]
             .into_iter()
             .find(|origin| origin.as_str() == text)
@@ -209,32 +207,6 @@ pub struct FinalRecord {
     pub fault: Option<String>,
 }
 
-/// Which calls to list: newest first.
-#[derive(Debug, Clone, Default)]
-pub struct CallFilter {
-    /// Only in this state.
-    pub state: Option<CallState>,
-    /// Only of this campaign.
-    pub campaign_name: Option<String>,
-    /// Only created at or after this time.
-    pub from_ms: Option<u64>,
-    /// Only after this one in the list: its creation time and UUID.
-    pub after: Option<(u64, CallUuid)>,
-    /// The most to return.
-    pub limit: u32,
-}
-
-/// A page of a tenant's calls, newest first.
-pub(super) const LISTING: &str = "
-    SELECT * FROM calls
-    WHERE tenant_id = $1
-      AND ($2 IS NULL OR state = $2)
-      AND ($3 IS NULL OR campaign_name = $3)
-      AND ($4 IS NULL OR created_ms >= $4)
-      AND ($5 IS NULL OR created_ms < $5 OR (created_ms = $5 AND call_uuid < $6))
-    ORDER BY created_ms DESC, call_uuid DESC
-    LIMIT $7";
-
 impl Tdb {
     /// The call, if the tenant has it.
     pub async fn call(
@@ -248,29 +220,6 @@ impl Tdb {
             .fetch_optional(&self.readers)
             .await?;
         row.map(|row| Call::from_row(&row)).transpose()
-    }
-
-    /// The tenant's calls that fit, newest first.
-    pub async fn calls(
-        &self,
-        tenant: &TenantId,
-        filter: &CallFilter,
-    ) -> Result<Vec<Call>, TdbError> {
-        let (after_ms, after_uuid) = match filter.after {
-            Some((ms, uuid)) => (Some(sql_ms(ms)), Some(uuid.to_string())),
-            None => (None, None),
-        };
-        let rows = sqlx::query(LISTING)
-            .bind(tenant.as_str())
-            .bind(filter.state.map(CallState::as_str))
-            .bind(filter.campaign_name.as_deref())
-            .bind(filter.from_ms.map(sql_ms))
-            .bind(after_ms)
-            .bind(after_uuid)
-            .bind(i64::from(filter.limit))
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(Call::from_row).collect()
     }
 }
 

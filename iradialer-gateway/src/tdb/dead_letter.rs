@@ -3,6 +3,7 @@
 use super::row::{get, number, optional_number, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
 use iradialer_core::value::{CallUuid, TenantId};
+use sqlx::AssertSqlSafe;
 
 /// A delivery that was given up. Times are ms since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,25 +83,40 @@ pub struct Replayed {
     pub more: bool,
 }
 
-/// A page of a tenant's dead letters, newest first.
-pub(super) const LISTING: &str = "
-    SELECT webhooks.*, calls.campaign_name, call_events.name FROM webhooks
-    JOIN calls ON calls.call_uuid = webhooks.call_uuid
-    JOIN call_events ON call_events.call_uuid = webhooks.call_uuid AND call_events.seq = webhooks.seq
-    WHERE webhooks.tenant_id = $1 AND webhooks.state = 'dead' AND webhooks.done_ms >= $2
-      AND webhooks.done_ms <= $3
-      AND (webhooks.done_ms < $3 OR webhooks.call_uuid < $4
-           OR (webhooks.call_uuid = $4 AND webhooks.seq < $5))
-      AND ($6 IS NULL OR calls.campaign_name = $6)
-    ORDER BY webhooks.done_ms DESC, webhooks.call_uuid DESC, webhooks.seq DESC
-    LIMIT $7";
+/// A page of a tenant's dead letters, newest first: $7 is the campaign, where they are of one. What chooses them asks
+/// for nothing that is not in the index that is meant, so that it is taken.
+pub(super) fn listing(of_campaign: bool) -> String {
+    let of_campaign = if of_campaign {
+        "AND campaign_name = $7"
+    } else {
+        ""
+    };
+    format!(
+        "WITH page AS (
+             SELECT done_ms, call_uuid, seq FROM webhooks
+             WHERE tenant_id = $1 AND state = 'dead' AND done_ms >= $2
+               AND (done_ms, call_uuid, seq) < ($3, $4, $5) {of_campaign}
+             ORDER BY done_ms DESC, call_uuid DESC, seq DESC LIMIT $6)
+         SELECT webhooks.*, call_events.name FROM page
+         JOIN webhooks ON webhooks.call_uuid = page.call_uuid AND webhooks.seq = page.seq
+         JOIN call_events ON call_events.call_uuid = page.call_uuid AND call_events.seq = page.seq
+         ORDER BY page.done_ms DESC, page.call_uuid DESC, page.seq DESC"
+    )
+}
 
-/// The dead letters that a replay takes: with `call_uuid` and `seq`.
-const CHOSEN: &str = "
-    FROM webhooks JOIN calls ON calls.call_uuid = webhooks.call_uuid
-    WHERE webhooks.tenant_id = $1 AND webhooks.state = 'dead' AND webhooks.done_ms >= $2
-      AND webhooks.done_ms < $3 AND ($4 IS NULL OR calls.campaign_name = $4)
-    ORDER BY webhooks.done_ms, webhooks.call_uuid, webhooks.seq";
+/// The dead letters that a replay takes, the oldest first: $5 is the campaign, where they are of one.
+pub(super) fn chosen(of_campaign: bool) -> String {
+    let of_campaign = if of_campaign {
+        "AND campaign_name = $5"
+    } else {
+        ""
+    };
+    format!(
+        "SELECT call_uuid, seq FROM webhooks
+         WHERE tenant_id = $1 AND state = 'dead' AND done_ms >= $2 AND done_ms < $3 {of_campaign}
+         ORDER BY done_ms, call_uuid, seq LIMIT $4"
+    )
+}
 
 impl Tdb {
     /// The tenant's dead letters that fit, newest first.
@@ -113,16 +129,18 @@ impl Tdb {
             Some((at_ms, call, seq)) => (sql_ms(at_ms), call.to_string(), i64::from(seq)),
             None => (i64::MAX, String::new(), 0),
         };
-        let rows = sqlx::query(LISTING)
+        let sql = listing(filter.campaign_name.is_some());
+        let mut query = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant.as_str())
             .bind(sql_ms(filter.from_ms.unwrap_or(0)))
             .bind(at_ms)
             .bind(call)
             .bind(seq)
-            .bind(filter.campaign_name.as_deref())
-            .bind(i64::from(filter.limit))
-            .fetch_all(&self.readers)
-            .await?;
+            .bind(i64::from(filter.limit));
+        if let Some(campaign) = &filter.campaign_name {
+            query = query.bind(campaign.as_str());
+        }
+        let rows = query.fetch_all(&self.readers).await?;
         rows.iter().map(DeadLetter::from_row).collect()
     }
 
@@ -223,32 +241,39 @@ async fn replay(
     which: Replay,
     now_ms: u64,
 ) -> Result<Replayed, TdbError> {
+    let chosen = chosen(which.campaign_name.is_some());
     let gone = format!(
         "UPDATE webhooks SET is_gone = 0 WHERE is_gone = 1 AND call_uuid IN (
-             SELECT chosen.call_uuid FROM (SELECT webhooks.call_uuid {CHOSEN} LIMIT $5) AS chosen)"
+             SELECT chosen.call_uuid FROM ({chosen}) AS chosen)"
     );
+    let limit = i64::from(which.limit);
+    let now = if which.campaign_name.is_some() {
+        "$6"
+    } else {
+        "$5"
+    };
     let due = format!(
-        "UPDATE webhooks SET state = 'due', tries = 0, next_ms = $6, done_ms = NULL, replayed_ms = $6
-         WHERE (call_uuid, seq) IN (
-             SELECT chosen.call_uuid, chosen.seq
-             FROM (SELECT webhooks.call_uuid, webhooks.seq {CHOSEN} LIMIT $5) AS chosen)"
+        "UPDATE webhooks SET state = 'due', tries = 0, next_ms = {now}, done_ms = NULL,
+             replayed_ms = {now}
+         WHERE (call_uuid, seq) IN (SELECT chosen.call_uuid, chosen.seq FROM ({chosen}) AS chosen)"
     );
-    let more = format!("SELECT 1 {CHOSEN} LIMIT 1");
-    let bound = |sql: String| {
-        sqlx::query(sqlx::AssertSqlSafe(sql))
+    let bound = |sql: String, limit: i64| {
+        let query = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant.as_str().to_owned())
             .bind(sql_ms(which.from_ms.unwrap_or(0)))
             .bind(which.until_ms.map_or(i64::MAX, sql_ms))
-            .bind(which.campaign_name.clone())
+            .bind(limit);
+        match &which.campaign_name {
+            Some(campaign) => query.bind(campaign.clone()),
+            None => query,
+        }
     };
-    let limit = i64::from(which.limit);
-    bound(gone).bind(limit).execute(&mut *connection).await?;
-    let replayed = bound(due)
-        .bind(limit)
+    bound(gone, limit).execute(&mut *connection).await?;
+    let replayed = bound(due, limit)
         .bind(sql_ms(now_ms))
         .execute(&mut *connection)
         .await?;
-    let more = bound(more).fetch_optional(connection).await?;
+    let more = bound(chosen, 1).fetch_optional(connection).await?;
     Ok(Replayed {
         deliveries: replayed.rows_affected(),
         more: more.is_some(),

@@ -1,22 +1,74 @@
 //! Deliveries of events to webhooks: in order per call, and tracked until done or dead.
 
-use super::row::{get, number, optional_number, sql_ms};
-use super::{Call, CallEvent, Connection, Tdb, TdbError, delivery_log, receiver};
-use iradialer_core::value::{CallUuid, TenantId};
+use super::call::uuid;
+use super::row::{
+    get, json, number, optional_json, optional_number, optional_parsed, parsed, sql_ms,
+};
+use super::{Call, CallEvent, Connection, Origin, Row, Tdb, TdbError};
+use iradialer_core::value::{CallUuid, TenantId, TrunkName};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 
 /// An event that its webhook is to get now.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The call, as it is now.
-    pub call: Call,
+    /// Its call, as it is now.
+    pub call: CallFacts,
     /// The event.
     pub event: CallEvent,
+    /// What the try that the event is of has reported with its answer, if it was answered before.
+    pub answer: Option<Map<String, Value>>,
     /// Where to.
     pub url: String,
     /// How often it was tried.
     pub tries: u32,
+    /// Whether the receiver has answered 410 to an event of the call, and nothing of it was asked to be sent again
+    /// since.
+    pub is_gone: bool,
+}
+
+/// What a webhook says of its call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallFacts {
+    /// Its UUID.
+    pub call_uuid: CallUuid,
+    /// The call that waits to be connected with it.
+    pub parent_uuid: Option<CallUuid>,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Its campaign; empty for a call begun at a switch.
+    pub campaign_name: String,
+    /// How it came to be.
+    pub origin: Origin,
+    /// The number dialled.
+    pub to_number: String,
+    /// The caller's number, or empty.
+    pub from_number: String,
+    /// What the request asked to be echoed.
+    pub call_params: Map<String, Value>,
+    /// The try under way or next, from 1.
+    pub attempt: u32,
+    /// The trunk, once assigned.
+    pub trunk: Option<TrunkName>,
+}
+
+impl From<Call> for CallFacts {
+    fn from(call: Call) -> Self {
+        CallFacts {
+            call_uuid: call.call_uuid,
+            parent_uuid: call.parent_uuid,
+            tenant_id: call.tenant_id,
+            campaign_name: call.campaign_name,
+            origin: call.origin,
+            to_number: call.to_number,
+            from_number: call.from_number,
+            call_params: call.request.call_params,
+            attempt: call.attempt,
+            trunk: call.trunk,
+        }
+    }
 }
 
 impl Delivery {
@@ -31,51 +83,62 @@ impl Delivery {
 pub struct DueReceiver {
     /// `TENANT scheme://host:port`, the latter as in the URLs.
     pub receiver: String,
-    /// When its next delivery is due, ms since the Unix epoch.
+    /// When its first delivery is due, ms since the Unix epoch.
     pub next_ms: u64,
+    /// When the first one is that is not due yet.
+    pub later_ms: Option<u64>,
 }
 
-/// How a try at a delivery went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
-    /// What follows from it.
-    pub verdict: Verdict,
-    /// The HTTP status, where one came.
-    pub status: Option<u16>,
-    /// Why it failed, in a sentence.
-    pub error: Option<String>,
-    /// How the answer began, where one came: up to 1 KiB.
-    pub answer: Option<String>,
-    /// When it began, ms since the Unix epoch.
-    pub begun_ms: u64,
-    /// How long it took, ms.
-    pub took_ms: u64,
-}
-
-/// What follows from a try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The receiver took it.
-    Delivered,
-    /// It failed, and is to be tried again.
-    Again {
-        /// When, ms since the Unix epoch.
-        next_ms: u64,
-    },
-    /// It failed, and is given up. The call's later events are still delivered.
-    Dead,
-    /// The receiver wants nothing more of the call: what waits of it is given up as well.
-    Gone,
-}
+/// The receivers that have a delivery to get. From one to the next by the index: a receiver with a long backlog
+/// costs no more than another.
+pub(super) const DUE_RECEIVERS: &str = "
+    WITH RECURSIVE receivers (receiver) AS (
+        SELECT MIN(receiver) FROM webhooks WHERE state = 'due'
+        UNION ALL
+        SELECT (SELECT MIN(webhooks.receiver) FROM webhooks
+                WHERE state = 'due' AND webhooks.receiver > receivers.receiver)
+        FROM receivers WHERE receivers.receiver IS NOT NULL)
+    SELECT receiver,
+        (SELECT MIN(next_ms) FROM webhooks
+         WHERE state = 'due' AND webhooks.receiver = receivers.receiver) AS next_ms,
+        (SELECT MIN(next_ms) FROM webhooks
+         WHERE state = 'due' AND webhooks.receiver = receivers.receiver AND next_ms > $1) AS later_ms
+    FROM receivers WHERE receiver IS NOT NULL";
 
 /// Of a receiver, the first event of each call that is due.
 pub(super) const DUE: &str = "
-    SELECT call_uuid, seq, url, tries FROM webhooks
+    SELECT call_uuid, seq FROM webhooks
     WHERE receiver = $1 AND state = 'due' AND next_ms <= $2 AND NOT EXISTS (
         SELECT 1 FROM webhooks AS earlier
         WHERE earlier.call_uuid = webhooks.call_uuid AND earlier.state = 'due'
           AND earlier.seq < webhooks.seq)
     ORDER BY next_ms, call_uuid LIMIT $3";
+
+/// All that a delivery says, of those that `chosen` names by call and event.
+const FACTS: &str = "
+    SELECT webhooks.url, webhooks.tries,
+        calls.call_uuid, calls.parent_uuid, calls.tenant_id, calls.campaign_name, calls.origin, calls.to_number,
+        calls.from_number, calls.request, calls.attempt AS attempt_now, calls.trunk,
+        call_events.seq, call_events.attempt, call_events.attempt_seq, call_events.name, call_events.at_ms,
+        call_events.node_id, call_events.data, call_events.is_final,
+        (SELECT answers.data FROM call_events AS answers
+         WHERE answers.call_uuid = call_events.call_uuid AND answers.attempt = call_events.attempt
+           AND answers.name = 'answered' AND answers.seq < call_events.seq
+         ORDER BY answers.seq DESC LIMIT 1) AS answer,
+        (SELECT gone.is_gone FROM webhooks AS gone
+         WHERE gone.call_uuid = webhooks.call_uuid AND gone.is_gone = 1 LIMIT 1) AS is_gone
+    FROM chosen
+    JOIN webhooks ON webhooks.call_uuid = chosen.call_uuid AND webhooks.seq = chosen.seq
+    JOIN call_events ON call_events.call_uuid = chosen.call_uuid AND call_events.seq = chosen.seq
+    JOIN calls ON calls.call_uuid = chosen.call_uuid";
+
+/// The query for so many deliveries.
+pub(super) fn facts(deliveries: usize) -> String {
+    format!(
+        "WITH chosen (call_uuid, seq) AS ({}) {FACTS}",
+        values(deliveries, 2)
+    )
+}
 
 /// Deliveries that nobody has tried and that were made by a clock that was ahead. Those of a receiver that is
 /// tried again were made before.
@@ -84,39 +147,32 @@ const AHEAD: &str = "state = 'due' AND tries = 0 AND created_ms > $1 AND next_ms
 const CLOCKS_DIFFER_MS: u64 = 2_000;
 
 impl Tdb {
-    /// The receivers that have a delivery to get, each with the time of its next.
-    pub async fn due_receivers(&self) -> Result<Vec<DueReceiver>, TdbError> {
-        // From one to the next by the index: a receiver with a long backlog costs no more than another.
-        let rows = sqlx::query(
-            "WITH RECURSIVE receivers (receiver) AS (
-                 SELECT MIN(receiver) FROM webhooks WHERE state = 'due'
-                 UNION ALL
-                 SELECT (SELECT MIN(webhooks.receiver) FROM webhooks
-                         WHERE state = 'due' AND webhooks.receiver > receivers.receiver)
-                 FROM receivers WHERE receivers.receiver IS NOT NULL)
-             SELECT receiver, (SELECT MIN(next_ms) FROM webhooks
-                               WHERE state = 'due' AND webhooks.receiver = receivers.receiver) AS next_ms
-             FROM receivers WHERE receiver IS NOT NULL",
-        )
-        .fetch_all(&self.readers)
-        .await?;
+    /// The receivers that have a delivery to get.
+    pub async fn due_receivers(&self, now_ms: u64) -> Result<Vec<DueReceiver>, TdbError> {
+        let rows = sqlx::query(DUE_RECEIVERS)
+            .bind(sql_ms(now_ms))
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(DueReceiver {
                     receiver: get(row, "receiver")?,
                     next_ms: number(row, "next_ms")?,
+                    later_ms: optional_number(row, "later_ms")?,
                 })
             })
             .collect()
     }
 
-    /// The deliveries a receiver is to get now, longest due first: of each call only the first event
-    /// that is waiting. Those being tried at this moment are among them; the caller knows which.
+    /// The deliveries a receiver is to get now, longest due first: of each call only the first event that is
+    /// waiting, of the first `limit` such calls those that `is_wanted` says. Those being tried at this moment are
+    /// still due; the caller knows which.
     pub async fn due_deliveries(
         &self,
         receiver: &str,
         limit: u32,
         now_ms: u64,
+        mut is_wanted: impl FnMut(&CallUuid) -> bool,
     ) -> Result<Vec<Delivery>, TdbError> {
         let due = sqlx::query(DUE)
             .bind(receiver)
@@ -124,34 +180,26 @@ impl Tdb {
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
             .await?;
-        let mut deliveries = Vec::with_capacity(due.len());
-        let mut calls: HashMap<String, Call> = HashMap::new();
+        let mut wanted = Vec::with_capacity(due.len());
         for row in &due {
-            let call_uuid: String = get(row, "call_uuid")?;
-            let seq: i64 = get(row, "seq")?;
-            let call = match calls.remove(&call_uuid) {
-                Some(call) => call,
-                None => {
-                    let row = sqlx::query("SELECT * FROM calls WHERE call_uuid = $1")
-                        .bind(&call_uuid)
-                        .fetch_one(&self.readers)
-                        .await?;
-                    Call::from_row(&row)?
-                }
-            };
-            let event = sqlx::query("SELECT * FROM call_events WHERE call_uuid = $1 AND seq = $2")
-                .bind(&call_uuid)
-                .bind(seq)
-                .fetch_one(&self.readers)
-                .await?;
-            deliveries.push(Delivery {
-                call,
-                event: CallEvent::from_row(&event)?,
-                url: get(row, "url")?,
-                tries: number(row, "tries")?,
-            });
+            let place: (CallUuid, u32) = (parsed(row, "call_uuid", uuid)?, number(row, "seq")?);
+            if is_wanted(&place.0) {
+                wanted.push(place);
+            }
         }
-        Ok(deliveries)
+        let mut found = HashMap::with_capacity(wanted.len());
+        for some in in_statements(&wanted) {
+            let mut query = sqlx::query(AssertSqlSafe(facts(some.len())));
+            for (call_uuid, seq) in some {
+                query = query.bind(call_uuid.to_string()).bind(i64::from(*seq));
+            }
+            for row in query.fetch_all(&self.readers).await? {
+                let delivery = Delivery::from_row(&row)?;
+                found.insert(delivery.call.call_uuid, delivery);
+            }
+        }
+        let in_order = wanted.iter().filter_map(|(call, _)| found.remove(call));
+        Ok(in_order.collect())
     }
 
     /// Makes deliveries due that wait, and with them all that follows in their calls, only because a gateway's
@@ -178,79 +226,63 @@ impl Tdb {
             })
             .await
     }
+}
 
-    /// Notes how a try went. Returns when the call's next event is due, if it has one waiting.
-    pub async fn delivery_tried(
-        &self,
-        call_uuid: CallUuid,
-        seq: u32,
-        tried: Tried,
-        now_ms: u64,
-    ) -> Result<Option<u64>, TdbError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(delivery_tried(connection, call_uuid, seq, tried, now_ms))
-            })
-            .await
+impl Delivery {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        #[derive(Deserialize)]
+        struct Request {
+            #[serde(default)]
+            call_params: Map<String, Value>,
+        }
+        let Request { call_params } = json(row, "request")?;
+        Ok(Delivery {
+            call: CallFacts {
+                call_uuid: parsed(row, "call_uuid", uuid)?,
+                parent_uuid: optional_parsed(row, "parent_uuid", uuid)?,
+                tenant_id: parsed(row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?,
+                campaign_name: get(row, "campaign_name")?,
+                origin: parsed(row, "origin", Origin::parse)?,
+                to_number: get(row, "to_number")?,
+                from_number: get(row, "from_number")?,
+                call_params,
+                attempt: number(row, "attempt_now")?,
+                trunk: optional_parsed(row, "trunk", |t| TrunkName::parse("trunk", t).ok())?,
+            },
+            event: CallEvent::from_row(row)?,
+            answer: optional_json(row, "answer")?,
+            url: get(row, "url")?,
+            tries: number(row, "tries")?,
+            is_gone: get::<Option<i64>>(row, "is_gone")?.is_some(),
+        })
     }
 }
 
-async fn delivery_tried(
-    connection: &mut Connection,
-    call_uuid: CallUuid,
-    seq: u32,
-    tried: Tried,
-    now_ms: u64,
-) -> Result<Option<u64>, TdbError> {
-    let (state, next_ms) = match tried.verdict {
-        Verdict::Delivered => ("delivered", None),
-        Verdict::Again { next_ms } => ("due", Some(next_ms)),
-        Verdict::Dead | Verdict::Gone => ("dead", None),
+/// The most rows of one statement, a power of two.
+const MOST_ROWS: usize = 64;
+
+/// Cuts a list in parts for statements of several rows: of 64, 32, 16 rows and so on, so that there are few
+/// statements to prepare.
+pub(super) fn in_statements<T>(mut list: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let rows = 1 << list.len().checked_ilog2()?;
+        let (some, rest) = list.split_at(rows.min(MOST_ROWS));
+        list = rest;
+        Some(some)
+    })
+}
+
+/// `VALUES ($1, $2), ($3, $4), …`
+pub(super) fn values(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let parameters =
+            (row * columns + 1..=(row + 1) * columns).map(|number| format!("${number}"));
+        format!("({})", parameters.collect::<Vec<_>>().join(", "))
     };
-    sqlx::query(
-        "UPDATE webhooks SET state = $3, tries = tries + 1, next_ms = COALESCE($4, next_ms),
-             last_status = $5, last_error = $6,
-             done_ms = CASE WHEN $3 = 'due' THEN NULL ELSE $7 END
-         WHERE call_uuid = $1 AND seq = $2 AND state = 'due'",
+    format!(
+        "VALUES {}",
+        (0..rows).map(row).collect::<Vec<_>>().join(", ")
     )
-    .bind(call_uuid.to_string())
-    .bind(i64::from(seq))
-    .bind(state)
-    .bind(next_ms.map(sql_ms))
-    .bind(tried.status.map(i64::from))
-    .bind(tried.error.as_deref())
-    .bind(sql_ms(now_ms))
-    .execute(&mut *connection)
-    .await?;
-    delivery_log::note(connection, call_uuid, seq, &tried).await?;
-    if tried.verdict == Verdict::Gone {
-        receiver::is_gone_from(connection, call_uuid, now_ms).await?;
-        return Ok(None);
-    }
-    // The call's later events wait with the one that failed, so that looking for what is due does not
-    // come upon them again and again; and the next is due at once when it is done.
-    let sql = match next_ms {
-        Some(_) => {
-            "UPDATE webhooks SET next_ms = $2
-             WHERE call_uuid = $1 AND state = 'due' AND next_ms < $2"
-        }
-        None => {
-            "UPDATE webhooks SET next_ms = $2
-             WHERE call_uuid = $1 AND state = 'due' AND next_ms > $2"
-        }
-    };
-    sqlx::query(sql)
-        .bind(call_uuid.to_string())
-        .bind(sql_ms(next_ms.unwrap_or(now_ms)))
-        .execute(&mut *connection)
-        .await?;
-    let row = sqlx::query(
-        "SELECT next_ms FROM webhooks WHERE call_uuid = $1 AND state = 'due' ORDER BY seq LIMIT 1",
-    )
-    .bind(call_uuid.to_string())
-    .fetch_optional(connection)
-    .await?;
-    row.map_or(Ok(None), |row| optional_number(&row, "next_ms"))
 }
 
 /// A delivery of an event that has just been stored.
@@ -259,17 +291,19 @@ pub(super) async fn insert(
     call_uuid: CallUuid,
     seq: u32,
     tenant_id: &TenantId,
+    campaign_name: &str,
     url: &str,
     now_ms: u64,
 ) -> Result<(), TdbError> {
     sqlx::query(
-        "INSERT INTO webhooks (call_uuid, seq, tenant_id, url, origin, receiver, state, tries,
+        "INSERT INTO webhooks (call_uuid, seq, tenant_id, campaign_name, url, origin, receiver, state, tries,
              created_ms, next_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, 'due', 0, $7, $7)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'due', 0, $8, $8)",
     )
     .bind(call_uuid.to_string())
     .bind(i64::from(seq))
     .bind(tenant_id.as_str())
+    .bind(campaign_name)
     .bind(url)
     .bind(origin(url))
     .bind(format!("{tenant_id} {}", origin(url)))
@@ -297,5 +331,17 @@ mod tests {
         assert_eq!(origin("https://a.example/x?y"), "https://a.example");
         assert_eq!(origin("http://127.0.0.1:80?x"), "http://127.0.0.1:80");
         assert_eq!(origin("https://a.example:8443"), "https://a.example:8443");
+    }
+
+    #[test]
+    fn a_list_is_cut_in_few_sizes() {
+        let sizes = |length| -> Vec<usize> {
+            let list = vec![0; length];
+            in_statements(&list).map(<[i32]>::len).collect()
+        };
+        assert_eq!(sizes(0), [0; 0]);
+        assert_eq!(sizes(13), [8, 4, 1]);
+        assert_eq!(sizes(150), [64, 64, 16, 4, 2]);
+        assert_eq!(values(2, 3), "VALUES ($1, $2, $3), ($4, $5, $6)");
     }
 }

@@ -1,9 +1,11 @@
 //! What became of a call's deliveries, try by try.
 
+use super::delivery::values;
 use super::row::{get, number, optional_number, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError, Tried, Verdict};
 use iradialer_core::value::CallUuid;
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 
 /// Where a delivery is.
@@ -71,6 +73,15 @@ impl DeliveryState {
     }
 }
 
+/// A call's deliveries, page by page, and the tries of a page.
+pub(super) const DELIVERIES: &str = "SELECT webhooks.*, call_events.name FROM webhooks
+             JOIN call_events ON call_events.call_uuid = webhooks.call_uuid
+                 AND call_events.seq = webhooks.seq
+             WHERE webhooks.call_uuid = $1 AND webhooks.seq > $2 ORDER BY webhooks.seq LIMIT $3";
+pub(super) const TRIES: &str =
+    "SELECT * FROM webhook_tries WHERE call_uuid = $1 AND seq > $2 AND seq <= $3
+             ORDER BY seq, try_no";
+
 impl Tdb {
     /// The deliveries of the call's events after `after_seq`, in order. The caller has seen whose call it is.
     pub async fn deliveries(
@@ -79,32 +90,24 @@ impl Tdb {
         after_seq: u32,
         limit: u32,
     ) -> Result<Vec<Noted>, TdbError> {
-        let rows = sqlx::query(
-            "SELECT webhooks.*, call_events.name FROM webhooks
-             JOIN call_events ON call_events.call_uuid = webhooks.call_uuid
-                 AND call_events.seq = webhooks.seq
-             WHERE webhooks.call_uuid = $1 AND webhooks.seq > $2 ORDER BY webhooks.seq LIMIT $3",
-        )
-        .bind(call_uuid.to_string())
-        .bind(i64::from(after_seq))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query(DELIVERIES)
+            .bind(call_uuid.to_string())
+            .bind(i64::from(after_seq))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
         let mut deliveries = BTreeMap::new();
         for row in &rows {
             let noted = Noted::from_row(row)?;
             deliveries.insert(noted.seq, noted);
         }
         let last = deliveries.keys().next_back().copied().unwrap_or(after_seq);
-        let rows = sqlx::query(
-            "SELECT * FROM webhook_tries WHERE call_uuid = $1 AND seq > $2 AND seq <= $3
-             ORDER BY seq, try_no",
-        )
-        .bind(call_uuid.to_string())
-        .bind(i64::from(after_seq))
-        .bind(i64::from(last))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query(TRIES)
+            .bind(call_uuid.to_string())
+            .bind(i64::from(after_seq))
+            .bind(i64::from(last))
+            .fetch_all(&self.readers)
+            .await?;
         for row in &rows {
             if let Some(noted) = deliveries.get_mut(&number(row, "seq")?) {
                 noted.tries.push(Try::from_row(row)?);
@@ -146,27 +149,31 @@ impl Try {
     }
 }
 
-/// Writes a try down.
-pub(super) async fn note(
-    connection: &mut Connection,
-    call_uuid: CallUuid,
-    seq: u32,
-    tried: &Tried,
-) -> Result<(), TdbError> {
-    sqlx::query(
-        "INSERT INTO webhook_tries (call_uuid, seq, try_no, begun_ms, took_ms, taken, status, error, answer)
-         VALUES ($1, $2, (SELECT COALESCE(MAX(try_no), 0) + 1 FROM webhook_tries
-                          WHERE call_uuid = $1 AND seq = $2), $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(call_uuid.to_string())
-    .bind(i64::from(seq))
-    .bind(sql_ms(tried.begun_ms))
-    .bind(sql_ms(tried.took_ms))
-    .bind(i64::from(tried.verdict == Verdict::Delivered))
-    .bind(tried.status.map(i64::from))
-    .bind(tried.error.as_deref())
-    .bind(tried.answer.as_deref())
-    .execute(connection)
-    .await?;
+/// Writes tries down.
+pub(super) async fn note(connection: &mut Connection, tries: &[Tried]) -> Result<(), TdbError> {
+    let sql = format!(
+        "WITH tried (call_uuid, seq, begun_ms, took_ms, taken, status, error, answer) AS ({})
+         INSERT INTO webhook_tries
+             (call_uuid, seq, try_no, begun_ms, took_ms, taken, status, error, answer)
+         SELECT call_uuid, seq,
+             (SELECT COALESCE(MAX(earlier.try_no), 0) + 1 FROM webhook_tries AS earlier
+              WHERE earlier.call_uuid = tried.call_uuid AND earlier.seq = tried.seq),
+             begun_ms, took_ms, taken, status, error, answer
+         FROM tried",
+        values(tries.len(), 8)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for tried in tries {
+        query = query
+            .bind(tried.call_uuid.to_string())
+            .bind(i64::from(tried.seq))
+            .bind(sql_ms(tried.begun_ms))
+            .bind(sql_ms(tried.took_ms))
+            .bind(i64::from(tried.verdict == Verdict::Delivered))
+            .bind(tried.status.map(i64::from))
+            .bind(tried.error.as_deref())
+            .bind(tried.answer.as_deref());
+    }
+    query.execute(connection).await?;
     Ok(())
 }

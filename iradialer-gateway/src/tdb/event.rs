@@ -74,6 +74,10 @@ pub struct CallEvent {
     pub is_final: bool,
 }
 
+/// A call's events, page by page.
+pub(super) const EVENTS: &str =
+    "SELECT * FROM call_events WHERE call_uuid = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+
 impl Tdb {
     /// Stores what a switch reports, moves the call's state forward, writes the final record where it
     /// is a `hangup`, and hands it to the webhook, in one transaction. May be repeated. A call that a
@@ -123,14 +127,12 @@ impl Tdb {
         after_seq: u32,
         limit: u32,
     ) -> Result<Vec<CallEvent>, TdbError> {
-        let rows = sqlx::query(
-            "SELECT * FROM call_events WHERE call_uuid = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-        )
-        .bind(call_uuid.to_string())
-        .bind(i64::from(after_seq))
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query(EVENTS)
+            .bind(call_uuid.to_string())
+            .bind(i64::from(after_seq))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(CallEvent::from_row).collect()
     }
 }

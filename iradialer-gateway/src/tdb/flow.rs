@@ -33,7 +33,7 @@ pub struct FlowDocument {
 }
 
 /// The newest version of each of a tenant's flows, by name.
-const LISTING: &str = "
+pub(super) const LISTING: &str = "
     SELECT name, version, hash, created_ms FROM flows
     WHERE tenant_id = $1 AND deleted_ms IS NULL AND name > $2
       AND NOT EXISTS (SELECT 1 FROM flows AS newer

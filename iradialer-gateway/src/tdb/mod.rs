@@ -10,6 +10,7 @@ mod address;
 mod attempt;
 mod audit;
 mod call;
+mod call_listing;
 mod catalogue;
 mod confirm;
 mod dead_letter;
@@ -34,6 +35,7 @@ mod outage;
 mod queue;
 mod readers;
 mod receiver;
+mod receiver_list;
 mod redial;
 mod row;
 mod schema;
@@ -41,6 +43,7 @@ mod stream;
 mod switch_call;
 mod token;
 mod transfer;
+mod tried;
 mod trunk;
 mod writer;
 
@@ -48,10 +51,11 @@ pub use accept::{Accepted, NewCall};
 pub use address::DatabaseUrl;
 pub use attempt::{Assigned, Assignment, OpenAttempt, Requeued};
 pub use audit::{AuditEntry, AuditFilter, Author, Change, Via};
-pub use call::{Call, CallFilter, CallRequest, FinalRecord, Origin};
+pub use call::{Call, CallRequest, FinalRecord, Origin};
+pub use call_listing::CallFilter;
 pub use catalogue::{CatalogueChange, Changed};
 pub use dead_letter::{DeadLetter, DeadLetterFilter, Place, Redeliver, Replay, Replayed};
-pub use delivery::{Delivery, DueReceiver, Tried, Verdict};
+pub use delivery::{CallFacts, Delivery, DueReceiver};
 pub use delivery_log::{DeliveryState, Noted, Try};
 pub use do_not_call::{DncEntry, DncFilter, DncSource, DoNotCall, NewDnc};
 pub use ending::{CancelOutcome, GatewayEnd};
@@ -65,12 +69,14 @@ pub use lease::Lease;
 pub use license::{Installed, InstalledLicense, LicenseState, NewLicense};
 pub use open::{Adopted, Holding};
 pub use queue::{LiveCounts, QueuedCall};
+pub use receiver_list::ReceiverFigures;
 pub use redial::{GivenUp, OnUnknown};
 pub use schema::SchemaStep;
 pub use stream::Streamed;
 pub use switch_call::SwitchCall;
 pub use token::{TokenInfo, TokenSpec, check_token_name, hash_token};
 pub use transfer::{NewTransfer, Pin, Placed};
+pub use tried::{Tried, Verdict};
 pub use trunk::{Start, TrunkNews};
 
 use kind::{Kind, Target};
@@ -268,6 +274,11 @@ fn migrator() -> Migrator {
             15,
             "asked_by",
             include_str!("../../migrations/0015_asked_by.sql"),
+        ),
+        (
+            16,
+            "listings",
+            include_str!("../../migrations/0016_listings.sql"),
         ),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {

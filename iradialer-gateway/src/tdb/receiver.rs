@@ -1,6 +1,6 @@
-//! What the dispatcher asks about a receiver beside its next deliveries.
+//! A receiver that wants nothing more of a call, and what a call's answer brought.
 
-use super::row::{json, optional_number, sql_ms};
+use super::row::{json, sql_ms};
 use super::{CallEvent, Connection, Tdb, TdbError};
 use iradialer_core::value::CallUuid;
 use serde_json::{Map, Value};
@@ -24,48 +24,10 @@ impl Tdb {
         row.map(|row| json(&row, "data")).transpose()
     }
 
-    /// When the receiver's first delivery after `now_ms` is due, whether or not earlier ones are.
-    pub async fn next_due_after(
-        &self,
-        receiver: &str,
-        now_ms: u64,
-    ) -> Result<Option<u64>, TdbError> {
-        let row = sqlx::query(
-            "SELECT MIN(next_ms) AS next_ms FROM webhooks
-             WHERE state = 'due' AND receiver = $1 AND next_ms > $2",
-        )
-        .bind(receiver)
-        .bind(sql_ms(now_ms))
-        .fetch_one(&self.readers)
-        .await?;
-        optional_number(&row, "next_ms")
-    }
-
-    /// Whether the receiver of the call's events has answered 410 to one of them, and nothing of the call was
-    /// asked to be sent again since.
-    pub async fn receiver_is_gone(&self, call_uuid: CallUuid) -> Result<bool, TdbError> {
-        let row =
-            sqlx::query("SELECT 1 FROM webhooks WHERE call_uuid = $1 AND is_gone = 1 LIMIT 1")
-                .bind(call_uuid.to_string())
-                .fetch_optional(&self.readers)
-                .await?;
-        Ok(row.is_some())
-    }
-
-    /// Gives up every delivery of the call that waits, because its receiver answered 410 before. Returns
-    /// when the call's next is due, as [`Tdb::delivery_tried`] does: never.
-    pub async fn deliveries_end(
-        &self,
-        call_uuid: CallUuid,
-        now_ms: u64,
-    ) -> Result<Option<u64>, TdbError> {
+    /// Gives up every delivery of the call that waits, because its receiver answered 410 before.
+    pub async fn deliveries_end(&self, call_uuid: CallUuid, now_ms: u64) -> Result<(), TdbError> {
         self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    is_gone_from(connection, call_uuid, now_ms).await?;
-                    Ok(None)
-                })
-            })
+            .write(move |connection| Box::pin(is_gone_from(connection, call_uuid, now_ms)))
             .await
     }
 }

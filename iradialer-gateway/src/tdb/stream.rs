@@ -7,6 +7,7 @@ use super::event::CallEvent;
 use super::row::{number, sql_ms};
 use super::{Call, Delivery, Row, Tdb, TdbError};
 use iradialer_core::value::{CallUuid, TenantId};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// An event, with its call as it is now, and its place.
@@ -87,13 +88,17 @@ impl Tdb {
 
 impl Streamed {
     /// As a webhook would have it, but for the secret that is for a webhook's receiver alone.
-    pub fn into_delivery(mut self) -> Delivery {
+    ///
+    /// `answer` is what the call's `answered` event has said before this one.
+    pub fn into_delivery(mut self, answer: Option<Map<String, Value>>) -> Delivery {
         self.call.request.call_params.remove("token");
         Delivery {
-            call: self.call,
+            call: self.call.into(),
             event: self.event,
+            answer,
             url: String::new(),
             tries: 0,
+            is_gone: false,
         }
     }
 }

@@ -5,8 +5,8 @@
 pub mod postgres;
 
 use super::{
-    Accepted, Assignment, Author, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb, Tried,
-    TrunksOf, Verdict, Via,
+    Accepted, Assignment, Author, CallRequest, DatabaseUrl, Lead, NewCall, OnUnknown, Tdb,
+    TdbError, Tried, TrunksOf, Verdict, Via,
 };
 use iradialer_core::call::{Direction, EndedBy};
 use iradialer_core::value::{
@@ -223,9 +223,33 @@ pub fn hangup(answered: bool, sip_status: Option<u16>) -> EventBody {
     })
 }
 
+impl Tdb {
+    /// Notes how a try at that event went. Returns when it is tried again.
+    pub async fn delivery_tried(
+        &self,
+        call_uuid: CallUuid,
+        seq: u32,
+        tried: Tried,
+        now_ms: u64,
+    ) -> Result<Option<u64>, TdbError> {
+        let next_ms = tried.verdict.next_ms();
+        let tried = Tried {
+            call_uuid,
+            seq,
+            ..tried
+        };
+        self.deliveries_tried(vec![tried], now_ms).await?;
+        Ok(next_ms)
+    }
+}
+
 /// A try at a webhook that was answered with this status.
 pub fn tried(verdict: Verdict, status: u16) -> Tried {
     Tried {
+        call_uuid: CallUuid::fresh(),
+        seq: 0,
+        tenant_id: tenant(),
+        origin: "https://hooks.example".to_owned(),
         verdict,
         status: Some(status),
         error: (verdict != Verdict::Delivered).then(|| format!("HTTP {status}")),

@@ -96,6 +96,10 @@ pub fn hash_token(token: &str) -> String {
         .collect()
 }
 
+/// A tenant's tokens, oldest first.
+pub(super) const OF_TENANT: &str =
+    "SELECT * FROM tokens WHERE tenant_id = $1 ORDER BY created_ms, token_id";
+
 impl Tdb {
     /// Makes a token and returns it, the only time it is seen.
     pub async fn create_token(
@@ -164,11 +168,10 @@ impl Tdb {
 
     /// The tenant's tokens, oldest first.
     pub async fn tokens_of(&self, tenant: &TenantId) -> Result<Vec<TokenInfo>, TdbError> {
-        let rows =
-            sqlx::query("SELECT * FROM tokens WHERE tenant_id = $1 ORDER BY created_ms, token_id")
-                .bind(tenant.as_str())
-                .fetch_all(&self.readers)
-                .await?;
+        let rows = sqlx::query(OF_TENANT)
+            .bind(tenant.as_str())
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(TokenInfo::from_row).collect()
     }
 

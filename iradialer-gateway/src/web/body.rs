@@ -95,7 +95,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
 fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     for value in headers.get_all(CONTENT_ENCODING) {
         let text = value.to_str().unwrap_or("unreadable bytes");
-        if !text.eq_ignore_ascii_case("identity") {
+        if !text.trim().eq_ignore_ascii_case("identity") {
             return Err(ApiError::Encoded(text.chars().take(60).collect()));
         }
     }

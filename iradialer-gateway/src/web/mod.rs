@@ -29,6 +29,7 @@ mod overview;
 mod query;
 mod queue;
 mod queue_gauge;
+mod receivers;
 mod request_id;
 mod routes;
 mod server;

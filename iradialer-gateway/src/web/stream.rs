@@ -201,7 +201,7 @@ impl Follower {
         let answer = self.state.app.tdb.answer_before(&streamed.event).await?;
         let (place, prefix) = (streamed.place, &config.webhooks.event_prefix);
         let name = format!("{prefix}{}", streamed.event.name);
-        let data = body::event_data(&streamed.into_delivery(), answer, &config.cluster);
+        let data = body::event_data(&streamed.into_delivery(answer), &config.cluster);
         let frame = format!("id: {place}\nevent: {name}\ndata: {data}\n\n");
         Ok(Bytes::from(frame))
     }

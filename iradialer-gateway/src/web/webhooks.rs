@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::fields::Fields;
 use super::openapi::params::OfCall;
 use super::query::{self, MAX_LIMIT, PageQuery, limit, query_fields};
-use super::{WebState, cursor, timestamp};
+use super::{WebState, cursor, receivers, timestamp};
 use crate::tdb::{DeadLetterFilter, Redeliver, Replay};
 use answer::{
     DeadLetterList, Delivery, DeliveryList, Redelivered, Replayed, ShownLetter, webhook_id,
@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<WebState> {
     OpenApiRouter::new()
         .routes(routes!(deliveries))
         .routes(routes!(redeliver))
+        .routes(routes!(receivers::list))
         .routes(routes!(dead_letters))
         .routes(routes!(replay))
 }

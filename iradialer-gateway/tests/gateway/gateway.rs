@@ -300,6 +300,15 @@ impl Gateway {
         self.site
     }
 
+    /// The memory it holds, KiB.
+    pub fn memory_kib(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let number = line.unwrap().split_whitespace().nth(1).unwrap();
+        number.parse().unwrap()
+    }
+
     /// Sends it a signal.
     pub async fn signal(&self, name: &str) {
         let pid = self.child.id().unwrap().to_string();

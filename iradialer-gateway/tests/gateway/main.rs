@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod batch;
+mod bounded;
 mod calls;
 mod catalogue;
 mod commands;

@@ -92,7 +92,7 @@ fn walk(method: &Method, route: &str, ids: &Ids) -> Option<Walk> {
             | "/api/mutecall" | "/api/unmutecall" | "/api/startrecord" | "/api/stoprecord",
         ) => asked(json!({})),
         ("POST", "/api/calls/{call_uuid}/redeliver") => of_call(),
-        ("GET", "/api/webhooks/deadletters") => own(Value::Null),
+        ("GET", "/api/webhooks" | "/api/webhooks/deadletters") => own(Value::Null),
         ("POST", "/api/webhooks/deadletters/replay") => {
             let body = json!({ "webhook_id": format!("{}_1", ids.call) });
             Some(Walk::Named(route.to_owned(), body))

@@ -366,3 +366,47 @@ async fn an_operator_lists_shows_and_replays_them_at_the_command_line() {
         assert!(told.contains(named), "{told}");
     }
 }
+
+#[tokio::test]
+async fn receivers_are_shown_with_what_became_of_their_webhooks() {
+    let (gateway, token) = start().await;
+    let (good, bad) = (Receiver::start(200).await, Receiver::start(500).await);
+    let taken = canceled_call(&gateway, &token, &good.url).await;
+    settled(&gateway, &token, &taken, "delivered").await;
+    for _ in 0..3 {
+        let call = canceled_call(&gateway, &token, &bad.url).await;
+        settled(&gateway, &token, &call, "dead").await;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let shown = loop {
+        let answer = gateway.get(&token, "/api/webhooks").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let receivers = answer.body["receivers"].as_array().unwrap().clone();
+        // The breaker's state is written beside what tries came to.
+        if receivers.iter().any(|each| each["breaker"] == "open") {
+            break receivers;
+        }
+        assert!(Instant::now() < deadline, "{answer:?}");
+        sleep(Duration::from_millis(20)).await;
+    };
+    let of = |receiver: &Receiver| {
+        let origin = receiver.url.trim_end_matches("/hook");
+        let found = shown.iter().find(|each| each["origin"] == origin);
+        found.unwrap().clone()
+    };
+    let figures = |shown: Value| {
+        ["waiting", "in_retry", "given_up", "delivered"].map(|name| shown[name].as_u64().unwrap())
+    };
+    assert_eq!(figures(of(&good)), [0, 0, 0, 2]);
+    assert_eq!(figures(of(&bad)), [0, 0, 6, 0]);
+    assert_eq!(of(&good)["breaker"], "closed");
+    assert!(of(&bad)["breaker_open_since"].is_string());
+
+    let first = gateway.get(&token, "/api/webhooks?limit=1").await.body;
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let path = format!("/api/webhooks?limit=1&cursor={cursor}");
+    let second = gateway.get(&token, &path).await.body;
+    assert_ne!(first["receivers"], second["receivers"]);
+    let refused = gateway.get(&token, "/api/webhooks?cursor=x").await;
+    assert_eq!(refused.status, 422, "{refused:?}");
+}

@@ -74,13 +74,14 @@ pub(in crate::tdb) async fn store(
 ) -> Result<(u32, bool), TdbError> {
     let row = sqlx::query(
         "UPDATE calls SET last_seq = last_seq + 1 WHERE call_uuid = $1
-         RETURNING last_seq, tenant_id, event_url, state, request_id",
+         RETURNING last_seq, tenant_id, campaign_name, event_url, state, request_id",
     )
     .bind(event.call_uuid.to_string())
     .fetch_one(&mut *connection)
     .await?;
     let seq: u32 = number(&row, "last_seq")?;
     let tenant_id: TenantId = parsed(&row, "tenant_id", |t| TenantId::parse("tenant_id", t).ok())?;
+    let campaign_name: String = get(&row, "campaign_name")?;
     let event_url: Option<String> = get(&row, "event_url")?;
     let state: CallState = parsed(&row, "state", CallState::parse)?;
 
@@ -123,6 +124,7 @@ pub(in crate::tdb) async fn store(
         event.call_uuid,
         seq,
         &tenant_id,
+        &campaign_name,
         &url,
         event.stored_ms,
     )

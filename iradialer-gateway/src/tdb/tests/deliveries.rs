@@ -9,7 +9,10 @@ const RECEIVER: &str = "acme https://hooks.example";
 
 /// The events of which a delivery is due now.
 async fn due(tdb: &Tdb, now_ms: u64) -> Vec<(CallUuid, u32)> {
-    let due = tdb.due_deliveries(RECEIVER, 100, now_ms).await.unwrap();
+    let due = tdb
+        .due_deliveries(RECEIVER, 100, now_ms, |_| true)
+        .await
+        .unwrap();
     let events = due.iter().map(|delivery| &delivery.event);
     events.map(|event| (event.call_uuid, event.seq)).collect()
 }
@@ -26,6 +29,19 @@ async fn given_up(tdb: &Tdb, status: u16, dead_ms: u64) -> CallUuid {
         .await
         .unwrap();
     call_uuid
+}
+
+/// Whether the call's next event is one that its receiver does not want.
+async fn is_gone(tdb: &Tdb, call_uuid: CallUuid) -> bool {
+    let try1 = assignment(call_uuid, 1);
+    tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
+    let stored = event(&try1, 1, started());
+    let trunks = trunks(&[]);
+    tdb.apply_event(stored, OutOfOrder::Hold, &trunks, NOW)
+        .await
+        .unwrap();
+    let due = tdb.due_deliveries(RECEIVER, 100, NOW + 5, |call| *call == call_uuid);
+    due.await.unwrap()[0].is_gone
 }
 
 async fn listed(tdb: &Tdb, filter: DeadLetterFilter) -> Vec<CallUuid> {
@@ -60,15 +76,19 @@ async fn deliveries_go_in_order_and_a_dead_one_lets_the_next_pass() {
     let try1 = assignment(call_uuid, 1);
     tdb.assign(REGION, try1.clone(), NOW).await.unwrap();
     stored(&tdb, event(&try1, 1, started())).await;
-    let receivers = tdb.due_receivers().await.unwrap();
+    let receivers = tdb.due_receivers(NOW).await.unwrap();
     assert_eq!(
         receivers,
         [DueReceiver {
             receiver: RECEIVER.to_owned(),
-            next_ms: NOW
+            next_ms: NOW,
+            later_ms: None
         }]
     );
-    let first = tdb.due_deliveries(RECEIVER, 10, NOW).await.unwrap();
+    let first = tdb
+        .due_deliveries(RECEIVER, 10, NOW, |_| true)
+        .await
+        .unwrap();
     assert_eq!(first.len(), 1, "of a call only the first event that waits");
     assert_eq!(
         (first[0].event.seq, first[0].event.name.as_str()),
@@ -80,13 +100,16 @@ async fn deliveries_go_in_order_and_a_dead_one_lets_the_next_pass() {
     let next = tdb.delivery_tried(call_uuid, 1, again, NOW).await.unwrap();
     assert_eq!(next, Some(next_ms));
     assert_eq!(due(&tdb, NOW).await, []);
-    let retried = tdb.due_deliveries(RECEIVER, 10, next_ms).await.unwrap();
+    let retried = tdb
+        .due_deliveries(RECEIVER, 10, next_ms, |_| true)
+        .await
+        .unwrap();
     assert_eq!((retried[0].event.seq, retried[0].tries), (1, 1));
 
     let dead = tried(Verdict::Dead, 500);
     assert_eq!(
         tdb.delivery_tried(call_uuid, 1, dead, NOW).await.unwrap(),
-        Some(NOW)
+        None
     );
     assert_eq!(due(&tdb, NOW).await, [(call_uuid, 2)]);
     let delivered = tried(Verdict::Delivered, 200);
@@ -96,7 +119,7 @@ async fn deliveries_go_in_order_and_a_dead_one_lets_the_next_pass() {
             .unwrap(),
         None
     );
-    assert!(tdb.due_receivers().await.unwrap().is_empty());
+    assert!(tdb.due_receivers(NOW).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -135,7 +158,7 @@ async fn tenants_with_one_origin_are_two_receivers() {
     let mut other = new_call();
     other.tenant_id = other_tenant();
     tdb.accept(other).await.unwrap();
-    let receivers = tdb.due_receivers().await.unwrap();
+    let receivers = tdb.due_receivers(NOW).await.unwrap();
     let names: Vec<&str> = receivers.iter().map(|due| due.receiver.as_str()).collect();
     assert_eq!(names, [RECEIVER, "other https://hooks.example"]);
     assert_eq!(due(&tdb, NOW).await.len(), 1);
@@ -258,7 +281,10 @@ async fn dead_letters_that_fit_are_sent_again_the_oldest_first() {
     let replayed = tdb.replay(&tenant(), between, NOW + 9).await.unwrap();
     assert_eq!((replayed.deliveries, replayed.more), (1, false));
     assert_eq!(listed(&tdb, page(10)).await, [third, survey]);
-    let again = tdb.due_deliveries(RECEIVER, 10, NOW + 9).await.unwrap();
+    let again = tdb
+        .due_deliveries(RECEIVER, 10, NOW + 9, |_| true)
+        .await
+        .unwrap();
     let again: Vec<_> = again.iter().map(|d| (d.call.call_uuid, d.tries)).collect();
     let mut both = [(first, 0), (second, 0)];
     both.sort();
@@ -303,7 +329,10 @@ async fn a_call_is_delivered_again_as_far_as_was_asked_for() {
         tries(tdb.deliveries(call_uuid, 0, 10).await.unwrap()),
         [(DeliveryState::Delivered, None), now, now]
     );
-    let first = tdb.due_deliveries(RECEIVER, 10, NOW + 5).await.unwrap();
+    let first = tdb
+        .due_deliveries(RECEIVER, 10, NOW + 5, |_| true)
+        .await
+        .unwrap();
     assert_eq!((first[0].event.seq, first[0].tries), (2, 0));
     assert_eq!(again(tenant(), Redeliver::One(1)).await, [1]);
     assert_eq!(due(&tdb, NOW + 5).await, [(call_uuid, 1)]);
@@ -316,13 +345,85 @@ async fn who_is_gone_is_asked_once_more_when_somebody_sends_again() {
     let by_call = given_up(&tdb, 410, NOW).await;
     let by_filter = given_up(&tdb, 410, NOW + 1).await;
     for call in [by_call, by_filter] {
-        assert!(tdb.receiver_is_gone(call).await.unwrap());
+        assert!(is_gone(&tdb, call).await);
     }
     tdb.redeliver(&tenant(), by_call, Redeliver::Missing, NOW + 5)
         .await
         .unwrap();
-    assert!(!tdb.receiver_is_gone(by_call).await.unwrap());
-    assert!(tdb.receiver_is_gone(by_filter).await.unwrap());
+    assert!(!is_gone(&tdb, by_call).await);
+    assert!(is_gone(&tdb, by_filter).await);
     tdb.replay(&tenant(), replay(10), NOW + 5).await.unwrap();
-    assert!(!tdb.receiver_is_gone(by_filter).await.unwrap());
+    assert!(!is_gone(&tdb, by_filter).await);
+}
+
+#[tokio::test]
+async fn a_receiver_shows_what_waits_for_it_and_what_became_of_the_rest() {
+    let (tdb, _dir) = open().await;
+    let again = queued(&tdb).await;
+    let verdict = Verdict::Again {
+        next_ms: NOW + 5_000,
+    };
+    tdb.delivery_tried(again, 1, tried(verdict, 500), NOW)
+        .await
+        .unwrap();
+    given_up(&tdb, 500, NOW).await;
+    let taken = queued(&tdb).await;
+    let delivered = tried(Verdict::Delivered, 200);
+    tdb.delivery_tried(taken, 1, delivered, NOW).await.unwrap();
+    queued(&tdb).await;
+    tdb.note_breaker(RECEIVER.to_owned(), Some(NOW + 7))
+        .await
+        .unwrap();
+    let figures = ReceiverFigures {
+        origin: "https://hooks.example".to_owned(),
+        waiting: 2,
+        in_retry: 1,
+        given_up: 1,
+        delivered: 1,
+        oldest_ms: Some(NOW),
+        breaker_open_ms: Some(NOW + 7),
+    };
+    let shown = async |after| tdb.receivers(&tenant(), after, 10).await.unwrap();
+    assert_eq!(shown("").await, [figures]);
+    assert_eq!(shown("https://hooks.example").await, []);
+    assert_eq!(tdb.receivers(&other_tenant(), "", 10).await.unwrap(), []);
+    tdb.close_breakers().await.unwrap();
+    assert_eq!(shown("").await[0].breaker_open_ms, None);
+}
+
+#[tokio::test]
+async fn what_is_done_is_deleted_after_a_while_and_what_waits_is_not() {
+    let (tdb, _dir) = open().await;
+    let waits = queued(&tdb).await;
+    let dead = given_up(&tdb, 500, NOW).await;
+    let taken = queued(&tdb).await;
+    let delivered = tried(Verdict::Delivered, 200);
+    tdb.delivery_tried(taken, 1, delivered, NOW + 1)
+        .await
+        .unwrap();
+
+    assert_eq!(tdb.forget_deliveries(NOW, 10).await.unwrap(), 0);
+    assert_eq!(
+        tdb.forget_deliveries(NOW + 2, 1).await.unwrap(),
+        1,
+        "the oldest"
+    );
+    assert_eq!(tdb.deliveries(dead, 0, 10).await.unwrap(), []);
+    assert_eq!(tdb.deliveries(taken, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(tdb.forget_deliveries(NOW + 2, 10).await.unwrap(), 1);
+    assert_eq!(tdb.deliveries(taken, 0, 10).await.unwrap(), []);
+    assert_eq!(tdb.deliveries(waits, 0, 10).await.unwrap().len(), 1);
+    let receivers = tdb.receivers(&tenant(), "", 10).await.unwrap();
+    assert_eq!((receivers[0].waiting, receivers[0].delivered), (1, 1));
+
+    let delivered = tried(Verdict::Delivered, 200);
+    tdb.delivery_tried(waits, 1, delivered, NOW + 3)
+        .await
+        .unwrap();
+    assert_eq!(tdb.forget_deliveries(NOW + 4, 10).await.unwrap(), 1);
+    assert_eq!(
+        tdb.receivers(&tenant(), "", 10).await.unwrap(),
+        [],
+        "nothing is left of it"
+    );
 }
