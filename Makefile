@@ -6,7 +6,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-freeswitch bench chaos fuzz fmt clippy deny install clean
+.PHONY: help run build test test-freeswitch bench chaos fuzz schemathesis fmt clippy deny install clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,7 @@ help: ## This list
 	@echo "  make run SANDBOX=1             takes the sandbox switch even where FreeSWITCH is found"
 	@echo "  make run ONCE=1                ends after the call, with its outcome as the status"
 	@echo "  make fuzz MINUTES=60 ONLY=flow KEEP=1      keeps what it finds in ci/fuzz/corpus"
+	@echo "  make schemathesis EXAMPLES=200             that many for each path (50)"
 	@echo "  make chaos FAULTS=1000 SEED=7 DB=sqlite    or DB=postgres; a seed replays its faults"
 
 run: ## Start everything on this machine, place a call, show what happens, stay up until Ctrl-C
@@ -49,6 +50,11 @@ chaos: ## Break the system under load as SEED says, and check that no call is lo
 fuzz: ## Throw MINUTES minutes (5) of anything at each parser: flows, templates, prompt files
 	@ci/need build
 	ci/fuzz/run
+
+schemathesis: ## Throw at a gateway what its own description of the API lets through, and what it does not
+	@ci/need build
+	$(CARGO) build --bin iradialer-gateway
+	ci/client/schemathesis $(EXAMPLES)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

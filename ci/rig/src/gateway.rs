@@ -265,8 +265,14 @@ impl Gateway {
 
     /// Makes a token for `tenant`, as an operator does.
     pub fn new_token(&self, tenant: &str) -> Result<String> {
+        self.new_token_of("tenant", tenant)
+    }
+
+    /// The same with another role.
+    pub fn new_token_of(&self, role: &str, tenant: &str) -> Result<String> {
         let output = Command::new(&self.program)
-            .args(["token", "create", "--tenant", tenant, "--config"])
+            .args(["token", "create", "--tenant", tenant])
+            .args(["--role", role, "--config"])
             .arg(self.dir.path().join("gateway.toml"))
             .arg("--data-dir")
             .arg(self.data_dir())

@@ -9,6 +9,7 @@ mod complete;
 pub(super) mod described;
 pub(super) mod example;
 pub(super) mod params;
+mod requests;
 
 use super::WebState;
 use super::error::ErrorAnswer;

@@ -7,8 +7,11 @@ use super::{
     trunk_changes, trunks, webhooks,
 };
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{Method, Uri};
-use axum::middleware;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use iradialer_core::value::FieldError;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -73,6 +76,7 @@ pub(super) fn served(state: WebState) -> Router {
     let routes = routes
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn(is_text))
         .layer(middleware::from_fn(etag::attach))
         .layer(transport::compression())
         .layer(middleware::from_fn(request_id::attach));
@@ -83,6 +87,25 @@ pub(super) fn served(state: WebState) -> Router {
     routes
         .layer(middleware::from_fn_with_state(traffic, metrics::count))
         .with_state(state)
+}
+
+/// Refuses a path that is no text once it is decoded: what is behind it would say so in a form of its own.
+async fn is_text(request: Request, next: Next) -> Result<Response, ApiError> {
+    let path = request.uri().path();
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        (rest, _) = match (first, decoded) {
+            (b'%', Some(byte)) => (&after[2..], bytes.push(byte)),
+            _ => (after, bytes.push(*first)),
+        };
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(_) => Ok(next.run(request).await),
+        Err(_) => Err(FieldError::new("path", "UTF-8", path).into()),
+    }
 }
 
 async fn no_such_path(uri: Uri) -> ApiError {

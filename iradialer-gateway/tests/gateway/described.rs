@@ -57,6 +57,33 @@ impl Described {
         operations.collect()
     }
 
+    /// The names of the fields that a body of the operation may have; `None`: it has none, or is no such object.
+    pub fn body_fields(&self, operation: &Value) -> Option<Vec<String>> {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let resolved = |schema: &Value| -> Value {
+            let to = schema["$ref"].as_str().unwrap_or_default();
+            let name = to.trim_start_matches("#/components/schemas/");
+            match to {
+                "" => schema.clone(),
+                _ => self.document["components"]["schemas"][name].clone(),
+            }
+        };
+        // An optional body is null or that; one that another is a part of is all of these.
+        let mut combined = ["oneOf", "anyOf", "allOf"].iter();
+        let parts = combined.find_map(|of| schema[of].as_array().cloned());
+        let of_ref = resolved(schema);
+        let parts = parts.or_else(|| of_ref["allOf"].as_array().cloned());
+        let parts = parts.unwrap_or_else(|| vec![of_ref]);
+        let properties = parts
+            .iter()
+            .map(|part| resolved(part)["properties"].clone());
+        let names: Vec<String> = properties
+            .filter_map(|properties| properties.as_object().cloned())
+            .flat_map(|properties| properties.keys().cloned().collect::<Vec<_>>())
+            .collect();
+        (!names.is_empty()).then_some(names)
+    }
+
     /// Fails where the answer is not as it is described.
     pub fn check(&self, method: &Method, path: &str, status: u16, kind: &str, body: &Value) {
         let of = || format!("{method} {path} {status}: {body}");

@@ -27,6 +27,7 @@ mod on_postgresql;
 mod postgres;
 mod router;
 mod stream;
+mod surface;
 mod tenants;
 mod token_api;
 mod tokens;

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use iradialer_core::value::FieldError;
+use iradialer_core::value::{ClusterName, FieldError};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -51,11 +51,10 @@ pub(in crate::web) async fn makecalldirect(
     // The same call, whichever of the two paths it was asked for at.
     let mistake = match members.remove("cluster") {
         Some(Value::String(name)) if name == state.app.config.cluster.as_str() => None,
-        Some(Value::String(name)) if !name.is_empty() => {
-            return Err(ApiError::ClustersUnreachable(
-                name.chars().take(60).collect(),
-            ));
-        }
+        Some(Value::String(name)) => match ClusterName::parse("cluster", &name) {
+            Ok(other) => return Err(ApiError::ClustersUnreachable(other.to_string())),
+            Err(mistake) => Some(mistake),
+        },
         None | Some(Value::Null) => Some(FieldError::missing("cluster", "the name of a cluster")),
         Some(other) => {
             let expected = "the name of a cluster";

@@ -97,7 +97,7 @@ impl Detail {
     pub fn of(mistake: &FieldError) -> Self {
         let is_elsewhere = ["query.", "path.", "header."]
             .iter()
-            .any(|place| mistake.field.starts_with(place));
+            .any(|place| mistake.field.starts_with(place) || mistake.field == "path");
         let body = (!is_elsewhere && mistake.field != "body").then_some("body");
         let loc = body.into_iter().chain(mistake.field.split('.'));
         Detail {

@@ -33,7 +33,7 @@ pub(super) fn complete(document: &mut Value) {
 }
 
 /// The names of the schemas that are referred to from there, and from those.
-fn collect(from: &Value, document: &Value, names: &mut BTreeSet<String>) {
+pub(super) fn collect(from: &Value, document: &Value, names: &mut BTreeSet<String>) {
     match from {
         Value::Object(members) => {
             let to = members.get("$ref").and_then(Value::as_str);

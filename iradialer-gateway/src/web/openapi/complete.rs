@@ -44,6 +44,7 @@ pub(super) fn complete(document: &mut Value) {
         }
     }
     super::answers::complete(document);
+    super::requests::complete(document);
     let components = &mut document["components"];
     components["securitySchemes"]["token"] = json!({
         "type": "http",
