@@ -44,6 +44,17 @@ pub fn router_request(cluster: &ClusterName) -> String {
     format!("{cluster}.router.request")
 }
 
+/// Where a switch asks how much of the licence it may use. The switch is in the subject, so that its user on
+/// NATS can be kept from taking another's share.
+pub fn lease(cluster: &ClusterName, node: &NodeId) -> String {
+    format!("{cluster}.pass.lease.{node}")
+}
+
+/// What every switch asks of IraPass, a queue group.
+pub fn all_leases(cluster: &ClusterName) -> String {
+    format!("{cluster}.pass.lease.*")
+}
+
 /// Where the published `request_*` messages of a switch go.
 pub fn switch_request(cluster: &ClusterName, node: &NodeId) -> String {
     format!("{cluster}.dialer.{node}.request")

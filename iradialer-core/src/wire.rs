@@ -5,6 +5,7 @@ mod dial;
 mod event;
 mod flow;
 mod heartbeat;
+mod lease;
 mod reconcile;
 mod transfer;
 
@@ -15,6 +16,7 @@ pub use event::{
 };
 pub use flow::{CallFlow, FlowOf, FlowQuery, FlowRef, FlowReply, GivenFacts, MOST_OTHERS};
 pub use heartbeat::{Heartbeat, SwitchState};
+pub use lease::{LeaseAsk, LeaseReply, Use};
 pub use reconcile::{
     ConfirmQuery, ConfirmReply, EndedAttempt, HeldAttempt, HeldQuery, HeldReply, MOST_ATTEMPTS,
 };

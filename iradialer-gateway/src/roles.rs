@@ -152,7 +152,7 @@ fn start(
                 running.spawn(*role, Dispatcher::new(app, secret)?.run(stop));
             }
             Role::Pass => {
-                running.spawn(*role, Keeper::new(app, secret)?.run(stop));
+                running.spawn(*role, Keeper::new(app, secret)?.on(nats).run(stop));
             }
             Role::Router => running.spawn(*role, router::run(app, nats, stop)),
             Role::Web => {

@@ -1,10 +1,11 @@
 //! Whether a dial command is taken: the checks of the architecture, in their order, under one lock.
 
+use crate::lease::{Allowed, Lease};
 use crate::outbox::{HIGH_WATER, MOST_HELD, Outbox};
 use crate::pace::{SetupGate, TokenBucket};
 use iradialer_core::ledger::Ledger;
 use iradialer_core::value::CallUuid;
-use iradialer_core::wire::{self, AttemptFate, DialCommand, Query, RefusalReason};
+use iradialer_core::wire::{self, AttemptFate, DialCommand, Query, RefusalReason, Use};
 use parking_lot::Mutex;
 
 /// Why a command was refused; nothing was dialled and this attempt never will be.
@@ -39,8 +40,36 @@ struct State {
     gate: SetupGate,
     calls: u32,
     max_calls: u32,
+    max_cps: f64,
     closed: Closed,
     second: bool,
+    lease: Lease,
+    asked: Asked,
+}
+
+/// What was asked of IraPass.
+#[derive(Default)]
+struct Asked {
+    /// How many questions so far.
+    number: u64,
+    /// Calls admitted since the last, and when that was.
+    begun: u32,
+    at_us: u64,
+    /// Whether one was refused since for the licence.
+    refused: bool,
+}
+
+/// What is asked of IraPass: how this switch stands with its share.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Which question it is, from 1.
+    pub ask: u64,
+    /// Of calls at once.
+    pub channels: Use,
+    /// Of calls begun a second, in thousandths.
+    pub rate: Use,
+    /// How long the lease still holds, ms.
+    pub left_ms: u64,
 }
 
 /// Whether the door is open.
@@ -63,9 +92,9 @@ pub struct Load {
     pub setups: u32,
     /// How many may be on their way to the SIP stack at once now.
     pub setup_limit: u32,
-    /// The most calls held.
+    /// The most calls held, by the settings.
     pub max_calls: u32,
-    /// The most calls begun a second.
+    /// The most calls begun a second, by the settings.
     pub max_cps: f64,
     /// Whether the door is open.
     pub closed: Closed,
@@ -79,18 +108,22 @@ impl Admission {
         journal_id: CallUuid,
         outbox: Outbox,
         ledger: Ledger,
-        max_calls: u32,
-        max_cps: f64,
+        (max_calls, max_cps): (u32, f64),
+        lease: Lease,
         steady_us: u64,
     ) -> Self {
+        let allowed = lease.allowed(steady_us);
         let state = State {
             ledger,
-            rate: TokenBucket::new(max_cps, steady_us),
+            rate: TokenBucket::new(max_cps.min(allowed.cps), steady_us),
             gate: SetupGate::default(),
             calls: 0,
             max_calls,
+            max_cps,
             closed: Closed::No,
             second: false,
+            lease,
+            asked: Asked::default(),
         };
         Admission {
             journal_id,
@@ -115,9 +148,11 @@ impl Admission {
             None => {
                 state.ledger.begin(command.attempt_id);
                 state.calls += 1;
+                state.asked.begun += 1;
                 Ok(())
             }
             Some(refusal) => {
+                state.asked.refused |= refusal.reason == RefusalReason::License;
                 if refusal.reason != RefusalReason::Duplicate {
                     state.ledger.fence(command.attempt_id);
                 }
@@ -161,6 +196,10 @@ impl Admission {
                 RefusalReason::StaleEpoch,
                 format!("epoch {} is over", command.epoch),
             );
+        }
+        let allowed = state.lease.allowed(steady_us);
+        if let Some(detail) = share_used_up(state, &allowed) {
+            return refuse(RefusalReason::License, detail);
         }
         let is_let_in = awaited && state.closed == Closed::Draining;
         if state.closed != Closed::No && !is_let_in {
@@ -206,10 +245,17 @@ impl Admission {
         }
         if !state.rate.take(steady_us) {
             state.gate.leave(command.attempt_id);
-            return refuse(
-                RefusalReason::Busy,
-                format!("{} calls a second, max-cps", state.rate.per_second()),
-            );
+            let rate = state.rate.per_second();
+            return match rate < state.max_cps {
+                true => refuse(
+                    RefusalReason::License,
+                    format!("licence: its share is {rate} calls a second"),
+                ),
+                false => refuse(
+                    RefusalReason::Busy,
+                    format!("{rate} calls a second, max-cps"),
+                ),
+            };
         }
         None
     }
@@ -321,8 +367,82 @@ impl Admission {
     /// Changes the limits.
     pub fn set_limits(&self, max_calls: u32, max_cps: f64, steady_us: u64) {
         let mut state = self.state.lock();
-        state.max_calls = max_calls;
-        state.rate.set_rate(max_cps, steady_us);
+        (state.max_calls, state.max_cps) = (max_calls, max_cps);
+        state.mind_rate(steady_us);
+    }
+
+    /// Whether a gateway has given it a lease, in this life or an earlier one.
+    pub fn has_lease(&self) -> bool {
+        !matches!(self.state.lock().lease, Lease::Never)
+    }
+
+    /// What may be used of the licence now.
+    pub fn allowed(&self, steady_us: u64) -> Allowed {
+        self.state.lock().lease.allowed(steady_us)
+    }
+
+    /// How long the lease still holds, ms; 0 without one.
+    pub fn lease_left_ms(&self, steady_us: u64, clock_rate: f64) -> u64 {
+        self.state.lock().lease.left_ms(steady_us, clock_rate)
+    }
+
+    /// How the switch stands with its share, as it is to be asked about. From here on only the answer to this
+    /// question is taken.
+    pub fn ask(&self, steady_us: u64, clock_rate: f64) -> Standing {
+        let mut state = self.state.lock();
+        let asked = &mut state.asked;
+        let passed_s = steady_us.saturating_sub(asked.at_us) as f64 / 1e6;
+        let using = f64::from(asked.begun) * 1_000.0 / passed_s.max(1.0);
+        let is_first = asked.number == 0;
+        *asked = Asked {
+            number: asked.number + 1,
+            at_us: steady_us,
+            ..Asked::default()
+        };
+        let (channels, rate) = state.lease.holds(steady_us);
+        Standing {
+            ask: state.asked.number,
+            channels: Use {
+                using: state.calls,
+                has: channels,
+                most: state.max_calls,
+            },
+            rate: Use {
+                using: if is_first { 0 } else { using as u32 },
+                has: rate,
+                most: (state.max_cps * 1_000.0) as u32,
+            },
+            left_ms: state.lease.left_ms(steady_us, clock_rate),
+        }
+    }
+
+    /// Takes the answer to a question, if that was the last. Returns whether less may be used than before.
+    pub fn take_lease(&self, ask: u64, lease: Lease, steady_us: u64) -> Option<bool> {
+        let mut state = self.state.lock();
+        if ask != state.asked.number {
+            return None;
+        }
+        let (before, now) = (state.lease.holds(steady_us), lease.holds(steady_us));
+        let is_first = !matches!(state.lease, Lease::Given(_));
+        state.lease = lease;
+        match is_first {
+            // As at a load.
+            true => {
+                let cps = state.max_cps.min(state.lease.allowed(steady_us).cps);
+                state.rate = TokenBucket::new(cps, steady_us);
+            }
+            false => state.mind_rate(steady_us),
+        }
+        Some(now.0 < before.0 || now.1 < before.1)
+    }
+
+    /// Whether more of the licence is wanted than the switch has: calls were refused for it, or soon may be.
+    pub fn wants_more(&self, steady_us: u64) -> bool {
+        let state = self.state.lock();
+        let allowed = state.lease.allowed(steady_us);
+        let nearly = u64::from(state.calls) * 10 >= u64::from(allowed.channels) * 9;
+        let could = allowed.channels < state.max_calls;
+        state.asked.refused || (could && nearly)
     }
 
     /// How full the switch is.
@@ -333,11 +453,39 @@ impl Admission {
             setups: state.gate.in_setup(),
             setup_limit: state.gate.limit(),
             max_calls: state.max_calls,
-            max_cps: state.rate.per_second(),
+            max_cps: state.max_cps,
             closed: state.closed,
             second: state.second,
         }
     }
+}
+
+impl State {
+    /// The rate is the lower of the settings' and the lease's.
+    fn mind_rate(&mut self, steady_us: u64) {
+        let allowed = self.lease.allowed(steady_us);
+        self.rate.set_rate(self.max_cps.min(allowed.cps), steady_us);
+    }
+}
+
+/// Why the licence lets no call be begun, if it does not.
+fn share_used_up(state: &State, allowed: &Allowed) -> Option<String> {
+    if let Some(why) = &allowed.why_none {
+        return Some(why.clone());
+    }
+    let of = match allowed.evaluation {
+        true => "there is none, and in an evaluation",
+        false => "of its channels",
+    };
+    // Where its own settings allow no more either, they are the reason.
+    if state.calls >= allowed.channels && allowed.channels < state.max_calls {
+        let channels = allowed.channels;
+        return Some(format!(
+            "licence: {of} this switch may have {channels} calls now"
+        ));
+    }
+    // A rate of nothing would leave the one call that a bucket always holds.
+    (allowed.cps <= 0.0).then(|| "licence: none of its rate is left for this switch".to_owned())
 }
 
 /// Nobody is dialled after `not_after_ms`: it may be an hour then that nobody chose.

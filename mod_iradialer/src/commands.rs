@@ -162,6 +162,7 @@ fn status(engine: &Engine, link: &Link) -> String {
         format!("{} of at most {} just now", load.setups, load.setup_limit),
     );
     row("rate", format!("at most {} calls a second", load.max_cps));
+    row("licence", licence(engine));
     let (flows, bytes) = engine.flows.held();
     row(
         "flows",
@@ -223,6 +224,30 @@ fn status(engine: &Engine, link: &Link) -> String {
         );
     }
     text
+}
+
+fn licence(engine: &Engine) -> String {
+    let steady_us = engine.host.steady_us();
+    let allowed = engine.admission.allowed(steady_us);
+    if let Some(why) = allowed.why_none {
+        return format!(
+            "NO NEW CALL STARTS: {}",
+            why.trim_start_matches("licence: ")
+        );
+    }
+    let (channels, cps, features) = (allowed.channels, allowed.cps, allowed.features);
+    let share = format!("{channels} calls at once, {cps} a second, {features}");
+    match (engine.admission.has_lease(), allowed.evaluation) {
+        (false, _) => format!("none was ever leased, an evaluation by itself: {share}"),
+        (true, true) => format!("there is none, an evaluation: {share}"),
+        (true, false) => {
+            let left_s = engine
+                .admission
+                .lease_left_ms(steady_us, engine.host.clock_rate())
+                / 1_000;
+            format!("{share}; leased for {left_s} s")
+        }
+    }
 }
 
 fn recordings(engine: &Engine) -> String {

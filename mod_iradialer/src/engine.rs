@@ -2,9 +2,11 @@
 
 mod durable;
 mod inbound;
+mod licensed;
 mod recording;
 
 pub use inbound::{Incoming, NotTaken};
+use licensed::had_lease;
 pub use recording::NO_DIR as NO_RECORDINGS;
 
 use crate::admission::{Admission, Closed, Refusal, in_time};
@@ -15,6 +17,7 @@ use crate::dialer::Dialer;
 use crate::flows::Flows;
 use crate::host::{HangupCause, Host, Level, NotLaunched, WhyNotLaunched};
 use crate::http::{Guard, Http};
+use crate::lease::Lease;
 use crate::live::{self, Conferences, DirectCalls};
 use crate::outbox::{Deliveries, Outbox, deliveries};
 use crate::preparation::Preparation;
@@ -117,8 +120,8 @@ impl Engine {
             identity.journal_id,
             outbox.clone(),
             durable::ledger_of(&left_behind),
-            max_calls,
-            max_cps,
+            (max_calls, max_cps),
+            Lease::at_load(had_lease(&config)),
             host.steady_us(),
         );
         let http = Arc::new(Http::new(Guard::new(config.url_allow.clone())));

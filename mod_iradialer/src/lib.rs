@@ -23,6 +23,7 @@ mod host;
 mod http;
 mod journal;
 mod keys;
+mod lease;
 mod link;
 mod live;
 mod outbox;

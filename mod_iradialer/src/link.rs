@@ -6,6 +6,7 @@ mod confirm;
 mod delivery;
 mod flows;
 mod heartbeat;
+mod lease;
 mod repeats;
 mod transfers;
 
@@ -251,6 +252,8 @@ async fn serve_all(serving: Serving, deliveries: Deliveries) {
     tasks.spawn(async move { commands::serve_requests(&one.engine, &one.client).await });
     let one = it.clone();
     tasks.spawn(async move { transfers::ask(&one.engine, &one.client).await });
+    let one = it.clone();
+    tasks.spawn(async move { lease::keep(&one.engine, &one.client, &one.beat_now).await });
     let one = it.clone();
     tasks.spawn(async move { confirm::confirm(&one.engine, &one.client).await });
     let one = it.clone();

@@ -12,6 +12,7 @@ use crate::desk::{At, NotTaken, Ticket};
 use crate::engine::Engine;
 use crate::prompts::Sounds;
 use iradialer_core::flow::{Collect, Flow, Sound};
+use iradialer_core::license::Features;
 use iradialer_core::live::{
     Answer, Body, CallDetails, CallRequest, EventSubject, Play, Refused, Request, name,
 };
@@ -133,6 +134,10 @@ impl Engine {
         ignored: Vec<String>,
         reply: AnswerTo,
     ) {
+        if let Err(refusal) = self.check_allowed(Features::of_request(&asked)) {
+            let refused = Refused::new(name::NOT_SUPPORTED, refusal.detail);
+            return reply(Answer::refused(refused));
+        }
         let (work, sounds, message) = match asked {
             CallRequest::Play(play) => play_work(play),
             CallRequest::GetValidDtmf(ask) => ask_work(&call, ask.collect()),

@@ -75,6 +75,7 @@ impl Engine {
             return Ok(false);
         };
         call.give_flows(flows);
+        self.check_features(call)?;
         let Some(sounds) = self.prompts.at_hand(&call.prompts_dir, wanted(call)) else {
             return Ok(false);
         };
@@ -88,6 +89,7 @@ impl Engine {
             let flows = self.flows.get(&call.command.tenant_id, named);
             call.give_flows(flows.await?);
         }
+        self.check_features(call)?;
         let sounds = self.prompts.get(&call.prompts_dir, wanted(call));
         call.give_sounds(sounds.await.map_err(not_to_be_had)?);
         Ok(())

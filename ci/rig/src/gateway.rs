@@ -1,6 +1,7 @@
 //! An iradialer gateway of our own, with its configuration and data in a temporary directory.
 
 use crate::api::Api;
+use crate::licence::Licence;
 use crate::nats::Nats;
 use crate::process::{Process, Program};
 use crate::system::NODE;
@@ -45,6 +46,9 @@ pub struct Config {
     /// Variables of its environment.
     #[serde(skip)]
     pub env: Vec<(String, String)>,
+    /// Its licence; an ample one if not given.
+    #[serde(skip)]
+    pub licence: Option<Licence>,
 }
 
 impl Config {
@@ -213,7 +217,9 @@ impl Gateway {
         let dir = tempfile::Builder::new().prefix("ira-gateway-").tempdir()?;
         config.nats = nats.map(Nats::gateway_login);
         let file = dir.path().join("gateway.toml");
-        std::fs::write(&file, config.text()?)?;
+        let licence = config.licence.unwrap_or(Licence::AMPLE);
+        let licence = licence.issue(program, dir.path())?;
+        std::fs::write(&file, config.text()? + &licence)?;
         let data = dir.path().join("data");
         std::fs::create_dir(&data)?;
         let (process, ready) = launch(program, dir.path(), nats.is_none(), &config.env).await?;

@@ -21,6 +21,7 @@ pub mod event_socket;
 pub mod freeswitch;
 pub mod gateway;
 pub mod hearing;
+pub mod licence;
 pub mod loopback;
 pub mod nats;
 pub mod ports;

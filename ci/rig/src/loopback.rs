@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::gateway::{Campaign, Config, Trunk};
+use crate::licence::Licence;
 use crate::prompts;
 use crate::repository::Built;
 use crate::system::{Bus, Host, System};
@@ -42,9 +43,18 @@ pub struct Loopback {
 impl Loopback {
     /// Starts it, with a bus of the rig's, and waits until the switch is on the bus.
     pub async fn start(host: Host) -> Result<Self> {
+        Self::start_under(host, Licence::AMPLE).await
+    }
+
+    /// The same under that licence.
+    pub async fn start_under(host: Host, licence: Licence) -> Result<Self> {
         let built = Built::now(false)?;
         let prompts = prompts::in_temp_dir()?;
-        let system = System::start(&built, host, Bus::Named, config(), prompts.path()).await?;
+        let config = Config {
+            licence: Some(licence),
+            ..config()
+        };
+        let system = System::start(&built, host, Bus::Named, config, prompts.path()).await?;
         let api = system.gateway.api(TENANT)?;
         Ok(Loopback {
             built,

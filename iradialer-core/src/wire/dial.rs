@@ -107,6 +107,8 @@ pub enum RefusalReason {
     Faulty,
     /// As many calls as the switch may hold, or may set up at once.
     Busy,
+    /// The licence: the switch's share of it is used up, or it has none.
+    License,
     /// What the call needs was not there in time, a prompt for one; it is still being got.
     NotReady,
     /// The host has no such trunk, or it is down.

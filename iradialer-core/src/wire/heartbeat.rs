@@ -20,10 +20,13 @@ pub struct Heartbeat {
     pub calls: u32,
     /// Calls being set up now: taken a moment ago, and the far end has not said anything.
     pub setups: u32,
-    /// The most calls it holds.
+    /// The most calls it holds, by its settings and by the lease of the licence.
     pub max_calls: u32,
     /// Calls a second it takes at the most, as it believes now.
     pub max_cps: f64,
+    /// Why the licence lets it begin no new call, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
     /// Events that wait for the event stream.
     pub events_waiting: u64,
     /// The module's version.

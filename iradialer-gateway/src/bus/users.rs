@@ -79,6 +79,7 @@ fn switch_block(cluster: &ClusterName, node: &NodeId, password: &str) -> String 
         subject::confirm(cluster),
         subject::flow(cluster),
         subject::transfer(cluster, node),
+        subject::lease(cluster, node),
         // Copies of events, for who asked for them in a live request.
         format!("{}>", subject::clients(cluster)),
     ]);

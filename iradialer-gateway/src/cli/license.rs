@@ -174,9 +174,9 @@ async fn install(common: Common, file: &Path, as_json: bool) -> Result<(), Failu
     let tenant = TenantId::parse("tenant_id", CLUSTER)?;
     let installed = licensing.install(&token, tenant, author::of_command_line());
     let installed = installed.await;
-    let standing = ShownStanding::of(&licensing.standing());
+    let standing = licensing.shown().await;
     tdb.close().await;
-    let installed = installed?;
+    let (installed, standing) = (installed?, standing?);
     match as_json {
         true => print_json(&json!({ "installed": installed, "standing": standing })),
         false => {
@@ -196,7 +196,7 @@ async fn install(common: Common, file: &Path, as_json: bool) -> Result<(), Failu
 async fn show(common: Common, as_json: bool) -> Result<(), Failure> {
     let (licensing, tdb) = open(common).await?;
     licensing.refresh().await?;
-    let standing = ShownStanding::of(&licensing.standing());
+    let standing = licensing.shown().await?;
     tdb.close().await;
     match as_json {
         true => print_json(&standing),
@@ -277,6 +277,12 @@ fn print_standing(standing: &ShownStanding) {
     }
     if let Some(at) = &standing.installed_at {
         println!("{:<14} {at}", "installed");
+    }
+    for lease in &standing.leases {
+        println!(
+            "{:<14} {}: {} of {} channels, {} calls/s",
+            "lease", lease.node_id, lease.using, lease.channels, lease.cps
+        );
     }
     for warning in &standing.warnings {
         println!("{:<14} {}", "WARNING", warning.message);

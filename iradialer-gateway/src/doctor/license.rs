@@ -17,7 +17,7 @@ pub(super) async fn look(patient: &Patient) -> Vec<Finding> {
         )];
     }
     let standing = licensing.standing();
-    let shown = ShownStanding::of(&standing);
+    let shown = ShownStanding::of(&standing, &[]);
     let mut findings: Vec<Finding> = Vec::new();
     for warning in &shown.warnings {
         let told = warning.message.as_str();

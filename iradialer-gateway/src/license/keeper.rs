@@ -1,5 +1,6 @@
 //! Looks after the licence: reads it anew, notes the time, installs it from its file, and warns before its end.
 
+use super::leases::{self, Watch};
 use super::shown::{days_left, warnings};
 use super::{EVERY, NotInstalled};
 use crate::config::Secret;
@@ -8,6 +9,7 @@ use crate::roles::RoleError;
 use crate::tdb::{Author, TdbError, Via};
 use iradialer_core::value::TenantId;
 use serde_json::json;
+use std::sync::Arc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +21,8 @@ const MAX_FILE_BYTES: u64 = 16 * 1024;
 /// The role `pass`.
 pub struct Keeper {
     app: crate::app::App,
+    client: Option<async_nats::Client>,
+    watch: Arc<Watch>,
     operator: OperatorHook,
     /// What the configuration's file held when it was last installed, or refused.
     file: Option<String>,
@@ -33,6 +37,8 @@ impl Keeper {
     /// Where no HTTP client can be set up.
     pub fn new(app: crate::app::App, secret: &Secret) -> Result<Self, RoleError> {
         Ok(Keeper {
+            client: None,
+            watch: Arc::default(),
             operator: OperatorHook::new(&app.config.webhooks, secret)?,
             app,
             file: None,
@@ -40,8 +46,30 @@ impl Keeper {
         })
     }
 
+    /// The same, which gives leases to the switches on that bus.
+    pub fn on(self, client: async_nats::Client) -> Self {
+        Keeper {
+            client: Some(client),
+            ..self
+        }
+    }
+
     /// Works until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
+        // What is installed from a file is to be known before the first switch asks.
+        if let Err(error) = self.look().await {
+            tracing::warn!(%error, "the licence could not be looked at yet");
+        }
+        let (app, watch) = (self.app.clone(), Arc::clone(&self.watch));
+        if let Some(client) = self.client.take() {
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = leases::serve(&app, &client, &watch) => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
         let mut failed = false;
         while !stop.is_cancelled() {
             match self.look().await {
@@ -64,6 +92,8 @@ impl Keeper {
         licensing.refresh().await?;
         let standing = licensing.standing();
         self.app.tdb.note_time(standing.judged_ms).await?;
+        let leases = self.app.tdb.license_leases().await?;
+        self.watch.look(&leases, self.app.clock.steady_ms());
         self.tell_in_log();
         self.tell_of_end().await
     }

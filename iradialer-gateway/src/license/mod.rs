@@ -2,13 +2,15 @@
 
 mod judge;
 mod keeper;
+mod leases;
+pub mod shares;
 mod shown;
 
 #[cfg(test)]
 mod tests;
 
 pub use keeper::Keeper;
-pub use shown::{ShownLicense, ShownLimits, ShownStanding, Warning};
+pub use shown::{ShownLease, ShownLicense, ShownLimits, ShownStanding, Warning};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -194,6 +196,12 @@ impl Licensing {
                 seen: Mutex::default(),
             }),
         }
+    }
+
+    /// What holds and who holds it, to be shown.
+    pub async fn shown(&self) -> Result<ShownStanding, TdbError> {
+        let leases = self.shared.tdb.license_leases().await?;
+        Ok(ShownStanding::of(&self.standing(), &leases))
     }
 
     /// Reads what is installed, and the time.

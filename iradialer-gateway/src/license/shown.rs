@@ -1,6 +1,7 @@
 //! A licence as it is shown: by the API, in JSON on the command line, in the audit log.
 
 use super::{Standing, State};
+use crate::tdb::HeldLease;
 use crate::web::show_time;
 use iradialer_core::license::{Features, Refusal, Signed};
 use serde::Serialize;
@@ -49,6 +50,19 @@ pub struct ShownLimits {
     pub max_switches: u32,
 }
 
+/// What a switch holds of the licence.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ShownLease {
+    /// Calls at once that it may have, and that it counts as having until it says that it has less.
+    pub channels: u32,
+    /// Calls that it may begin a second.
+    pub cps: f64,
+    /// The switch.
+    pub node_id: String,
+    /// Calls that it has, as it last said.
+    pub using: u32,
+}
+
 /// Something an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
@@ -72,6 +86,8 @@ pub struct ShownStanding {
     pub installed_at: Option<String>,
     /// The time it is judged by: the highest that was seen.
     pub judged_at: String,
+    /// Which switch holds what of it.
+    pub leases: Vec<ShownLease>,
     /// The licence in force.
     pub license: Option<ShownLicense>,
     /// What may be used.
@@ -113,10 +129,17 @@ impl From<iradialer_core::license::Limits> for ShownLimits {
 }
 
 impl ShownStanding {
-    /// What holds.
-    pub fn of(standing: &Standing) -> Self {
+    /// What holds, and who holds it.
+    pub fn of(standing: &Standing, leases: &[HeldLease]) -> Self {
         let license = standing.license.as_ref();
+        let lease = |held: &HeldLease| ShownLease {
+            channels: held.channels.height,
+            cps: f64::from(held.rate.height) / 1_000.0,
+            node_id: held.node_id.to_string(),
+            using: held.channels.using,
+        };
         ShownStanding {
+            leases: leases.iter().map(lease).collect(),
             state: standing.state.as_str(),
             license: license.map(|(signed, _)| ShownLicense::of(signed)),
             installed_at: license.map(|(_, installed_ms)| show_time(*installed_ms)),
@@ -152,6 +175,12 @@ impl ShownStanding {
                 limits,
             }),
             installed_at: Some("2026-11-21T10:02:11.120Z".to_owned()),
+            leases: vec![ShownLease {
+                channels: 500,
+                cps: 20.0,
+                node_id: "switch-1".to_owned(),
+                using: 12,
+            }],
             limits,
             warnings: vec![Warning {
                 name: "expires_soon",

@@ -233,7 +233,9 @@ async fn refused(
             begin_to_settle(shared, assignment.clone());
             return Ok(());
         }
-        RefusalReason::Busy => shared.switches().busy(switch, shared.steady_ms()),
+        RefusalReason::Busy | RefusalReason::License => {
+            shared.switches().busy(switch, shared.steady_ms());
+        }
         // Neither the switch nor the trunk is to blame: only this call waits, for what it needs.
         RefusalReason::NotReady => wait = NOT_READY_WAIT,
         RefusalReason::TrunkUnavailable => {

@@ -51,6 +51,8 @@ fn hear(shared: &Shared, heartbeat: Heartbeat) {
     let heard = shared.switches().hear(heartbeat, shared.steady_ms());
     match heard {
         Heard::Nothing => return,
+        // What it holds now comes and goes with the others' needs.
+        Heard::Room => {}
         Heard::Change => {
             let catalogue = shared.app.catalogue();
             let region = catalogue.switch_region(&node);

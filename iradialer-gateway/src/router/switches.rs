@@ -82,6 +82,8 @@ pub struct Considered {
 pub enum Heard {
     /// Only that the switch lives.
     Nothing,
+    /// That it can hold more calls than before: by its settings, or its lease of the licence.
+    Room,
     /// More than that: it is new, was loaded again, was silent, or changed its state.
     Change,
     /// A life that another had replaced, and that is not over: two modules run under one name. Told when
@@ -197,8 +199,8 @@ impl Switches {
             };
             return Heard::Change;
         }
-        let changed = known.heartbeat.state != heartbeat.state
-            || known.heartbeat.max_calls != heartbeat.max_calls;
+        let changed = known.heartbeat.state != heartbeat.state;
+        let has_room = heartbeat.max_calls > known.heartbeat.max_calls;
         known.pace.set_rate(heartbeat.max_cps, now_ms);
         known.heartbeat = heartbeat;
         known.seen_ms = now_ms;
@@ -206,6 +208,7 @@ impl Switches {
         known.accepted_since = 0;
         match silent_ms > lost_after_ms || was_shunned || changed {
             true => Heard::Change,
+            false if has_room => Heard::Room,
             false => Heard::Nothing,
         }
     }
@@ -488,6 +491,9 @@ impl Switch {
         }
         if self.unanswered >= MAX_UNANSWERED {
             return "does_not_answer";
+        }
+        if self.heartbeat.license.is_some() {
+            return "license";
         }
         if self.expected_calls() >= self.heartbeat.max_calls {
             return "full";

@@ -29,6 +29,7 @@ mod late;
 mod lead;
 mod lease;
 mod license;
+mod license_lease;
 mod link;
 mod open;
 mod outage;
@@ -67,6 +68,7 @@ pub use flow::{FlowDocument, StoredFlow};
 pub use lead::Lead;
 pub use lease::Lease;
 pub use license::{Installed, InstalledLicense, LicenseState, NewLicense};
+pub use license_lease::{HeldLease, Leased};
 pub use open::{Adopted, Holding};
 pub use queue::{LiveCounts, QueuedCall};
 pub use receiver_list::ReceiverFigures;
@@ -279,6 +281,11 @@ fn migrator() -> Migrator {
             16,
             "listings",
             include_str!("../../migrations/0016_listings.sql"),
+        ),
+        (
+            17,
+            "leases",
+            include_str!("../../migrations/0017_leases.sql"),
         ),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {

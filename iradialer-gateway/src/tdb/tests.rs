@@ -12,6 +12,7 @@ mod explain;
 mod failover;
 mod faults;
 mod flows;
+mod license_leases;
 mod on_postgresql;
 mod plans;
 mod redial;

@@ -64,7 +64,7 @@ pub(super) async fn show(
     _caller: Caller,
 ) -> Result<Json<ShownStanding>, ApiError> {
     state.app.license.refresh().await?;
-    Ok(Json(ShownStanding::of(&state.app.license.standing())))
+    Ok(Json(state.app.license.shown().await?))
 }
 
 /// Installs a licence
@@ -99,6 +99,6 @@ pub(super) async fn install(
     })?;
     // Calls that wait for one may be dialled now.
     state.app.wake.router.notify_one();
-    let standing = ShownStanding::of(&state.app.license.standing());
+    let standing = state.app.license.shown().await?;
     Ok(Json(Installed::of(installed, standing)))
 }

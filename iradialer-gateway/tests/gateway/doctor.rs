@@ -108,6 +108,7 @@ fn heartbeats(bus: async_nats::Client, state: SwitchState, ahead_ms: u64) -> Joi
                 setups: 0,
                 max_calls: 10,
                 max_cps: 10.0,
+                license: None,
                 events_waiting: 0,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 host: "1.10.12".to_owned(),

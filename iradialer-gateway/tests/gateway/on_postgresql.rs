@@ -29,6 +29,7 @@ const OF_CALLS: &[&str] = &[
     "router::failover::",
     "router::flows::",
     "router::nodes::",
+    "router::licensed::",
     "router::reconcile::",
     "router::requests::",
     "router::settle::",

@@ -8,6 +8,7 @@ mod explain;
 mod failover;
 pub mod fake_switch;
 mod flows;
+mod licensed;
 mod live;
 mod nodes;
 mod reconcile;

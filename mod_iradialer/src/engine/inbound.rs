@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::flows::NoFlow;
 use crate::host::HangupCause;
 use crate::journal::Fault;
+use iradialer_core::license::{Feature, Features};
 use iradialer_core::value::{
     CallUuid, CallerNumber, CampaignName, ChannelVars, DialNumber, FieldError, FlowName, TenantId,
     TrunkName,
@@ -117,6 +118,7 @@ impl Engine {
             let why = "the switch takes no new calls: it is drained";
             return Err(NotTaken::for_now(why));
         }
+        self.check_allowed(Features::NONE.with(Feature::Inbound))?;
         let asked = Asked::parse(&incoming.data).map_err(NotTaken::fault)?;
         let to_number = DialNumber::parse("destination_number", &incoming.to)
             .map_err(|error| NotTaken::unknown(error.to_string()))?;

@@ -5,6 +5,7 @@ use crate::audio::{Law, test_support};
 use crate::host::{CreateError, NotLaunched, PreparedLeg, Way, WhyNotLaunched};
 use crate::outbox::Deliveries;
 use crate::taping::Laws;
+use iradialer_core::license::{Feature, Features};
 use iradialer_core::wire::{EventBody, Hangup, Query, SwitchEvent};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -13,6 +14,7 @@ mod adversity;
 mod any_course;
 mod crashes;
 mod host;
+mod licensed;
 mod live;
 mod overload;
 mod prepared;
@@ -22,6 +24,17 @@ mod transfers;
 use host::{ScriptedHost, runtime};
 
 const NOW_US: u64 = 1_800_000_000_000_000;
+
+/// A lease of so many calls at once, and of any rate.
+fn give_lease(engine: &Engine, channels: u32) {
+    let reply = serde_json::from_value(serde_json::json!({
+        "v": 1, "ask": engine.lease_ask(false).ask, "channels": channels, "rate": 100_000_000,
+        "features": Features::ALL, "good_for_ms": 86_400_000, "evaluation": false,
+    }));
+    engine
+        .take_lease(reply.unwrap(), engine.host.steady_us())
+        .unwrap();
+}
 
 struct Bench {
     host: Arc<ScriptedHost>,
@@ -48,6 +61,7 @@ impl Bench {
         change(&mut config);
         let host = Arc::new(ScriptedHost::default());
         let (engine, events) = Engine::start(config, host.clone(), runtime()).unwrap();
+        give_lease(&engine, 100_000);
         Bench {
             host,
             engine,
@@ -59,7 +73,7 @@ impl Bench {
     fn command(&self) -> DialCommand {
         serde_json::from_value(serde_json::json!({
             "v": 1, "call_uuid": CallUuid::fresh(), "attempt": 1, "attempt_id": CallUuid::fresh(), "epoch": 5,
-            "journal_id": self.engine.identity.journal_id, "not_after_ms": NOW_US / 1000 + 4_000, "tenant_id": "acme",
+            "journal_id": self.engine.identity.journal_id, "not_after_ms": self.host.now_us() / 1000 + 4_000, "tenant_id": "acme",
             "campaign_name": "c", "trunk": "t", "to_number": "+15005550001", "dial_timeout_s": 30,
             "max_duration_s": 600,
         }))
@@ -146,6 +160,7 @@ impl Bench {
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
         };
+        give_lease(&engine, 100_000);
         Bench {
             host,
             engine,

@@ -3,7 +3,7 @@
 use crate::admission::Closed;
 use crate::engine::Engine;
 use crate::host::Level;
-use crate::link::LinkStatus;
+use crate::link::{LinkStatus, lease};
 use async_nats::{Client, Subscriber};
 use futures::StreamExt;
 use iradialer_core::subject;
@@ -34,6 +34,9 @@ pub async fn beat(engine: &Engine, client: &Client, now: &Notify, last: &Notify)
                 Level::Warning,
                 &format!("NATS: a heartbeat was not sent: {error}"),
             );
+        }
+        if heartbeat.state == SwitchState::Leaving && heartbeat.calls == 0 {
+            lease::give_back(engine, client).await;
         }
         if heartbeat.state == SwitchState::Leaving && client.flush().await.is_ok() {
             last.notify_one();
@@ -110,6 +113,15 @@ async fn next_of_another(engine: &Engine, beats: &mut Subscriber) -> Option<Hear
 
 fn heartbeat(engine: &Engine) -> Heartbeat {
     let load = engine.admission.load();
+    let allowed = engine.admission.allowed(engine.host.steady_us());
+    // Nobody counts what a switch evaluates by itself, so no router is to give it calls.
+    let (channels, why_none) = match engine.admission.has_lease() {
+        true => (allowed.channels, allowed.why_none),
+        false => {
+            let why = "licence: no gateway has given this switch a lease yet";
+            (0, Some(why.to_owned()))
+        }
+    };
     Heartbeat {
         v: wire::VERSION,
         node_id: engine.identity.node_id.clone(),
@@ -126,8 +138,9 @@ fn heartbeat(engine: &Engine) -> Heartbeat {
         },
         calls: load.calls,
         setups: load.setups,
-        max_calls: load.max_calls,
-        max_cps: load.max_cps,
+        max_calls: load.max_calls.min(channels),
+        max_cps: load.max_cps.min(allowed.cps),
+        license: why_none,
         events_waiting: engine.outbox.waiting(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: engine.host.version(),

@@ -155,9 +155,10 @@ fn can_be_done(make: &MakeCall) -> Result<(), Refused> {
 
 fn refusal(reason: RefusalReason, detail: String) -> Refused {
     match reason {
-        RefusalReason::Busy | RefusalReason::Draining | RefusalReason::NotReady => {
-            Refused::for_now(name::BUSY, detail)
-        }
+        RefusalReason::Busy
+        | RefusalReason::Draining
+        | RefusalReason::License
+        | RefusalReason::NotReady => Refused::for_now(name::BUSY, detail),
         RefusalReason::Duplicate => Refused::new(name::DUPLICATE, detail),
         reason => Refused {
             retryable: reason.is_retryable(),

@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail, ensure};
 use async_nats::{Client, Subscriber, jetstream};
 use futures::StreamExt;
 use iradialer_core::flow::{self, Flow};
+use iradialer_core::license::Features;
 use iradialer_core::subject;
 use iradialer_core::value::{
     CallUuid, CampaignName, ChannelVars, ClusterName, DialNumber, TenantId, TrunkName,
 };
 use iradialer_core::wire::{
     self, CallFlow, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EventBody, Heartbeat,
-    SwitchEvent,
+    LeaseAsk, LeaseReply, SwitchEvent,
 };
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -33,6 +34,9 @@ pub struct Module {
     /// The number of every call, or one for each.
     number: Option<DialNumber>,
 }
+
+/// How long a switch may go by what it is told, ms.
+const LEASED_MS: u64 = 86_400_000;
 
 /// What is known of a call that was offered.
 struct Offered {
@@ -60,10 +64,9 @@ impl Module {
         let mut heartbeats = client
             .subscribe(subject::all_switch_heartbeats(&cluster))
             .await?;
-        let heartbeat = tokio::time::timeout(SETTLE, heartbeats.next())
-            .await?
-            .context("the switch does not beat")?;
         tokio::spawn(confirm_all(client.clone(), subject::confirm(&cluster)));
+        tokio::spawn(lease_to_all(client.clone(), subject::all_leases(&cluster)));
+        let heartbeat = tokio::time::timeout(SETTLE, leased(&mut heartbeats)).await??;
         let flow = br#"{"version":1,"name":"bench","start":"end","nodes":{"end":{"hangup":{}}}}"#;
         let Ok((flow, _)) = flow::parse(flow) else {
             bail!("the benchmark's flow is not valid")
@@ -71,7 +74,7 @@ impl Module {
         Ok(Module {
             client,
             cluster,
-            heartbeat: serde_json::from_slice(&heartbeat.payload)?,
+            heartbeat,
             flow: Some(flow),
             number: None,
         })
@@ -279,6 +282,44 @@ async fn confirm_all(client: Client, subject: String) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What IraPass says to a switch that asks: it may do all that it can.
+async fn lease_to_all(client: Client, subject: String) -> Result<()> {
+    let mut questions = client.subscribe(subject).await?;
+    while let Some(question) = questions.next().await {
+        let ask: LeaseAsk = serde_json::from_slice(&question.payload)?;
+        let reply = LeaseReply {
+            v: wire::VERSION,
+            ask: ask.ask,
+            channels: ask.channels.most,
+            rate: ask.rate.most,
+            features: Features::ALL,
+            good_for_ms: LEASED_MS,
+            evaluation: false,
+            why_none: None,
+        };
+        if let Some(inbox) = question.reply {
+            client
+                .publish(inbox, serde_json::to_vec(&reply)?.into())
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The first heartbeat of a switch that may begin calls.
+async fn leased(heartbeats: &mut Subscriber) -> Result<Heartbeat> {
+    loop {
+        let beat = heartbeats
+            .next()
+            .await
+            .context("the switch does not beat")?;
+        let beat: Heartbeat = serde_json::from_slice(&beat.payload)?;
+        if beat.license.is_none() {
+            return Ok(beat);
+        }
+    }
 }
 
 async fn next_event(events: &mut Subscriber) -> Option<SwitchEvent> {

@@ -13,6 +13,7 @@ use super::target::Target;
 use super::wire::Wire;
 use crate::api::Api;
 use crate::freeswitch::{self, Engine, Installation};
+use crate::licence::Licence;
 use crate::nats::Nats;
 use crate::ports::free_port;
 use crate::repository::{self, Built};
@@ -104,7 +105,8 @@ impl World {
         let config = dir.path().join("gateway.toml");
         std::fs::write(
             &config,
-            gateway_config(&nats, &webhooks, secret, &url_of_tdb)?,
+            gateway_config(&nats, &webhooks, secret, &url_of_tdb)?
+                + &Licence::AMPLE.issue(&built.gateway, dir.path())?,
         )?;
 
         let wire = match switches {

@@ -25,6 +25,7 @@ fn heartbeat(name: &str, calls: u32, max_calls: u32) -> Heartbeat {
         setups: 0,
         max_calls,
         max_cps: 1000.0,
+        license: None,
         events_waiting: 0,
         version: "0".into(),
         host: "test".into(),

@@ -254,7 +254,7 @@ pub(in crate::web) struct SwitchVerdict {
     /// The switch.
     node: String,
     /// `room`, `full`, `busy`, `at_its_rate`, `silent`, `draining`, `leaving`, `faulty`, `refused_lately`,
-    /// `does_not_answer`, `trunk_unavailable` or `two_of_one_name`.
+    /// `does_not_answer`, `trunk_unavailable`, `two_of_one_name`, or `license`: its lease lets it begin no call.
     verdict: String,
 }
 

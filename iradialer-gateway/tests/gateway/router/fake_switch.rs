@@ -2,7 +2,10 @@
 //! do on demand, such as not to answer.
 
 mod answer;
+mod leased;
 mod report;
+
+pub use leased::World;
 
 use futures::StreamExt;
 use iradialer_core::call::CallState;
@@ -33,6 +36,8 @@ pub enum Reaction {
     Complete,
     /// The same, each event sent twice and the last ones in the wrong order.
     CompleteUntidily,
+    /// The same, so long after its start.
+    CompleteAfter(Duration),
     /// Accepts it and reports that it started; nothing more until told.
     Hold,
     /// The same, so long after it came.
@@ -112,6 +117,16 @@ struct State {
     /// The ids of the live requests that came.
     ids: HashSet<String>,
     hangs_up_when_asked: bool,
+    /// What it may use of the licence, where it keeps to it.
+    lease: Option<leased::Lease>,
+}
+
+impl State {
+    /// How many of its calls are up.
+    fn live(&self) -> u32 {
+        let live = |fate: &&AttemptFate| **fate == AttemptFate::Live;
+        self.fates.values().filter(live).count() as u32
+    }
 }
 
 impl FakeSwitch {
@@ -399,13 +414,16 @@ impl FakeSwitch {
 
 impl Shared {
     async fn heartbeat(&self) {
-        let calls = {
+        let (calls, max_calls, license) = {
             let state = self.state.lock().unwrap();
             if state.mute {
                 return;
             }
-            let live = |fate: &&AttemptFate| **fate == AttemptFate::Live;
-            state.fates.values().filter(live).count() as u32
+            let (cap, why) = match &state.lease {
+                None => (u32::MAX, None),
+                Some(lease) => (lease.cap(), lease.why_none()),
+            };
+            (state.live(), self.max_calls.min(cap), why)
         };
         let heartbeat = Heartbeat {
             v: VERSION,
@@ -415,8 +433,9 @@ impl Shared {
             state: SwitchState::Active,
             calls,
             setups: 0,
-            max_calls: self.max_calls,
+            max_calls,
             max_cps: 1_000.0,
+            license,
             events_waiting: 0,
             version: "test".to_owned(),
             host: "test".to_owned(),
@@ -439,7 +458,10 @@ impl Shared {
             let mut state = self.state.lock().unwrap();
             let known = state.fates.contains_key(&command.attempt_id);
             assert!(!known, "attempt {} came twice", command.attempt);
-            let reaction = state.script.pop_front().unwrap_or(Reaction::Complete);
+            let reaction = match state.lease.is_some() {
+                true => state.leased_reaction(),
+                false => state.script.pop_front().unwrap_or(Reaction::Complete),
+            };
             state.dialled.push(Dialled {
                 at: Instant::now(),
                 command: command.clone(),
@@ -487,6 +509,12 @@ impl Shared {
             self.publish(to.to_string(), &reply).await;
         }
         match reaction {
+            Reaction::CompleteAfter(time) => {
+                self.report_start(&command).await;
+                sleep(time).await;
+                self.one_less();
+                self.report_rest(&command, false).await;
+            }
             Reaction::Complete | Reaction::CompleteUntidily => {
                 self.report_start(&command).await;
                 let untidily = reaction == Reaction::CompleteUntidily;
