@@ -8,6 +8,9 @@ use crate::system::NODE;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -290,6 +293,26 @@ impl Gateway {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Writes what a shell has to know for the gateway's own commands to reach this one: a file of `export`s, for its
+    /// owner's eyes only.
+    pub fn write_environment(&self, token: &str) -> Result<PathBuf> {
+        let file = self.dir.path().join("environment");
+        let programs = self.program.parent().unwrap_or(Path::new("/"));
+        let text = format!(
+            "export PATH='{}':\"$PATH\"\nexport IRADIALER_CONFIG='{}'\nexport IRADIALER_DATA_DIR='{}'\n\
+             export IRADIALER_TOKEN='{token}'\n",
+            programs.display(),
+            self.dir.path().join("gateway.toml").display(),
+            self.data_dir().display(),
+        );
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let opened = options.open(&file);
+        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.with_context(|| format!("writing {}", file.display()))?;
+        Ok(file)
     }
 
     /// Where the API is, `https://127.0.0.1:PORT`.

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use iradialer_rig::api::Api;
 use iradialer_rig::process::{Process, Program};
-use iradialer_rig::repository::Built;
+use iradialer_rig::repository::{self, Built};
 use rustix::process::Signal;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -161,6 +161,51 @@ async fn it_stays_up_for_more_calls_until_interrupted() -> Result<()> {
     run.process.signal(Signal::INT)?;
     let code = run.ended().await?;
     ensure!(code == 0, "it ended with {code}:\n{}", run.output());
+    run.ensure_nothing_remains()
+}
+
+/// What README shows is what can be typed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_of_the_readme() -> Result<()> {
+    let mut run = Run::start("+15005550001", false)?;
+    let log = run.process.log().to_owned();
+    let invitation = || {
+        let output = std::fs::read_to_string(&log).ok()?;
+        output.contains("\n  . /").then_some(output)
+    };
+    let output = run.process.until("up", RUN_TIME, invitation).await?;
+    let environment = word_after(&output, "\n  . ")?;
+
+    let readme = std::fs::read_to_string(repository::root()?.join("README.md"))?;
+    let (_, tour) = readme.split_once("## A tour\n").context("no tour")?;
+    let (_, tour) = tour.split_once("```sh\n").context("no commands")?;
+    let (tour, _) = tour.split_once("```").context("no end")?;
+    let place = tempfile::tempdir()?;
+    let toured = tokio::process::Command::new("sh")
+        .args(["-euc", &format!(". {environment}\n{tour}")])
+        .current_dir(place.path())
+        // The one of this machine is not what the tour is about.
+        .env_remove("FREESWITCH_PREFIX")
+        .output();
+    let toured = tokio::time::timeout(RUN_TIME, toured).await??;
+    let (said, complained) = (
+        String::from_utf8_lossy(&toured.stdout),
+        String::from_utf8_lossy(&toured.stderr),
+    );
+    ensure!(toured.status.success(), "{said}\n{complained}");
+    for part in [
+        "ok       switches",
+        "answered",
+        "dtmf_collected",
+        "hangup",
+        "will be sent again",
+        "backup",
+    ] {
+        ensure!(said.contains(part), "no '{part}' in:\n{said}\n{complained}");
+    }
+    ensure!(place.path().join("acme.license").metadata()?.len() > 100);
+    run.process.signal(Signal::INT)?;
+    ensure!(run.ended().await? == 0, "{}", run.output());
     run.ensure_nothing_remains()
 }
 

@@ -116,7 +116,7 @@ enum Command {
 #[derive(Args)]
 struct Common {
     /// The configuration file; without one the defaults hold.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "IRADIALER_CONFIG")]
     config: Option<PathBuf>,
     /// Where the gateway keeps its data; goes before the configuration's data_dir.
     #[arg(long, value_name = "DIR")]

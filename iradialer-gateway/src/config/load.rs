@@ -12,6 +12,9 @@ pub const DEFAULT_FILE: &str = include_str!("default.toml");
 /// What the environment variables begin with.
 const ENV_PREFIX: &str = "IRADIALER_";
 
+/// What else begins so: the file's name, and the token of commands that ask the API.
+const NOT_KEYS: [&str; 2] = ["IRADIALER_CONFIG", "IRADIALER_TOKEN"];
+
 /// Where the configuration comes from, besides the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -135,6 +138,9 @@ fn override_from(table: &mut Table, environment: &BTreeMap<String, String>) -> V
         }
     }
     for (name, text) in environment {
+        if NOT_KEYS.contains(&name.as_str()) {
+            continue;
+        }
         let Some((section, key)) = known.get(name) else {
             // Not a mistake: an orchestrator may set such names for its own ends (IRADIALER_SERVICE_HOST).
             tracing::warn!("the environment variable {name} names no key of the configuration");

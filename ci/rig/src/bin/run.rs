@@ -112,7 +112,7 @@ async fn run(options: &Options) -> Result<ExitCode> {
             ExitCode::FAILURE
         });
     }
-    invite(&system, &api);
+    invite(&system, &api)?;
     screen.show_until(|_| false).await;
     Ok(ExitCode::SUCCESS)
 }
@@ -187,7 +187,8 @@ impl Screen<'_> {
 }
 
 /// What is up, and how to use it.
-fn invite(system: &System, api: &Api) {
+fn invite(system: &System, api: &Api) -> Result<()> {
+    let environment = system.gateway.write_environment(api.token())?;
     let (url, cert) = (system.gateway.url(), system.gateway.cert().display());
     let cli = match &system.switch {
         Switch::FreeSwitch(switch) => {
@@ -209,9 +210,13 @@ fn invite(system: &System, api: &Api) {
          Another call:\n\n\
          \x20 curl --cacert {cert} -H 'Authorization: Bearer {token}' \\\n\
          \x20   --json '{{\"campaign_name\":\"{CAMPAIGN}\",\"to_number\":\"+15005550006\"}}' {url}/api/makecall\n\n\
+         The commands of iradialer-gateway know it in a shell that has read this:\n\n\
+         \x20 . {environment}\n\n\
          {head}",
+        environment = environment.display(),
         token = api.token(),
         webhooks = system.webhooks.url(),
         head = timeline::HEAD,
     );
+    Ok(())
 }
