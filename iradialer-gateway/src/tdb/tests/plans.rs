@@ -28,6 +28,12 @@ const CALLS: &str = "
         'switch-1', 'chime'
     FROM numbers";
 
+/// An event of each, so that a plan that reads all of them would be a mistake as well.
+const QUEUED: &str = "
+    INSERT INTO call_events (call_uuid, seq, attempt, attempt_seq, name, at_ms, stored_ms, data, is_final, tenant_id,
+        place)
+    SELECT call_uuid, 1, 1, 1, 'queued', created_ms, created_ms, '{}', 0, tenant_id, created_ms FROM calls";
+
 /// How the database goes about a query, a line for each step. It has looked at what is in its tables, as PostgreSQL does
 /// by itself and SQLite never.
 async fn plan(sql: &str, values: &[&str]) -> (Vec<String>, TempDir) {
@@ -48,6 +54,7 @@ async fn plan_with(analyze: &'static str, sql: &str, values: &[&str]) -> (Vec<St
     tdb.close().await;
     let mut connection = connected(&dir).await;
     run(&mut connection, CALLS).await;
+    run(&mut connection, QUEUED).await;
     run(&mut connection, analyze).await;
     let on_sqlite = matches!(url_of(&dir), DatabaseUrl::File(_));
     let mut explained = match on_sqlite {
