@@ -3,6 +3,7 @@ use crate::catalogue::DEFAULT_REGION;
 use crate::config::USUAL_WEIGHT;
 use iradialer_core::wire::VERSION;
 use proptest::prelude::*;
+use std::collections::HashMap;
 
 const LOST: Duration = Duration::from_secs(5);
 
