@@ -2,11 +2,15 @@
 //! with those that wait for the morning.
 
 use crate::tdb::call_listing::listing;
+use crate::tdb::catalogue::CALLS_OF;
 use crate::tdb::delivery::{DUE, DUE_RECEIVERS, facts};
 use crate::tdb::delivery_log::{DELIVERIES, TRIES};
 use crate::tdb::do_not_call::list;
+use crate::tdb::ending::{QUEUED_OF_CAMPAIGN, QUEUED_OF_TENANT};
 use crate::tdb::event::EVENTS;
-use crate::tdb::queue::{LIVE_COUNTS, NEXT_CHANGE, pick};
+use crate::tdb::queue::{
+    CALLS_SINCE, COUNTS_OF_TENANT, LIVE_COUNTS, NEXT_CHANGE, PICK_WAITED_FOR, pick,
+};
 use crate::tdb::stream;
 use crate::tdb::test_support::{POSTGRES, connected, open, url_of};
 use crate::tdb::{
@@ -140,6 +144,27 @@ fn assert_by(indexes: &[&str], steps: &[String]) {
         "SCAN call_events",
     ] {
         assert!(!all.contains(not), "{not}: {all}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_queued_of_a_tenant_is_counted_and_taken_out_by_index() {
+    let of = ["'acme'", "'reminders'", "10"];
+    // Where all calls are one tenant's PostgreSQL takes any index of what is queued.
+    for (sql, values, indexes) in [
+        (COUNTS_OF_TENANT, &of[..1], &[][..]),
+        (QUEUED_OF_CAMPAIGN, &of, &[]),
+        (QUEUED_OF_TENANT, &["'acme'", "10"], &[]),
+        (CALLS_OF, &of[..2], &[]),
+        (
+            PICK_WAITED_FOR,
+            &["'acme'", "'reminders'", "99999", "64"],
+            &["calls_waited_for"],
+        ),
+        (CALLS_SINCE, &["'acme'", "5000", "100"], &["calls_listing"]),
+    ] {
+        let (steps, _dir) = plan(sql, values).await;
+        assert_by(indexes, &steps);
     }
 }
 
