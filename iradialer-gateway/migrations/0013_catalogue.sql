@@ -22,7 +22,8 @@ CREATE TABLE catalogue_version (
 INSERT INTO catalogue_version (only_one, version) VALUES (1, 1);
 
 -- Calls that are to be connected with one that is up are dialled also where their campaign is not active.
-CREATE INDEX calls_waited_for ON calls (tenant_id, campaign_name, priority, not_before_ms)
+CREATE INDEX calls_waited_for ON calls
+    (tenant_id, campaign_name, state, priority DESC, not_before_ms, call_uuid)
     WHERE state = 'queued' AND parent_uuid IS NOT NULL;
 
 -- What the last heartbeat of each switch has said: a JSON array.

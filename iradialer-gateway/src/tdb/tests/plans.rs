@@ -163,7 +163,12 @@ async fn what_is_queued_of_a_tenant_is_counted_and_taken_out_by_index() {
         ),
         (CALLS_SINCE, &["'acme'", "5000", "100"], &["calls_listing"]),
     ] {
-        let (steps, _dir) = plan(sql, values).await;
+        // With figures SQLite would know that no call here has a parent; it never has any.
+        let analyze = match std::env::var(POSTGRES) {
+            Ok(_) => "ANALYZE",
+            Err(_) => "SELECT 1",
+        };
+        let (steps, _dir) = plan_with(analyze, sql, values).await;
         assert_by(indexes, &steps);
     }
 }
