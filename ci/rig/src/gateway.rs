@@ -8,9 +8,9 @@ use crate::system::NODE;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -224,7 +224,8 @@ impl Gateway {
         let licence = licence.issue(program, dir.path())?;
         std::fs::write(&file, config.text()? + &licence)?;
         let data = dir.path().join("data");
-        std::fs::create_dir(&data)?;
+        // As the gateway makes it: for its owner only.
+        DirBuilder::new().mode(0o700).create(&data)?;
         let (process, ready) = launch(program, dir.path(), nats.is_none(), &config.env).await?;
         let login = match nats {
             Some(nats) => nats.switch_login(NODE)?,

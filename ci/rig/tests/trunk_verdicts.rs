@@ -266,7 +266,8 @@ async fn sandbox_carrier_takes_fewer_calls_a_second() -> Result<()> {
         let rang = events.iter().position(|event| event.name == "ringing");
         let after = &events[rang.context("it never rang")?..];
         let after: Vec<_> = after.iter().map(|event| event.name.as_str()).collect();
-        ensure!(after == ["ringing", "answered", "hangup"], "{after:?}");
+        let expected = ["ringing", "answered", "call_quality", "hangup"];
+        ensure!(after == expected, "{after:?}");
         let not_last = |event: &&Delivery| event.name == "hangup" && !event.is_final();
         for refusal in events.iter().filter(not_last) {
             let data = &refusal.data;
