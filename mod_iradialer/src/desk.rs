@@ -76,12 +76,14 @@ pub enum NotTaken {
 }
 
 /// What a stop has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stopping {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stopping<J> {
     /// Whether something is being done, and will end with the next frame.
     pub under_way: bool,
     /// How many waited, and are dropped.
     pub dropped: u32,
+    /// The first of them that had its work, where nothing is being done: it would have begun with the next frame.
+    pub not_begun: Option<J>,
 }
 
 /// How full a desk is.
@@ -167,11 +169,11 @@ impl<J> Desk<J> {
     }
 
     /// Ends what is being done, and drops what waits.
-    pub fn stop(&self) -> Result<Stopping, NotTaken> {
+    pub fn stop(&self) -> Result<Stopping<J>, NotTaken> {
         let mut state = self.state.lock();
         state.takes_work()?;
         let dropped = state.queue.len() as u32;
-        state.queue.clear();
+        let first = state.queue.drain(..).find_map(|place| place.job);
         if state.busy {
             state.dropped += dropped;
             self.stop.store(true, Ordering::Relaxed);
@@ -179,6 +181,7 @@ impl<J> Desk<J> {
         Ok(Stopping {
             under_way: state.busy,
             dropped,
+            not_begun: first.filter(|_| !state.busy),
         })
     }
 

@@ -310,6 +310,9 @@ fn ask_work(call: &Call, collect: Collect) -> (Work, BTreeSet<Sound>, &'static s
 
 fn stop(call: &Call) -> Result<Answer, Refused> {
     let stopping = call.desk.stop().map_err(not_taken)?;
+    if let Some(job) = stopping.not_begun {
+        call.was_not_begun(job, stopping.dropped - 1);
+    }
     Ok(Answer::ok(match (stopping.under_way, stopping.dropped) {
         (false, 0) => "there was nothing to stop".to_owned(),
         (true, 0) => "it is stopped".to_owned(),

@@ -164,6 +164,19 @@ impl Call {
         }
     }
 
+    /// Tells of what was stopped before its turn came, and of the `dropped` that waited behind it.
+    pub fn was_not_begun(&self, job: Job, dropped: u32) {
+        let outcome = match job.work {
+            Work::Play { sound, .. } => played(&sound, 0, None),
+            Work::Ask(flow) => not_collected(&flow),
+            Work::Transfer(manner) => not_transferred(&manner),
+            // Its seat tells the other one.
+            Work::Join(_) => return,
+        };
+        let body = outcome.stopped(dropped);
+        self.emit_to(&mut self.progress.lock(), body, job.event_subject.as_ref());
+    }
+
     fn play(
         &self,
         sound: &Sound,
@@ -183,25 +196,13 @@ impl Call {
             }
         }
         let played_ms = self.host.steady_us().saturating_sub(started_us) / 1000;
-        let body = EventBody::PlayDone {
-            node: None,
-            prompt: flow::shown(sound),
-            played_ms,
-            interrupted_by,
-        };
-        (Outcome(body), end)
+        (played(sound, played_ms, interrupted_by), end)
     }
 
     fn ask(&self, flow: &Flow, leg: &mut dyn SessionLeg) -> (Outcome, Result<(), LegEnd>) {
         let mut asked = Asked {
             call: self,
-            outcome: EventBody::DtmfCollected {
-                node: None,
-                var_name: flow.sets().into_iter().next().unwrap_or("").to_owned(),
-                digits: String::new(),
-                valid: false,
-                tries: 0,
-            },
+            outcome: not_collected(flow),
         };
         let end = flow::run(flow, &facts(&self.command), &(), leg, &mut asked);
         let why = match end.why {
@@ -210,16 +211,40 @@ impl Call {
             FlowEndWhy::Stopped => Err(LegEnd::Stopped),
             FlowEndWhy::Fault(what) => Err(LegEnd::Fault(what)),
         };
-        (Outcome(asked.outcome), why)
+        (asked.outcome, why)
     }
 }
 
 fn hand_over(manner: Manner, leg: &mut dyn SessionLeg) -> (Outcome, Result<(), LegEnd>) {
+    let stopped = not_transferred(&manner);
     let destination = manner.destination().to_string();
     let (outcome, end) = leg.hand_over(manner);
-    let stopped = || Transferred::Failed("another request has stopped it".to_owned());
-    let outcome = outcome.unwrap_or_else(stopped);
-    (Outcome(transferred(None, destination, outcome)), end)
+    let outcome = outcome.map(|outcome| Outcome(transferred(None, destination, outcome)));
+    (outcome.unwrap_or(stopped), end)
+}
+
+fn played(sound: &Sound, played_ms: u64, interrupted_by: Option<char>) -> Outcome {
+    Outcome(EventBody::PlayDone {
+        node: None,
+        prompt: flow::shown(sound),
+        played_ms,
+        interrupted_by,
+    })
+}
+
+fn not_collected(flow: &Flow) -> Outcome {
+    Outcome(EventBody::DtmfCollected {
+        node: None,
+        var_name: flow.sets().into_iter().next().unwrap_or("").to_owned(),
+        digits: String::new(),
+        valid: false,
+        tries: 0,
+    })
+}
+
+fn not_transferred(manner: &Manner) -> Outcome {
+    let stopped = Transferred::Failed("another request has stopped it".to_owned());
+    Outcome(transferred(None, manner.destination().to_string(), stopped))
 }
 
 /// The event that tells of what was done.
@@ -252,7 +277,7 @@ impl Outcome {
 /// Keeps what came of asking until it is known whether it was stopped.
 struct Asked<'a> {
     call: &'a Call,
-    outcome: EventBody,
+    outcome: Outcome,
 }
 
 impl Reporter for Asked<'_> {
@@ -265,13 +290,13 @@ impl Reporter for Asked<'_> {
             ..
         } = report
         {
-            self.outcome = EventBody::DtmfCollected {
+            self.outcome = Outcome(EventBody::DtmfCollected {
                 node: None,
                 var_name,
                 digits,
                 valid,
                 tries,
-            };
+            });
         }
     }
 

@@ -58,6 +58,7 @@ fn a_stop_ends_what_is_done_and_drops_what_waits() {
     let stopped = Stopping {
         under_way: true,
         dropped: 2,
+        not_begun: None,
     };
     assert_eq!(desk.stop(), Ok(stopped));
     assert!(desk.stop_wanted());
@@ -67,7 +68,27 @@ fn a_stop_ends_what_is_done_and_drops_what_waits() {
     assert!(!desk.stop_wanted());
     assert_eq!(desk.take(), Some(4), "what was asked for later is done");
     assert_eq!(desk.done(), None);
-    assert_eq!(desk.stop(), Ok(Stopping::default()));
+    let nothing = Stopping {
+        under_way: false,
+        dropped: 0,
+        not_begun: None,
+    };
+    assert_eq!(desk.stop(), Ok(nothing));
+}
+
+#[test]
+fn what_is_stopped_before_it_begins_is_not_forgotten() {
+    let desk = open();
+    desk.reserve().unwrap();
+    put(&desk, 2).unwrap();
+    put(&desk, 3).unwrap();
+    let stopped = Stopping {
+        under_way: false,
+        dropped: 3,
+        not_begun: Some(2),
+    };
+    assert_eq!(desk.stop(), Ok(stopped));
+    assert_eq!((desk.take(), desk.stop_wanted()), (None, false));
 }
 
 #[test]

@@ -298,6 +298,24 @@ fn a_stop_ends_what_plays_and_drops_what_waits() {
 }
 
 #[test]
+fn what_is_stopped_before_its_first_frame_is_told_of() {
+    let mut scene = Scene::new()
+        .asks(0, "request_play_file", file("a.wav"))
+        .asks(0, "request_play_file", file("b.wav"))
+        .asks(0, "request_stop_play", json!({}))
+        .asks(100, "request_get_simple_dtmf", json!({"var_name": "pin"}))
+        .asks(100, "request_stop_play", json!({}))
+        .asks(300, "request_play_file", file("c.wav"));
+    let events = scene.run(5_000, &[]);
+    let expected = [
+        (0, stopped("a.wav", 0, 1)),
+        (100, stopped("pin", 0, 0)),
+        (1_320, done("c.wav", 1_000, None)),
+    ];
+    assert_eq!(events, expected);
+}
+
+#[test]
 fn a_full_desk_and_a_missing_prompt_are_refused_by_name() {
     let mut scene = Scene::new()
         .refuses(
