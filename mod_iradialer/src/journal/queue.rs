@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Records that nobody waits for are gathered so long: a sync for each would cost the switch more than
 /// the call does.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 pub(super) struct Queue {
