@@ -32,8 +32,10 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const PAGE: u32 = 100;
 /// How often it is looked for new ones.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A comment is sent after so long without an event; the token is looked at too.
+/// A comment is sent after so long without an event.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often the token is looked at.
+const TOKEN_EVERY: Duration = Duration::from_secs(5);
 /// How long a client may take for what it was sent before it is too slow.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -92,6 +94,7 @@ pub(super) async fn follow(
             "retry: 2000\n: hello\nid: {after}\n\n"
         ))]),
         given: Instant::now(),
+        token_seen: Instant::now(),
         is_over: false,
         _place: place.ok_or(ApiError::TooManyStreams)?,
         state,
@@ -138,6 +141,8 @@ struct Follower {
     ready: VecDeque<Bytes>,
     /// When it was last given something.
     given: Instant,
+    /// When its token was last looked at.
+    token_seen: Instant,
     is_over: bool,
     /// Of the streams that there may be.
     _place: Place,
@@ -153,7 +158,16 @@ impl Follower {
             return Some(self.close("too_slow"));
         }
         let begun = Instant::now();
-        while self.ready.is_empty() {
+        loop {
+            if self.token_seen.elapsed() >= TOKEN_EVERY {
+                if !self.may_go_on().await {
+                    return Some(self.close("token"));
+                }
+                self.token_seen = Instant::now();
+            }
+            if !self.ready.is_empty() {
+                break;
+            }
             if let Err(error) = self.read().await {
                 tracing::debug!(?error, "a stream can't be read");
                 return Some(self.close("unavailable"));
@@ -162,9 +176,6 @@ impl Follower {
                 break;
             }
             if begun.elapsed() >= HEARTBEAT {
-                if !self.may_go_on().await {
-                    return Some(self.close("token"));
-                }
                 let beat = format!(": nothing new\nid: {}\n\n", self.after);
                 self.ready.push_back(Bytes::from(beat));
                 break;

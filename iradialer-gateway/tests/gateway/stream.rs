@@ -6,7 +6,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 /// A stream that is being read.
 struct Stream {
@@ -67,6 +68,16 @@ impl Stream {
             let bytes = timeout(2 * PATIENCE, self.bytes.next()).await;
             let bytes = bytes.expect("nothing came").expect("it ended");
             self.text.push_str(&String::from_utf8(bytes).unwrap());
+        }
+    }
+
+    /// The event that says why it ends.
+    async fn end(&mut self) -> Event {
+        loop {
+            let event = self.next().await;
+            if event.name == "closed" {
+                return event;
+            }
         }
     }
 
@@ -166,6 +177,7 @@ async fn a_token_that_is_revoked_follows_no_longer() {
     let made = gateway.post(&token, "/api/tokens", &json!({})).await;
     let follows = made.body["token"].as_str().unwrap();
     let mut stream = Stream::open(&gateway, follows, "", None).await;
+    let mut busy = Stream::open(&gateway, follows, "", None).await;
     let path = format!(
         "{}/api/tokens/{}",
         gateway.url,
@@ -173,11 +185,51 @@ async fn a_token_that_is_revoked_follows_no_longer() {
     );
     let revoked = send(gateway.client.delete(path).bearer_auth(&token)).await;
     assert_eq!(revoked.status, 200, "{revoked:?}");
-    let end = stream.take(1).await.remove(0);
+    // Nor does one that has something to tell all the time.
+    let calls = async {
+        loop {
+            gateway.make_call(&token, &call()).await;
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let ends = tokio::select! {
+        ends = async { [stream.end().await, busy.end().await] } => ends,
+        () = calls => unreachable!(),
+    };
+    for end in ends {
+        assert_eq!(end.data, json!({ "reason": "token" }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_takes_nothing_is_told_that_it_is_too_slow_and_goes_on_later() {
+    let (gateway, token) = Gateway::start().await;
+    let mut stream = Stream::open(&gateway, &token, "", None).await;
+    assert_eq!(stream.next().await.id, Some(0));
+    // More than what lies between the two can hold.
+    let mut large = call();
+    large["call_params"] = json!({ "note": "x".repeat(15 * 1024) });
+    let calls = json!({ "calls": vec![large; 32] });
+    for _ in 0..40 {
+        let answer = gateway.post(&token, "/api/makecalls", &calls).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    sleep(Duration::from_secs(21)).await;
+    let mut last = 0;
+    let end = loop {
+        let event = stream.next().await;
+        match event.id {
+            Some(id) => last = id,
+            None => break event,
+        }
+    };
     assert_eq!(
         (end.name.as_str(), &end.data),
-        ("closed", &json!({ "reason": "token" }))
+        ("closed", &json!({ "reason": "too_slow" }))
     );
+    assert!(0 < last && last < 1_280, "{last}");
+    let mut again = Stream::open(&gateway, &token, "", Some(last)).await;
+    assert_eq!(again.take(1).await[0].id, Some(last + 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
