@@ -11,7 +11,7 @@ use crate::dispatcher::Dispatcher;
 use crate::license::{Keeper, Licensing};
 use crate::ready_file::ReadyFile;
 use crate::router;
-use crate::tdb::Tdb;
+use crate::tdb::{self, Tdb};
 use crate::web;
 use std::fmt;
 use std::fs::DirBuilder;
@@ -87,7 +87,7 @@ async fn on_the_bus(
         .await
         .map_err(RoleError::new)?;
     let catalogues = Catalogues::new(Arc::clone(&config.catalogue));
-    let read = catalogues.look(&tdb).await;
+    let read = tdb::at_start(async || catalogues.look(&tdb).await).await;
     read.map_err(|error| RoleError::new(format_args!("the catalogue can't be read: {error}")))?;
     let (clock, config) = (Clock::system(), Arc::new(config));
     let app = App {
@@ -100,7 +100,7 @@ async fn on_the_bus(
         wake: Wake::default(),
     };
     // What a call is accepted under has to be known before the first.
-    let known = app.license.refresh().await;
+    let known = tdb::at_start(async || app.license.refresh().await).await;
     known.map_err(|error| RoleError::new(format_args!("the licence can't be read: {error}")))?;
     let mut running = Running {
         roles: JoinSet::new(),

@@ -110,6 +110,35 @@ pub struct Tdb {
     readers: Readers,
 }
 
+/// What a gateway that starts has to know first: where the database is away for a moment that is waited for, as for
+/// its opening.
+///
+/// # Errors
+/// Those of `read`.
+pub async fn at_start<T>(read: impl AsyncFnMut() -> Result<T, TdbError>) -> Result<T, TdbError> {
+    within(START_PATIENCE, read).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    mut work: impl AsyncFnMut() -> Result<T, TdbError>,
+) -> Result<T, TdbError> {
+    let deadline = Instant::now() + patience;
+    let mut waits = false;
+    loop {
+        match work().await {
+            Err(error) if error.may_pass() && Instant::now() < deadline => {
+                if !waits {
+                    tracing::warn!(%error, "the database can't be used yet, waiting for it");
+                }
+                waits = true;
+                sleep(START_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 impl Tdb {
     /// Opens the database, creates its file where there is none, and brings its schema up to date. A
     /// server that can't be reached and a disk without room are waited for, 30 s at the most.
@@ -130,20 +159,7 @@ impl Tdb {
 
     /// The same, with another patience.
     async fn open_within(url: &DatabaseUrl, patience: Duration) -> Result<Self, TdbError> {
-        let deadline = Instant::now() + patience;
-        let mut waits = false;
-        loop {
-            match Self::try_open(url).await {
-                Err(error) if error.may_pass() && Instant::now() < deadline => {
-                    if !waits {
-                        tracing::warn!(%url, %error, "the database can't be used yet, waiting for it");
-                    }
-                    waits = true;
-                    sleep(START_PAUSE).await;
-                }
-                other => return other,
-            }
-        }
+        within(patience, async || Self::try_open(url).await).await
     }
 
     async fn try_open(url: &DatabaseUrl) -> Result<Self, TdbError> {

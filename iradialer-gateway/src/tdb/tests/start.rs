@@ -47,3 +47,23 @@ async fn one_with_a_migration_applied_in_part_is_not_opened() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn what_has_to_be_known_at_the_start_is_waited_for_and_a_mistake_is_not() {
+    let mut reads = 0;
+    let read = crate::tdb::at_start(async || {
+        reads += 1;
+        match reads {
+            1 => Err(TdbError::Away("the server is starting up".to_owned())),
+            _ => Ok(reads),
+        }
+    });
+    assert_eq!(read.await.unwrap(), 2);
+    let mut reads = 0;
+    let mistake = crate::tdb::at_start(async || {
+        reads += 1;
+        Err::<(), _>(TdbError::NotADatabase("it begins with PNG".to_owned()))
+    });
+    mistake.await.unwrap_err();
+    assert_eq!(reads, 1);
+}
