@@ -21,8 +21,9 @@ use tempfile::TempDir;
 
 /// How long a start may take, with every core busy.
 const START_TIME: Duration = Duration::from_secs(60);
-/// How long a stop may take: it hangs up every call and unloads every module.
-const STOP_TIME: Duration = Duration::from_secs(30);
+/// How long a stop may take: it hangs up every call and unloads every module, and its SIP stack waits up to 30 s by
+/// itself for far ends that do not answer (`nua_shutdown` of Sofia-SIP).
+const STOP_TIME: Duration = Duration::from_secs(60);
 
 /// A running FreeSWITCH. Dropping it ends it and removes its directory.
 pub struct FreeSwitch {

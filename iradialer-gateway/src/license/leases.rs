@@ -23,6 +23,11 @@ const AT_ONCE: usize = 16;
 /// of two machines drift.
 const MARGIN_MS: u64 = 5_000;
 const DRIFT: u64 = 100;
+/// A life of a switch that stands still so long while another life of the same switch is renewed, one with another
+/// journal, is over, ms: one module has a node id at a time. Switches ask every 10 s.
+const SUCCEEDED_MS: u64 = 60_000;
+/// Nobody has renewed a lease that stands still for longer, ms.
+const RENEWED_MS: u64 = 30_000;
 
 /// A lease's last question and when it was first seen, ms by the steady clock.
 type Seen = (u64, u64);
@@ -44,20 +49,32 @@ impl Watch {
     /// Takes in how the leases stand now.
     pub fn look(&self, leases: &[HeldLease], steady_ms: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut seen = HashMap::new();
-        let mut over = Vec::new();
-        for lease in leases {
-            let known = state.seen.get(&lease.key()).copied();
-            let since_ms = match known {
-                Some((ask, since_ms)) if ask == lease.ask => since_ms,
-                _ => steady_ms,
+        let since_ms = |lease: &HeldLease| match state.seen.get(&lease.key()) {
+            Some((ask, since_ms)) if *ask == lease.ask => *since_ms,
+            _ => steady_ms,
+        };
+        let still_ms = |lease: &HeldLease| steady_ms.saturating_sub(since_ms(lease));
+        let is_succeeded = |lease: &HeldLease| {
+            leases.iter().any(|other| {
+                other.node_id == lease.node_id
+                    && other.incarnation != lease.incarnation
+                    && still_ms(other) < RENEWED_MS
+            })
+        };
+        let is_over = |lease: &&HeldLease| {
+            let good_for_ms = match is_succeeded(lease) {
+                true => lease.good_for_ms.min(SUCCEEDED_MS),
+                false => lease.good_for_ms,
             };
-            let left_alone_ms = lease.good_for_ms + lease.good_for_ms / DRIFT + MARGIN_MS;
-            if steady_ms.saturating_sub(since_ms) > left_alone_ms {
-                over.push((lease.node_id.clone(), lease.incarnation, lease.ask));
-            }
-            seen.insert(lease.key(), (lease.ask, since_ms));
-        }
+            still_ms(lease) > good_for_ms + good_for_ms / DRIFT + MARGIN_MS
+        };
+        let over = leases.iter().filter(is_over);
+        let over = over.map(|lease| (lease.node_id.clone(), lease.incarnation, lease.ask));
+        let over = over.collect();
+        let seen = leases
+            .iter()
+            .map(|lease| (lease.key(), (lease.ask, since_ms(lease))));
+        let seen = seen.collect();
         *state = WatchState { seen, over };
     }
 
@@ -209,5 +226,28 @@ mod tests {
         watch.look(&[], 9_000_000);
         watch.look(&[lease(8)], 9_000_001);
         assert_eq!(watch.over(), [], "nothing is known of when it came");
+    }
+
+    #[test]
+    fn a_life_that_another_one_has_followed_is_over_before_its_lease() {
+        let watch = Watch::default();
+        let later = |ask| HeldLease {
+            incarnation: CallUuid::parse("i", "01a1fc30-bd5c-702b-b769-11f559dde487").unwrap(),
+            ..lease(ask)
+        };
+        let other = HeldLease {
+            node_id: NodeId::parse("node_id", "sw2").unwrap(),
+            ..lease(1)
+        };
+        watch.look(&[lease(7), other.clone()], 0);
+        for tens in 1..=6 {
+            watch.look(&[lease(7), later(tens), other.clone()], tens * 10_000);
+            assert_eq!(watch.over(), [], "it may be cut off for a moment");
+        }
+        watch.look(&[lease(7), later(7), other.clone()], 70_000);
+        assert_eq!(watch.over(), [(lease(7).node_id, lease(7).incarnation, 7)]);
+        // Where the later one is not heard of either, both may be cut off.
+        watch.look(&[lease(7), later(7), other], 110_000);
+        assert_eq!(watch.over(), []);
     }
 }

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 /// How long a start may take, with every core busy.
 const START_TIME: Duration = Duration::from_secs(60);
-/// How long a graceful end may take: a switch hangs up its calls, a router waits for answers.
-const STOP_TIME: Duration = Duration::from_secs(30);
+/// How long a graceful end may take: a switch hangs up its calls, a router waits for answers. FreeSWITCH's SIP stack
+/// waits up to 30 s by itself for far ends that do not answer (`nua_shutdown` of Sofia-SIP).
+const STOP_TIME: Duration = Duration::from_secs(60);
 
 /// A process of ours: it can be started again and again on the same data.
 pub struct Node {

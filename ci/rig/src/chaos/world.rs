@@ -31,6 +31,13 @@ pub const TENANT: &str = "acme";
 pub const CAMPAIGNS: [&str; 2] = ["north", "south"];
 /// The trunks: name, calls a second, calls at once.
 pub const TRUNKS: [(&str, u32, u32); 2] = [("alpha", 6, 12), ("beta", 4, 8)];
+/// Fewer calls at once than the trunks take together, so that the cluster is at its limit again and again, and no more
+/// switches than there are.
+pub const LICENCE: Licence = Licence {
+    channels: 10,
+    cps: 100,
+    switches: 2,
+};
 
 /// How big the disk of a switch's journal is, MiB.
 const JOURNAL_DISK: u64 = 64;
@@ -106,7 +113,7 @@ impl World {
         std::fs::write(
             &config,
             gateway_config(&nats, &webhooks, secret, &url_of_tdb)?
-                + &Licence::AMPLE.issue(&built.gateway, dir.path())?,
+                + &LICENCE.issue(&built.gateway, dir.path())?,
         )?;
 
         let wire = match switches {

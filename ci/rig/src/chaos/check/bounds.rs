@@ -1,7 +1,7 @@
 //! Rates, capacities, and how many calls may end as unknown.
 
 use super::super::facts::{Call, Invite};
-use super::super::world::TRUNKS;
+use super::super::world::{LICENCE, TRUNKS};
 use super::calls::{events_of, story};
 use super::{Evidence, Findings, ROUTERS};
 use std::collections::HashMap;
@@ -48,27 +48,50 @@ fn capacities(evidence: &Evidence, findings: &mut Findings) {
         .iter()
         .map(|c| (c.call.as_str(), c))
         .collect();
+    let lasts = |invite: &Invite| {
+        let call = calls.get(invite.call.as_str()).copied();
+        (invite.at_ms(), end_ms(evidence, call, invite))
+    };
     for (trunk, _, max_calls) in TRUNKS {
-        let mut changes: Vec<(i64, i32)> = Vec::new();
-        for invite in of_trunk(evidence, trunk) {
-            let end_ms = end_ms(evidence, calls.get(invite.call.as_str()).copied(), invite);
-            changes.push((invite.at_ms(), 1));
-            changes.push((end_ms, -1));
-        }
-        // An end goes before a beginning in the same ms.
-        changes.sort_unstable();
-        let mut up = 0;
-        for (at_ms, change) in changes {
-            up += change;
-            if up > max_calls as i32 && change > 0 {
-                violations.push(format!(
-                    "{up} calls on {trunk} at {at_ms}, {max_calls} may be"
-                ));
-            }
-        }
+        let too_many = above(max_calls, of_trunk(evidence, trunk).map(lasts));
+        violations
+            .extend(too_many.map(|(at_ms, up)| {
+                format!("{up} calls on {trunk} at {at_ms}, {max_calls} may be")
+            }));
     }
+    let invites = &evidence.facts.invites;
     let rule = "no trunk has more calls at once than it may";
-    findings.rule(rule, evidence.facts.invites.len(), violations);
+    findings.rule(rule, invites.len(), violations);
+
+    let too_many = above(LICENCE.channels, invites.iter().map(lasts));
+    let violations = too_many
+        .map(|(at_ms, up)| format!("{up} calls at {at_ms}"))
+        .collect();
+    let most = at_once(invites.iter().map(lasts)).map(|(_, up)| up).max();
+    let rule = "the cluster has no more calls at once than its licence allows";
+    let noted = format!("{} at the most", most.unwrap_or(0));
+    findings.noted(rule, invites.len(), violations, noted);
+}
+
+/// The moments from which there are more than `limit` of what lasts from one ms to another, and how many.
+fn above(
+    limit: u32,
+    lasting: impl Iterator<Item = (i64, i64)>,
+) -> impl Iterator<Item = (i64, u32)> {
+    at_once(lasting).filter(move |(_, up)| *up > limit)
+}
+
+/// How many there are of what lasts from one ms to another, whenever one begins.
+fn at_once(lasting: impl Iterator<Item = (i64, i64)>) -> impl Iterator<Item = (i64, u32)> {
+    let changes = lasting.flat_map(|(from_ms, to_ms)| [(from_ms, 1), (to_ms, -1)]);
+    let mut changes: Vec<(i64, i32)> = changes.collect();
+    // An end goes before a beginning in the same ms.
+    changes.sort_unstable();
+    let mut up = 0;
+    changes.into_iter().filter_map(move |(at_ms, change)| {
+        up += change;
+        (change > 0).then_some((at_ms, up.unsigned_abs()))
+    })
 }
 
 /// When the INVITE's call had ended on the trunk: by its hangup, or with the switch that died of it.

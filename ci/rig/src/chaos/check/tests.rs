@@ -290,6 +290,10 @@ fn a_trunk_driven_too_hard_is_found() {
         found.contains(&"no trunk has more calls at once than it may"),
         "{found:?}"
     );
+    assert!(
+        found.contains(&"the cluster has no more calls at once than its licence allows"),
+        "{found:?}"
+    );
     // However they were spaced when they were given out.
     for index in 0..30 {
         let at_ms = began_ms - 10_000 + 200 * index;
