@@ -1,83 +1,17 @@
-//! Live requests against the product's published schemas, both ways: what a schema takes within the ranges
-//! of the documentation is read, what is read the schema takes, and so it does what is written.
-//!
-//! The schemas are no part of this repository. `EPICODE_CONTRACTS` names their folder; without it one is
-//! looked for at `shared/contracts/epicode` next to the repository. Where there is none the tests that need
-//! them say so and do nothing. What is known without them is in `live_requests.rs`.
+//! Live requests against the published schemas.
 
+use super::{
+    FieldOf, Requests, UUID, anything, cases, matching, messages, names, number, spoiled,
+    validators, yes_no,
+};
 use iradialer_core::live::{Body, Request};
-use jsonschema::Validator;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
-
-fn contracts() -> Option<PathBuf> {
-    let found = match std::env::var_os("EPICODE_CONTRACTS") {
-        Some(folder) => Some(PathBuf::from(folder)),
-        None => Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .map(|folder| folder.join("shared/contracts/epicode"))
-            .find(|folder| folder.is_dir()),
-    };
-    if found.is_none() {
-        eprintln!("SKIPPED: no published schemas: set EPICODE_CONTRACTS to their folder");
-    }
-    found
-}
-
-/// The validators of the schemas of requests to a switch, by the name of the request.
-fn validators() -> Option<BTreeMap<String, Validator>> {
-    let folder = contracts()?.join("dialer");
-    let mut validators = BTreeMap::new();
-    for file in std::fs::read_dir(&folder).expect("the folder of the dialer's schemas") {
-        let path = file.unwrap().path();
-        let schema: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let names = schema["properties"]["event_name"]["enum"].as_array();
-        for event_name in names.into_iter().flatten().filter_map(Value::as_str) {
-            // One that a switch is sent; a router's answer is in this folder too.
-            if event_name.starts_with("request_") {
-                let validator = jsonschema::draft7::new(&schema).unwrap();
-                validators.insert(event_name.to_owned(), validator);
-            }
-        }
-    }
-    Some(validators)
-}
-
-/// The fields of a request: name, whether it is required, and values that are in range.
-type FieldOf = (&'static str, bool, BoxedStrategy<Value>);
+use serde_json::{Value, json};
 
 fn text(values: &'static [&'static str]) -> BoxedStrategy<Value> {
     select(values).prop_map(Value::from).boxed()
-}
-
-fn matching(pattern: &'static str) -> BoxedStrategy<Value> {
-    proptest::string::string_regex(pattern)
-        .unwrap()
-        .prop_map(Value::from)
-        .boxed()
-}
-
-fn number(range: std::ops::RangeInclusive<u32>) -> BoxedStrategy<Value> {
-    // A whole number may be written with a fraction of nothing.
-    prop_oneof![
-        range.clone().prop_map(Value::from),
-        range.prop_map(|number| Value::from(f64::from(number))),
-    ]
-    .boxed()
-}
-
-fn yes_no() -> BoxedStrategy<Value> {
-    any::<bool>().prop_map(Value::from).boxed()
-}
-
-fn uuid() -> BoxedStrategy<Value> {
-    matching("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 }
 
 const FILE: &str = "[a-zA-Z0-9_]{1,20}(/[a-z0-9][a-z0-9._-]{0,20}){0,2}\\.wav";
@@ -85,7 +19,7 @@ const ADDRESS: &str = "https://[a-z]{1,10}\\.example(/[a-z0-9%._~-]{0,20}){0,3}(
 const SPEECH: &str = "[A-Za-z0-9{][ -~äöü]{0,200}";
 
 /// Every request and its fields, as the documentation has them.
-fn requests() -> Vec<(&'static str, Vec<FieldOf>)> {
+fn requests() -> Requests {
     let subject = || {
         (
             "event_subject",
@@ -93,7 +27,7 @@ fn requests() -> Vec<(&'static str, Vec<FieldOf>)> {
             matching("[a-z]{1,10}(\\.[A-Za-z0-9_-]{1,10}){1,5}"),
         )
     };
-    let call = || ("call_uuid", true, uuid());
+    let call = || ("call_uuid", true, matching(UUID));
     let play = |what: FieldOf| {
         vec![
             call(),
@@ -155,7 +89,7 @@ fn requests() -> Vec<(&'static str, Vec<FieldOf>)> {
             false,
             text(&["CONF-0f8fad5b-d9cb-469f-a165-70867728950e"]),
         ),
-        ("add_to_conf", false, uuid()),
+        ("add_to_conf", false, matching(UUID)),
         ("join_conf", false, yes_no()),
         ("cpa_config", false, text(&["", "default"])),
         (
@@ -242,88 +176,28 @@ fn requests() -> Vec<(&'static str, Vec<FieldOf>)> {
     requests
 }
 
-/// A message of any request that is in range, with the name of one of its fields.
-fn messages() -> impl Strategy<Value = (String, Value, String)> {
-    let each = requests().into_iter().map(|(event_name, fields)| {
-        let names: Vec<_> = fields
-            .iter()
-            .map(|(field, ..)| (*field).to_owned())
-            .collect();
-        let values: Vec<_> = fields
-            .into_iter()
-            .map(|(field, required, values)| {
-                let values = match required {
-                    true => values.prop_map(Some).boxed(),
-                    false => proptest::option::weighted(0.6, values).boxed(),
-                };
-                (Just(field), values)
-            })
-            .collect();
-        (values, select(names)).prop_map(move |(values, picked)| {
-            let given = values
-                .into_iter()
-                .filter_map(|(field, value)| Some((field.to_owned(), value?)));
-            let data = Value::Object(Map::from_iter(given));
-            (
-                event_name.to_owned(),
-                json!({"event_name": event_name, "event_data": data}),
-                picked,
-            )
-        })
-    });
-    proptest::strategy::Union::new(each.map(Strategy::boxed))
-}
-
-/// What may be put in a field's place.
-fn anything() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(Value::Null),
-        Just(json!([])),
-        Just(json!({"a": 1})),
-        Just(json!(true)),
-        Just(json!("")),
-        Just(json!("x")),
-        Just(json!(UUID.to_uppercase())),
-        any::<i64>().prop_map(Value::from),
-        (-2.0..200.0f64).prop_map(Value::from),
-        "\\PC{0,40}".prop_map(Value::from),
-    ]
-}
-
-fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
-}
-
 fn parse(message: &Value) -> Result<Request, iradialer_core::live::Refused> {
     Request::parse(message.to_string().as_bytes())
 }
 
 #[test]
 fn every_published_request_is_known_here_and_every_one_here_is_published() {
-    let Some(validators) = validators() else {
+    let Some(validators) = validators("dialer") else {
         return;
     };
-    // A router's, which lies in the dialer's folder.
+    // `request_queue` is a router's, though it lies in the dialer's folder.
     let published: Vec<_> = validators
         .keys()
-        .filter(|name| *name != "request_queue")
+        .filter(|name| name.starts_with("request_") && *name != "request_queue")
         .collect();
-    let mut known: Vec<_> = requests()
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
-    known.sort();
-    assert_eq!(known.iter().collect::<Vec<_>>(), published);
+    assert_eq!(names(&requests()), published);
 }
 
 proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn what_is_in_range_is_read_and_what_is_written_is_published((event_name, message, _) in messages()) {
+    fn what_is_in_range_is_read_and_what_is_written_is_published((event_name, message, _) in messages(requests())) {
         let request = parse(&message).map_err(|refused| TestCaseError::fail(format!("{message}: {refused:?}")))?;
         prop_assert!(request.ignored.is_empty());
         let written = request.to_json();
@@ -343,13 +217,12 @@ proptest! {
 
 #[test]
 fn the_schemas_take_what_is_read_and_what_is_written() {
-    let Some(validators) = validators() else {
+    let Some(validators) = validators("dialer") else {
         return;
     };
     proptest!(cases(3_000), |(
-        (event_name, message, field) in messages(),
-        instead in anything(),
-        leave_out in any::<bool>(),
+        (event_name, message, field) in messages(requests()),
+        instead in proptest::option::of(anything()),
     )| {
         let validator = &validators[&event_name];
         prop_assert!(validator.is_valid(&message), "{}", message);
@@ -358,12 +231,7 @@ fn the_schemas_take_what_is_read_and_what_is_written() {
             prop_assert!(validator.is_valid(&request.to_json()), "{}", request.to_json());
         }
         // Spoiled in one place it is refused, or the schema takes it too.
-        let mut spoiled = message;
-        let data = spoiled["event_data"].as_object_mut().unwrap();
-        match leave_out {
-            true => drop(data.remove(&field)),
-            false => drop(data.insert(field.clone(), instead)),
-        }
+        let spoiled = spoiled(message, field, instead);
         match parse(&spoiled) {
             // Nothing is done with the rest of one about a gateway, which is refused.
             Ok(request) if matches!(request.body, Body::Gateway(..)) => {}

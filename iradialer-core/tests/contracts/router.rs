@@ -1,67 +1,13 @@
-//! Requests to a router against the product's published schemas, both ways: what a schema takes within the ranges of
-//! the documentation is read, what is read the schema takes, and so it does what is written. Where the schemas are
-//! looked for is told in `live_contracts.rs`.
+//! Requests to a router against the published schemas.
 
+use super::{
+    Requests, UUID, anything, cases, matching, messages, names, number, spoiled, validators, yes_no,
+};
 use iradialer_core::router_request::{RouterBody, RouterRequest};
-use jsonschema::Validator;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::BoxedStrategy;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-const UUID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-
-fn contracts() -> Option<PathBuf> {
-    let found = match std::env::var_os("EPICODE_CONTRACTS") {
-        Some(folder) => Some(PathBuf::from(folder)),
-        None => Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .map(|folder| folder.join("shared/contracts/epicode"))
-            .find(|folder| folder.is_dir()),
-    };
-    if found.is_none() {
-        eprintln!("SKIPPED: no published schemas: set EPICODE_CONTRACTS to their folder");
-    }
-    found
-}
-
-/// The validators of the schemas of requests to a router, by the name of the request.
-fn validators() -> Option<BTreeMap<String, Validator>> {
-    let folder = contracts()?.join("router");
-    let mut validators = BTreeMap::new();
-    for file in std::fs::read_dir(&folder).expect("the folder of the router's schemas") {
-        let path = file.unwrap().path();
-        let schema: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let names = schema["properties"]["event_name"]["enum"].as_array();
-        for event_name in names.into_iter().flatten().filter_map(Value::as_str) {
-            let validator = jsonschema::draft7::new(&schema).unwrap();
-            validators.insert(event_name.to_owned(), validator);
-        }
-    }
-    Some(validators)
-}
-
-/// The fields of a request: name, whether it is required, and values that are in range.
-type FieldOf = (&'static str, bool, BoxedStrategy<Value>);
-
-fn matching(pattern: &'static str) -> BoxedStrategy<Value> {
-    let texts = proptest::string::string_regex(pattern).unwrap();
-    texts.prop_map(Value::from).boxed()
-}
-
-fn number(range: std::ops::RangeInclusive<u32>) -> BoxedStrategy<Value> {
-    prop_oneof![
-        range.clone().prop_map(Value::from),
-        range.prop_map(|number| Value::from(f64::from(number))),
-    ]
-    .boxed()
-}
-
-fn yes_no() -> BoxedStrategy<Value> {
-    any::<bool>().prop_map(Value::from).boxed()
-}
+use serde_json::{Value, json};
 
 fn list(of: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     proptest::collection::vec(of, 0..4)
@@ -81,7 +27,7 @@ fn object() -> BoxedStrategy<Value> {
 const DID_RANGE: &str = "[0-9]{3,10}-[0-9]{3,10}";
 
 /// Every request and its fields, as the documentation has them.
-fn requests() -> Vec<(&'static str, Vec<FieldOf>)> {
+fn requests() -> Requests {
     let name = || ("name", true, matching("[a-zA-Z0-9_-]{2,30}"));
     let campaign = || ("campaign", false, matching("[a-zA-Z0-9_-]{1,60}"));
     let gateway = || {
@@ -223,87 +169,23 @@ fn requests() -> Vec<(&'static str, Vec<FieldOf>)> {
     ]
 }
 
-/// A message of any request that is in range, with the name of one of its fields where it has any.
-fn messages() -> impl Strategy<Value = (String, Value, String)> {
-    let each = requests().into_iter().map(|(event_name, fields)| {
-        let mut names: Vec<_> = fields
-            .iter()
-            .map(|(field, ..)| (*field).to_owned())
-            .collect();
-        if names.is_empty() {
-            names.push("not_published".to_owned());
-        }
-        let values: Vec<_> = fields
-            .into_iter()
-            .map(|(field, required, values)| {
-                let values = match required {
-                    true => values.prop_map(Some).boxed(),
-                    false => proptest::option::weighted(0.6, values).boxed(),
-                };
-                (Just(field), values)
-            })
-            .collect();
-        (values, select(names)).prop_map(move |(values, picked)| {
-            let given = values
-                .into_iter()
-                .filter_map(|(field, value)| Some((field.to_owned(), value?)));
-            let data = Value::Object(Map::from_iter(given));
-            let message = json!({"event_name": event_name, "event_data": data});
-            (event_name.to_owned(), message, picked)
-        })
-    });
-    proptest::strategy::Union::new(each.map(Strategy::boxed))
-}
-
-/// What may be put in a field's place.
-fn anything() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(Value::Null),
-        Just(json!([])),
-        Just(json!([7])),
-        Just(json!([{"name": 7}])),
-        Just(json!({"a": 1})),
-        Just(json!(true)),
-        Just(json!("")),
-        Just(json!("x")),
-        any::<i64>().prop_map(Value::from),
-        (-2.0..200.0f64).prop_map(Value::from),
-        "\\PC{0,70}".prop_map(Value::from),
-    ]
-}
-
-fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
-}
-
 fn parse(message: &Value) -> Result<RouterRequest, iradialer_core::live::Refused> {
     RouterRequest::parse(message.to_string().as_bytes())
 }
 
 #[test]
 fn every_published_request_is_known_here_and_every_one_here_is_published() {
-    let Some(validators) = validators() else {
+    let Some(validators) = validators("router") else {
         return;
     };
-    let mut known: Vec<_> = requests()
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
-    known.sort();
-    assert_eq!(
-        known.iter().collect::<Vec<_>>(),
-        validators.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(names(&requests()), validators.keys().collect::<Vec<_>>());
 }
 
 proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn what_is_in_range_is_read_and_what_is_written_is_read_again((event_name, message, _) in messages()) {
+    fn what_is_in_range_is_read_and_what_is_written_is_read_again((event_name, message, _) in messages(requests())) {
         let request = parse(&message).map_err(|refused| TestCaseError::fail(format!("{message}: {refused:?}")))?;
         prop_assert!(request.ignored.is_empty());
         let written = request.to_json();
@@ -319,25 +201,19 @@ proptest! {
 
 #[test]
 fn the_schemas_take_what_is_read_and_what_is_written() {
-    let Some(validators) = validators() else {
+    let Some(validators) = validators("router") else {
         return;
     };
     proptest!(cases(4_000), |(
-        (event_name, message, field) in messages(),
-        instead in anything(),
-        leave_out in any::<bool>(),
+        (event_name, message, field) in messages(requests()),
+        instead in proptest::option::of(anything()),
     )| {
         let validator = &validators[&event_name];
         prop_assert!(validator.is_valid(&message), "{}", message);
         let request = parse(&message).unwrap();
         prop_assert!(validator.is_valid(&request.to_json()), "{}", request.to_json());
         // Spoiled in one place it is refused, or the schema takes it too.
-        let mut spoiled = message;
-        let data = spoiled["event_data"].as_object_mut().unwrap();
-        match leave_out {
-            true => drop(data.remove(&field)),
-            false => drop(data.insert(field.clone(), instead)),
-        }
+        let spoiled = spoiled(message, field, instead);
         match parse(&spoiled) {
             Ok(_) => prop_assert!(validator.is_valid(&spoiled), "{} was read", spoiled),
             Err(refused) => {
@@ -366,7 +242,7 @@ fn the_published_faults_are_borne_and_not_repeated() {
         parse(&no_name).unwrap_err().mistake.unwrap().field,
         "event_data.gateways[1].name"
     );
-    if let Some(validators) = validators() {
+    if let Some(validators) = validators("router") {
         for message in [&second, &no_name] {
             assert!(
                 validators["request_add_campaign_name"].is_valid(message),
