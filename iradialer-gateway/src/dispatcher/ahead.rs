@@ -13,6 +13,9 @@ const MOST: usize = 128;
 const QUICKLY: Duration = Duration::from_millis(500);
 /// What was read so long ago is read again: its call may have gone on.
 const STALE: Duration = Duration::from_secs(1);
+/// What is under way is still due. So a receiver of which nothing else seems to be due is read again, lest something
+/// was stored late, only after this time.
+const REST: Duration = Duration::from_millis(100);
 
 /// The receivers of whom something is held, or may be due.
 #[derive(Default)]
@@ -31,14 +34,40 @@ struct Shelf {
     /// Whether more may be due than was read.
     more: bool,
     read: Instant,
+    /// When the last of what was due was due, ms since the Unix epoch.
+    newest_ms: u64,
+    /// Whether it surely has something that was not read.
+    fresh: bool,
     /// How many were read last.
     size: usize,
 }
 
+impl Shelf {
+    /// Not to be read before.
+    fn rests_until(&self) -> Option<Instant> {
+        let rests = self.held > 0 && !self.fresh;
+        rests.then(|| self.read + REST)
+    }
+}
+
+/// Whether a receiver is to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// So many of its deliveries, those of calls that are held among them.
+    Now(usize),
+    /// Not before this moment.
+    Later(Instant),
+    /// Not for now.
+    Nothing,
+}
+
 impl Ahead {
-    /// Something of it may be due.
-    pub fn expect(&mut self, receiver: &str) {
-        self.shelf(receiver).more = true;
+    /// Something of it is due, since `newest_ms` the last; it may be under way.
+    pub fn expect(&mut self, receiver: &str, newest_ms: u64) {
+        let shelf = self.shelf(receiver);
+        shelf.more = true;
+        shelf.fresh |= shelf.newest_ms != newest_ms;
+        shelf.newest_ms = newest_ms;
     }
 
     /// The next delivery of those that were read.
@@ -54,12 +83,16 @@ impl Ahead {
         shelf.waiting.pop_front()
     }
 
-    /// How many deliveries of it to read, `room` of which can be sent at once; none where no more are due. Those of
-    /// calls that are held are among them.
-    pub fn wanted(&mut self, receiver: &str, room: usize, now: Instant) -> Option<usize> {
-        let shelf = self.receivers.get_mut(receiver)?;
+    /// How many deliveries of it to read, `room` of which can be sent at once.
+    pub fn wanted(&mut self, receiver: &str, room: usize, now: Instant) -> Wanted {
+        let Some(shelf) = self.receivers.get_mut(receiver) else {
+            return Wanted::Nothing;
+        };
         if room == 0 || !shelf.more || !shelf.waiting.is_empty() {
-            return None;
+            return Wanted::Nothing;
+        }
+        if let Some(until) = shelf.rests_until().filter(|until| now < *until) {
+            return Wanted::Later(until);
         }
         let quick = now.duration_since(shelf.read) < QUICKLY;
         shelf.size = if quick {
@@ -67,7 +100,7 @@ impl Ahead {
         } else {
             room
         };
-        Some(shelf.held + shelf.size)
+        Wanted::Now(shelf.held + shelf.size)
     }
 
     /// Whether the call has a delivery read, under way or being noted.
@@ -85,15 +118,19 @@ impl Ahead {
         shelf.held += deliveries.len();
         shelf.waiting.extend(deliveries);
         shelf.more = !all;
+        shelf.fresh = !all;
         shelf.read = now;
     }
 
-    /// The call's delivery is over and noted: its next one may be due. Returns its receiver.
-    pub fn let_go(&mut self, call: &CallUuid) -> Option<String> {
+    /// The call's delivery is noted. Where it `is_over` the call's next one may be due. Returns its receiver.
+    pub fn let_go(&mut self, call: &CallUuid, is_over: bool) -> Option<String> {
         let receiver = self.held.remove(call)?;
         let shelf = self.shelf(&receiver);
         shelf.held = shelf.held.saturating_sub(1);
-        shelf.more = true;
+        if is_over {
+            shelf.more = true;
+            shelf.fresh = true;
+        }
         Some(receiver)
     }
 
@@ -125,7 +162,96 @@ impl Ahead {
                 held: 0,
                 more: false,
                 read: Instant::now(),
+                newest_ms: 0,
+                fresh: true,
                 size: 0,
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tdb::{CallEvent, CallFacts, Origin};
+    use iradialer_core::value::TenantId;
+    use serde_json::Map;
+
+    fn delivery() -> Delivery {
+        let call_uuid = CallUuid::fresh();
+        Delivery {
+            call: CallFacts {
+                call_uuid,
+                parent_uuid: None,
+                tenant_id: TenantId::parse("tenant_id", "acme").unwrap(),
+                campaign_name: String::new(),
+                origin: Origin::Api,
+                to_number: String::new(),
+                from_number: String::new(),
+                call_params: Map::new(),
+                attempt: 1,
+                trunk: None,
+            },
+            event: CallEvent {
+                call_uuid,
+                seq: 1,
+                attempt: 1,
+                attempt_seq: 1,
+                name: "ringing".to_owned(),
+                at_ms: 0,
+                node_id: None,
+                data: Map::new(),
+                is_final: false,
+            },
+            answer: None,
+            url: String::new(),
+            tries: 0,
+            is_gone: false,
+        }
+    }
+
+    #[test]
+    fn a_receiver_with_nothing_new_is_not_read_all_the_time() {
+        let begun = Instant::now();
+        let mut ahead = Ahead::default();
+        ahead.expect("a", 7);
+        assert_eq!(ahead.wanted("a", 16, begun), Wanted::Now(16));
+        let one = delivery();
+        let call = one.call.call_uuid;
+        ahead.put("a", vec![one], true, begun);
+        assert!(ahead.next("a", begun).is_some());
+        assert_eq!(ahead.wanted("a", 15, begun), Wanted::Nothing);
+
+        ahead.expect("a", 7);
+        assert_eq!(ahead.wanted("a", 15, begun), Wanted::Later(begun + REST));
+        let now = begun + REST;
+        assert!(matches!(ahead.wanted("a", 15, now), Wanted::Now(_)));
+        ahead.put("a", Vec::new(), true, now);
+        ahead.expect("a", 8);
+        assert!(
+            matches!(ahead.wanted("a", 15, now), Wanted::Now(_)),
+            "that is another"
+        );
+
+        ahead.put("a", Vec::new(), true, now);
+        assert_eq!(ahead.let_go(&call, true), Some("a".to_owned()));
+        assert!(
+            matches!(ahead.wanted("a", 16, now), Wanted::Now(_)),
+            "its next may be due"
+        );
+    }
+
+    #[test]
+    fn nothing_is_read_after_what_has_failed() {
+        let now = Instant::now();
+        let mut ahead = Ahead::default();
+        ahead.expect("a", 7);
+        let one = delivery();
+        let call = one.call.call_uuid;
+        ahead.put("a", vec![one], true, now);
+        assert!(ahead.next("a", now).is_some());
+        assert_eq!(ahead.let_go(&call, false), Some("a".to_owned()));
+        assert_eq!(ahead.wanted("a", 16, now), Wanted::Nothing);
+        ahead.tidy("a");
+        assert!(ahead.receivers.is_empty());
     }
 }

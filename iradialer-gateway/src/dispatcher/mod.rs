@@ -27,24 +27,24 @@ pub use signature::{BadSecret, Signer};
 use crate::app::App;
 use crate::config::Secret;
 use crate::roles::RoleError;
-use crate::tdb::{Delivery, TdbError, Tried};
-use ahead::Ahead;
+use crate::tdb::{Delivery, DueReceiver, TdbError, Tried};
+use ahead::{Ahead, Wanted};
 use alert::Alerts;
 use courier::Courier;
 use futures::FutureExt;
 use iradialer_core::value::CallUuid;
 use receivers::{Receivers, Sign};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-/// The loop looks this often even if nothing wakes it.
-const TICK_MS: u64 = 5_000;
+/// The loop looks at all receivers this often even if nothing wakes it.
+const TICK: Duration = Duration::from_secs(5);
 /// What the address of a call's events begins with that go to a subject of the bus.
 pub(crate) const BUS: &str = "nats:";
 /// How often it looks for deliveries that a clock which was ahead has put off.
@@ -57,8 +57,8 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// How many answers and notes are gone through before receivers are looked at.
 const DONE_AT_ONCE: usize = 256;
-/// Between two looks at all receivers there is at least this time, and twice the time that the first of them took: so
-/// events that come one by one cost no more than a third of the time.
+/// From one look at all receivers to the next there is at least this time, and three times that which it took to find
+/// those of whom something is due: so events that come one by one cost no more than a third of the time.
 const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
 /// The dispatcher, ready to run.
@@ -66,9 +66,11 @@ pub struct Dispatcher {
     courier: Arc<Courier>,
     ahead: Ahead,
     receivers: Receivers,
-    /// When to look at all receivers next, ms since the Unix epoch, but not before `may_look`.
-    next_look_ms: u64,
+    /// When to look at all receivers next, but not before `may_look`.
+    next_look: Instant,
     may_look: Instant,
+    /// The receivers that are looked at by themselves, and when: something of theirs is due then, or they have rested.
+    planned: BTreeMap<String, Instant>,
     /// When it last looked for what to mend.
     mended: Option<Instant>,
     done: mpsc::UnboundedSender<Done>,
@@ -118,8 +120,9 @@ impl Dispatcher {
             }),
             ahead: Ahead::default(),
             receivers: Receivers::new(rest),
-            next_look_ms: 0,
+            next_look: Instant::now(),
             may_look: Instant::now(),
+            planned: BTreeMap::new(),
             mended: None,
             done,
             finished,
@@ -141,10 +144,13 @@ impl Dispatcher {
         while !stop.is_cancelled() {
             let looked = tokio::select! {
                 () = courier.app.wake.dispatcher.notified() => {
-                    self.next_look_ms = 0;
+                    self.next_look = Instant::now();
                     Ok(())
                 }
-                () = sleep(self.until_next_look()) => self.look_at_all().await,
+                () = sleep_until(self.next_look.max(self.may_look)) => self.look_at_all().await,
+                () = sleep_until(self.first_planned()), if !self.planned.is_empty() => {
+                    self.look_at_planned().await
+                }
                 _ = self.finished.recv_many(&mut done, DONE_AT_ONCE) => {
                     self.go_on_after(done.drain(..)).await
                 }
@@ -152,49 +158,74 @@ impl Dispatcher {
             };
             if let Err(error) = looked {
                 tracing::error!(%error, "webhooks can't be read, trying again until they can");
-                self.next_look_ms = courier.app.clock.now_ms();
-                self.may_look = Instant::now() + FAULT_DELAY;
+                self.next_look = Instant::now();
+                self.may_look = self.next_look + FAULT_DELAY;
+                self.planned.clear();
             }
         }
         let _ = timeout(LAST_ANSWERS, self.wait_for_answers()).await;
     }
 
-    fn until_next_look(&self) -> Duration {
-        let now_ms = self.courier.app.clock.now_ms();
-        let planned = Duration::from_millis(self.next_look_ms.saturating_sub(now_ms));
-        planned.max(self.may_look.saturating_duration_since(Instant::now()))
-    }
-
     /// Sends what is due, to every receiver.
     async fn look_at_all(&mut self) -> Result<(), TdbError> {
-        let begun = Instant::now();
         let now_ms = self.courier.app.clock.now_ms();
-        self.next_look_ms = now_ms + TICK_MS;
+        self.next_look = Instant::now() + TICK;
         self.mend(now_ms).await?;
-        let mut receivers = self.courier.app.tdb.due_receivers(now_ms).await?;
-        receivers.sort_by_key(|due| self.receivers.is_ill(&due.receiver));
-        for due in receivers {
-            if let Some(rest) = self.receivers.rest(&due.receiver, Instant::now()) {
-                self.look_after(rest);
+        let begun = Instant::now();
+        let due = self.courier.app.tdb.due_receivers(now_ms).await?;
+        self.may_look = begun + LOOK_PAUSE.max(begun.elapsed() * 3);
+        self.send_to(due).await
+    }
+
+    /// When the first receiver is looked at by itself.
+    fn first_planned(&self) -> Instant {
+        let first = self.planned.values().min();
+        first.copied().unwrap_or_else(Instant::now)
+    }
+
+    /// Sends what is due to the receivers that were to be looked at about now.
+    async fn look_at_planned(&mut self) -> Result<(), TdbError> {
+        let now = Instant::now();
+        let planned = self.planned.extract_if(.., |_, then| *then <= now);
+        let receivers: Vec<String> = planned.map(|(receiver, _)| receiver).collect();
+        let now_ms = self.courier.app.clock.now_ms();
+        let due = self.courier.app.tdb.due_of(&receivers, now_ms).await?;
+        self.send_to(due).await
+    }
+
+    /// Sends what is due. Nobody who takes webhooks waits for what is read of those that do not.
+    async fn send_to(&mut self, mut due: Vec<DueReceiver>) -> Result<(), TdbError> {
+        due.sort_by_key(|due| self.receivers.is_ill(&due.receiver));
+        for due in due {
+            let now = Instant::now();
+            if let Some(rest) = self.receivers.rest(&due.receiver, now) {
+                self.plan(due.receiver, now + rest);
                 continue;
             }
-            if due.next_ms <= now_ms {
-                self.ahead.expect(&due.receiver);
+            if let Some(newest_ms) = due.newest_ms {
+                self.ahead.expect(&due.receiver, newest_ms);
                 self.look_at(&due.receiver).await?;
             }
-            // A receiver of whom one delivery is due may have others that are due later.
             if let Some(later_ms) = due.later_ms {
-                self.next_look_ms = self.next_look_ms.min(later_ms);
+                self.plan_at_ms(due.receiver, later_ms);
             }
         }
-        self.may_look = begun + LOOK_PAUSE.max(begun.elapsed() * 3);
         Ok(())
     }
 
-    fn look_after(&mut self, rest: Duration) {
-        let rest_ms = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
-        let then_ms = self.courier.app.clock.now_ms().saturating_add(rest_ms + 1);
-        self.next_look_ms = self.next_look_ms.min(then_ms);
+    /// Has the receiver looked at then, if it is not before.
+    fn plan(&mut self, receiver: String, then: Instant) {
+        let planned = self.planned.entry(receiver).or_insert(then);
+        *planned = then.min(*planned);
+    }
+
+    /// The same for a time of the TDB's. Of what is further off a look at all receivers learns first.
+    fn plan_at_ms(&mut self, receiver: String, then_ms: u64) {
+        let now_ms = self.courier.app.clock.now_ms();
+        let wait = Duration::from_millis(then_ms.saturating_sub(now_ms));
+        if wait <= TICK {
+            self.plan(receiver, Instant::now() + wait);
+        }
     }
 
     async fn mend(&mut self, now_ms: u64) -> Result<(), TdbError> {
@@ -225,10 +256,13 @@ impl Dispatcher {
                     concerned.insert(receiver);
                 }
                 Done::Noted { call, next_ms } => {
+                    let Some(receiver) = self.ahead.let_go(&call, next_ms.is_none()) else {
+                        continue;
+                    };
                     if let Some(next_ms) = next_ms {
-                        self.next_look_ms = self.next_look_ms.min(next_ms);
+                        self.plan_at_ms(receiver.clone(), next_ms);
                     }
-                    concerned.extend(self.ahead.let_go(&call));
+                    concerned.insert(receiver);
                 }
             }
         }
@@ -237,7 +271,7 @@ impl Dispatcher {
         concerned.sort_by_key(|receiver| self.receivers.is_ill(receiver));
         for receiver in concerned {
             match self.receivers.rest(&receiver, now) {
-                Some(rest) => self.look_after(rest),
+                Some(rest) => self.plan(receiver, now + rest),
                 None => self.look_at(&receiver).await?,
             }
         }
@@ -260,7 +294,11 @@ impl Dispatcher {
         self.send_what_was_read(receiver);
         let now = Instant::now();
         let room = self.receivers.room(receiver, now);
-        if let Some(limit) = self.ahead.wanted(receiver, room, now) {
+        let wanted = self.ahead.wanted(receiver, room, now);
+        if let Wanted::Later(then) = wanted {
+            self.plan(receiver.to_owned(), then);
+        }
+        if let Wanted::Now(limit) = wanted {
             let limit = u32::try_from(limit).unwrap_or(u32::MAX);
             let now_ms = self.courier.app.clock.now_ms();
             let tdb = &self.courier.app.tdb;

@@ -83,27 +83,40 @@ impl Delivery {
 pub struct DueReceiver {
     /// `TENANT scheme://host:port`, the latter as in the URLs.
     pub receiver: String,
-    /// When its first delivery is due, ms since the Unix epoch.
-    pub next_ms: u64,
-    /// When the first one is that is not due yet.
+    /// When the last of those that are due was due, ms since the Unix epoch.
+    pub newest_ms: Option<u64>,
+    /// When the first of those is that are not due yet.
     pub later_ms: Option<u64>,
 }
 
-/// The receivers that have a delivery to get. From one to the next by the index: a receiver with a long backlog
+/// Every receiver that has a delivery to get. From one to the next by the index: a receiver with a long backlog
 /// costs no more than another.
-pub(super) const DUE_RECEIVERS: &str = "
-    WITH RECURSIVE receivers (receiver) AS (
+const RECEIVERS: &str = "RECURSIVE receivers (receiver) AS (
         SELECT MIN(receiver) FROM webhooks WHERE state = 'due'
         UNION ALL
         SELECT (SELECT MIN(webhooks.receiver) FROM webhooks
                 WHERE state = 'due' AND webhooks.receiver > receivers.receiver)
-        FROM receivers WHERE receivers.receiver IS NOT NULL)
+        FROM receivers WHERE receivers.receiver IS NOT NULL)";
+
+/// What `receivers` have to get.
+const DUE_OF_RECEIVERS: &str = "
     SELECT receiver,
-        (SELECT MIN(next_ms) FROM webhooks
-         WHERE state = 'due' AND webhooks.receiver = receivers.receiver) AS next_ms,
+        (SELECT MAX(next_ms) FROM webhooks
+         WHERE state = 'due' AND webhooks.receiver = receivers.receiver AND next_ms <= $1) AS newest_ms,
         (SELECT MIN(next_ms) FROM webhooks
          WHERE state = 'due' AND webhooks.receiver = receivers.receiver AND next_ms > $1) AS later_ms
     FROM receivers WHERE receiver IS NOT NULL";
+
+/// The query for what every receiver is to get.
+pub(super) fn due_receivers() -> String {
+    format!("WITH {RECEIVERS} {DUE_OF_RECEIVERS}")
+}
+
+/// The query for what so many receivers are to get.
+pub(super) fn due_of(receivers: usize) -> String {
+    let names = values_from(2, receivers, 1);
+    format!("WITH receivers (receiver) AS ({names}) {DUE_OF_RECEIVERS}")
+}
 
 /// Of a receiver, the first event of each call that is due.
 pub(super) const DUE: &str = "
@@ -149,19 +162,28 @@ const CLOCKS_DIFFER_MS: u64 = 2_000;
 impl Tdb {
     /// The receivers that have a delivery to get.
     pub async fn due_receivers(&self, now_ms: u64) -> Result<Vec<DueReceiver>, TdbError> {
-        let rows = sqlx::query(DUE_RECEIVERS)
-            .bind(sql_ms(now_ms))
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DueReceiver {
-                    receiver: get(row, "receiver")?,
-                    next_ms: number(row, "next_ms")?,
-                    later_ms: optional_number(row, "later_ms")?,
-                })
-            })
-            .collect()
+        let query = sqlx::query(AssertSqlSafe(due_receivers())).bind(sql_ms(now_ms));
+        let rows = query.fetch_all(&self.readers).await?;
+        rows.iter().map(DueReceiver::from_row).collect()
+    }
+
+    /// What these receivers have to get; of one that has nothing neither time is there.
+    pub async fn due_of(
+        &self,
+        receivers: &[String],
+        now_ms: u64,
+    ) -> Result<Vec<DueReceiver>, TdbError> {
+        let mut due = Vec::with_capacity(receivers.len());
+        for some in in_statements(receivers) {
+            let mut query = sqlx::query(AssertSqlSafe(due_of(some.len()))).bind(sql_ms(now_ms));
+            for receiver in some {
+                query = query.bind(receiver);
+            }
+            for row in query.fetch_all(&self.readers).await? {
+                due.push(DueReceiver::from_row(&row)?);
+            }
+        }
+        Ok(due)
     }
 
     /// The deliveries a receiver is to get now, longest due first: of each call only the first event that is
@@ -228,6 +250,16 @@ impl Tdb {
     }
 }
 
+impl DueReceiver {
+    fn from_row(row: &Row) -> Result<Self, TdbError> {
+        Ok(DueReceiver {
+            receiver: get(row, "receiver")?,
+            newest_ms: optional_number(row, "newest_ms")?,
+            later_ms: optional_number(row, "later_ms")?,
+        })
+    }
+}
+
 impl Delivery {
     fn from_row(row: &Row) -> Result<Self, TdbError> {
         #[derive(Deserialize)]
@@ -274,9 +306,14 @@ pub(super) fn in_statements<T>(mut list: &[T]) -> impl Iterator<Item = &[T]> {
 
 /// `VALUES ($1, $2), ($3, $4), …`
 pub(super) fn values(rows: usize, columns: usize) -> String {
+    values_from(1, rows, columns)
+}
+
+/// As `values`, from the parameter `first` on.
+fn values_from(first: usize, rows: usize, columns: usize) -> String {
     let row = |row: usize| {
         let parameters =
-            (row * columns + 1..=(row + 1) * columns).map(|number| format!("${number}"));
+            (row * columns..(row + 1) * columns).map(|number| format!("${}", first + number));
         format!("({})", parameters.collect::<Vec<_>>().join(", "))
     };
     format!(

@@ -3,7 +3,7 @@
 
 use crate::tdb::call_listing::listing;
 use crate::tdb::catalogue::CALLS_OF;
-use crate::tdb::delivery::{DUE, DUE_RECEIVERS, facts};
+use crate::tdb::delivery::{DUE, due_of, due_receivers, facts};
 use crate::tdb::delivery_log::{DELIVERIES, TRIES};
 use crate::tdb::do_not_call::list;
 use crate::tdb::ending::{QUEUED_OF_CAMPAIGN, QUEUED_OF_TENANT};
@@ -279,7 +279,9 @@ async fn dead_letters_are_read_from_their_place_in_the_list() {
 
 #[tokio::test]
 async fn what_the_dispatcher_asks_for_is_read_by_indexes() {
-    let (steps, _dir) = plan(DUE_RECEIVERS, &["5000"]).await;
+    let (steps, _dir) = plan(&due_receivers(), &["5000"]).await;
+    assert_by(&["webhooks_due "], &steps);
+    let (steps, _dir) = plan(&due_of(2), &["5000", "'a x'", "'b y'"]).await;
     assert_by(&["webhooks_due "], &steps);
     let values = ["'call 5'", "1", "'call 6'", "1"];
     let (steps, _dir) = plan(&facts(2), &values).await;
