@@ -1,5 +1,6 @@
 //! `iradialer-gateway flow check | run | draw`, as they are typed.
 
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -108,6 +109,21 @@ fn check_names_what_is_wrong_and_fails() {
         out(&bad)
     );
     assert_eq!(err(&bad), "iradialer-gateway: 1 error\n");
+    let shown = typed(dir.path(), "flow check --json good.json bad.json");
+    assert_eq!(shown.status.code(), Some(1));
+    let shown: Vec<Value> = out(&shown)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&shown[0]["valid"], &shown[1]["valid"]),
+        (&json!(true), &json!(false))
+    );
+    let finding = &shown[1]["findings"][0];
+    assert_eq!(
+        (&finding["severity"], &finding["path"]),
+        (&json!("error"), &json!("nodes.c.dial"))
+    );
     // Where a goto leads is known where all flows are.
     assert!(typed(dir.path(), "flow check lost.json").status.success());
     let lost = typed(dir.path(), "flow check good.json lost.json");

@@ -1,5 +1,6 @@
 //! The HTTPS API, as its commands reach it: `call`, `calls` and `tail` see what any other client sees.
 
+use super::terminal::plain;
 use super::{Common, Failure};
 use crate::ready_file::ReadyFile;
 use clap::Args;
@@ -205,14 +206,6 @@ fn refusal(text: &str) -> String {
         Some(id) => format!("{} (request {id})", plain(said)),
         None => plain(said),
     }
-}
-
-/// What came from elsewhere, without what could steer a terminal.
-pub(super) fn plain(text: &str) -> String {
-    let shown = text.chars().take(2_000);
-    shown
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

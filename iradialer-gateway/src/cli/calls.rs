@@ -1,6 +1,7 @@
 //! `calls list | show | events | explain | drop`
 
-use super::api::{Api, Reach, plain};
+use super::api::{Api, Reach};
+use super::terminal::plain;
 use super::{Failure, events};
 use clap::Subcommand;
 use iradialer_core::value::CallUuid;

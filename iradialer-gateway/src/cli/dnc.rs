@@ -5,7 +5,6 @@ use crate::catalogue::{Catalogue, Catalogues};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dnc::{self, Defaults, Export};
-use crate::roles;
 use crate::tdb::{DncFilter, NewDnc, Tdb};
 use clap::{Args, Subcommand};
 use iradialer_core::value::{CampaignName, DialNumber, TenantId};
@@ -83,9 +82,7 @@ async fn open(of: Of) -> Result<List, Failure> {
     let campaign = of.campaign.as_deref();
     let campaign = campaign.map(|name| CampaignName::parse("--campaign", name));
     let campaign = campaign.transpose()?;
-    let config = of.common.load()?;
-    roles::make_data_dir(&config.data_dir)?;
-    let tdb = Tdb::open(&config.database).await?;
+    let (tdb, config) = of.common.open().await?;
     let catalogues = Catalogues::new(Arc::clone(&config.catalogue));
     Ok(List {
         catalogue: catalogues.look(&tdb).await?,

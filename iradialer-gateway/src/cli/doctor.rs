@@ -1,5 +1,6 @@
 //! `doctor`
 
+use super::terminal::plain;
 use super::{Common, Failure};
 use crate::config::Sources;
 use crate::doctor::{self, Examination, Finding, Verdict};
@@ -76,12 +77,6 @@ fn text(finding: &Finding, in_colour: bool) -> String {
     let verdict = match in_colour {
         true => format!("\x1b[{colour}m{verdict:<7}\x1b[0m"),
         false => format!("{verdict:<7}"),
-    };
-    // What other machines and files have said must not steer the terminal.
-    let plain = |text: &str| -> String {
-        text.chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect()
     };
     let mut text = format!(
         "{verdict}  {:<10}  {}\n",

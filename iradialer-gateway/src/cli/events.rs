@@ -1,6 +1,6 @@
 //! Events of calls, a line for each, for a person.
 
-use super::api::plain;
+use super::terminal::plain;
 use serde_json::Value;
 
 /// What a person wants to see of an event, where it has it, in this order.

@@ -22,6 +22,9 @@ pub(super) enum FlowCommand {
         /// Where the prompts are: each file that a flow plays has to be there.
         #[arg(long, value_name = "DIR")]
         prompts: Option<PathBuf>,
+        /// As JSON, an object for each file.
+        #[arg(long)]
+        json: bool,
     },
     /// Plays a flow in the terminal, without a switch.
     Run(Run),
@@ -81,7 +84,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 pub(super) fn run(command: FlowCommand) -> Result<(), Failure> {
     match command {
-        FlowCommand::Check { files, prompts } => check::run(&files, prompts.as_deref()),
+        FlowCommand::Check {
+            files,
+            prompts,
+            json,
+        } => check::run(&files, prompts.as_deref(), json),
         FlowCommand::Run(told) => run::run(told),
         FlowCommand::Draw { file, out } => {
             let svg = draw::svg(&load(&file)?);

@@ -5,7 +5,6 @@ mod issue;
 use super::{Common, Failure, author};
 use crate::clock::Clock;
 use crate::license::{Licensing, ShownLicense, ShownStanding};
-use crate::roles;
 use crate::tdb::Tdb;
 use clap::Subcommand;
 use iradialer_core::license::{self, PublicKey, Signed};
@@ -206,9 +205,7 @@ async fn show(common: Common, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn open(common: Common) -> Result<(Licensing, Tdb), Failure> {
-    let config = common.load()?;
-    roles::make_data_dir(&config.data_dir)?;
-    let tdb = Tdb::open(&config.database).await?;
+    let (tdb, config) = common.open().await?;
     Ok((Licensing::new(&config, Clock::system(), tdb.clone()), tdb))
 }
 

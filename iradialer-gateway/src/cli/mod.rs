@@ -17,11 +17,14 @@ mod node;
 mod serve;
 mod site;
 mod tail;
+mod terminal;
 mod token;
 mod trunk;
 mod webhook;
 
 use crate::config::{Config, ConfigError, Role, Sources};
+use crate::roles;
+use crate::tdb::Tdb;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -131,11 +134,17 @@ enum TokenCommand {
         common: Common,
         #[command(flatten)]
         asked: token::Asked,
+        /// With all that is known of it, as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Lists the tokens.
     List {
         #[command(flatten)]
         common: Common,
+        /// As JSON, an object in each line.
+        #[arg(long)]
+        json: bool,
     },
     /// Revokes a token, at once.
     Revoke {
@@ -171,6 +180,13 @@ impl Common {
 
     fn load(self) -> Result<Config, ConfigError> {
         Config::load(&self.sources())
+    }
+
+    /// The TDB, made where there is none yet, and the configuration.
+    async fn open(self) -> Result<(Tdb, Config), Failure> {
+        let config = self.load()?;
+        roles::make_data_dir(&config.data_dir)?;
+        Ok((Tdb::open(&config.database).await?, config))
     }
 }
 

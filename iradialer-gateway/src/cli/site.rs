@@ -4,7 +4,6 @@ use super::{Common, Failure, author};
 use crate::catalogue::{Catalogue, Catalogues};
 use crate::clock::Clock;
 use crate::operations::Desk;
-use crate::roles;
 use crate::tdb::Tdb;
 use std::sync::Arc;
 
@@ -19,9 +18,7 @@ pub(super) struct Site {
 impl Site {
     /// Of the configuration.
     pub(super) async fn open(common: Common) -> Result<Self, Failure> {
-        let config = common.load()?;
-        roles::make_data_dir(&config.data_dir)?;
-        let tdb = Tdb::open(&config.database).await?;
+        let (tdb, config) = common.open().await?;
         let catalogues = Catalogues::new(Arc::clone(&config.catalogue));
         Ok(Site {
             catalogue: catalogues.look(&tdb).await?,

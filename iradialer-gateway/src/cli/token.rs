@@ -4,12 +4,13 @@ use super::{Common, Failure, TokenCommand, author};
 use crate::access::{Scopes, TokenRole};
 use crate::clock::Clock;
 use crate::config::MAX_REQUESTS;
-use crate::roles;
-use crate::tdb::{Tdb, TokenInfo, TokenSpec, check_token_name};
+use crate::tdb::{TokenInfo, TokenSpec, check_token_name};
+use crate::web::ShownToken;
 use clap::Args;
 use iradialer_core::value::{FieldError, TenantId};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use serde_json::json;
 
 /// What is asked of a token that is made.
 #[derive(Args)]
@@ -86,23 +87,30 @@ pub(super) fn run(command: TokenCommand) -> Result<(), Failure> {
         .build()?
         .block_on(async {
             match command {
-                TokenCommand::Create { common, asked } => create(common, asked).await,
-                TokenCommand::List { common } => list(common).await,
+                TokenCommand::Create {
+                    common,
+                    asked,
+                    json,
+                } => create(common, asked, json).await,
+                TokenCommand::List { common, json } => list(common, json).await,
                 TokenCommand::Revoke { common, token_id } => revoke(common, &token_id).await,
             }
         })
 }
 
 /// Prints the token alone on stdout, so that a script can take it.
-async fn create(common: Common, asked: Asked) -> Result<(), Failure> {
+async fn create(common: Common, asked: Asked, as_json: bool) -> Result<(), Failure> {
     let now_ms = Clock::system().now_ms();
     let spec = asked.check(now_ms)?;
-    let tdb = open(common).await?;
+    let (tdb, _) = common.open().await?;
     let (token, info) = tdb
         .create_token(spec, author::of_command_line(), now_ms)
         .await?;
     tdb.close().await;
-    println!("{token}");
+    match as_json {
+        true => println!("{}", json!(ShownToken::of(&info, Some(token)))),
+        false => println!("{token}"),
+    }
     let ends = info
         .spec
         .expires_ms
@@ -117,21 +125,28 @@ async fn create(common: Common, asked: Asked) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn list(common: Common) -> Result<(), Failure> {
-    let tdb = open(common).await?;
+async fn list(common: Common, as_json: bool) -> Result<(), Failure> {
+    let (tdb, _) = common.open().await?;
+    let tokens = tdb.tokens().await?;
+    tdb.close().await;
+    if as_json {
+        for token in &tokens {
+            println!("{}", json!(ShownToken::of(token, None)));
+        }
+        return Ok(());
+    }
     println!(
         "{:<36}  {:<20}  {:<9}  {:<20}  {:<20}  {:<20}  {:<20}  {:<24}  NAME",
         "ID", "TENANT", "ROLE", "CREATED", "LAST USED", "EXPIRES", "REVOKED", "SCOPES"
     );
-    for token in tdb.tokens().await? {
-        println!("{}", line(&token));
+    for token in &tokens {
+        println!("{}", line(token));
     }
-    tdb.close().await;
     Ok(())
 }
 
 async fn revoke(common: Common, token_id: &str) -> Result<(), Failure> {
-    let tdb = open(common).await?;
+    let (tdb, _) = common.open().await?;
     let (author, now_ms) = (author::of_command_line(), Clock::system().now_ms());
     let revoked = tdb.revoke_token(token_id, author, now_ms).await?;
     tdb.close().await;
@@ -139,12 +154,6 @@ async fn revoke(common: Common, token_id: &str) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(format!("there is no token {token_id} that could be revoked").into()),
     }
-}
-
-async fn open(common: Common) -> Result<Tdb, Failure> {
-    let config = common.load()?;
-    roles::make_data_dir(&config.data_dir)?;
-    Ok(Tdb::open(&config.database).await?)
 }
 
 fn line(token: &TokenInfo) -> String {

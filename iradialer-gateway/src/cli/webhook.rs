@@ -1,9 +1,9 @@
 //! `webhook list`, `webhook show`, `webhook replay`
 
-use super::{Common, Failure};
+use super::terminal::plain;
+use super::{Common, Failure, author};
 use crate::clock::Clock;
-use crate::roles;
-use crate::tdb::{DeadLetter, DeadLetterFilter, Noted, Redeliver, Replay, Tdb};
+use crate::tdb::{DeadLetter, DeadLetterFilter, Noted, Redeliver, Replay};
 use clap::{Args, Subcommand};
 use iradialer_core::value::{CallUuid, CampaignName, FieldError, TenantId};
 use jiff::Timestamp;
@@ -115,7 +115,7 @@ async fn list(common: Common, which: Which, limit: u32, json: bool) -> Result<()
         after: None,
         limit,
     };
-    let tdb = open(common).await?;
+    let (tdb, _) = common.open().await?;
     let letters = tdb.dead_letters(&tenant, &filter).await?;
     tdb.close().await;
     if !json {
@@ -135,7 +135,7 @@ async fn list(common: Common, which: Which, limit: u32, json: bool) -> Result<()
 
 async fn show(common: Common, whose: &str, call: &str, json: bool) -> Result<(), Failure> {
     let (tenant, call) = (tenant(whose)?, CallUuid::parse("CALL_UUID", call)?);
-    let tdb = open(common).await?;
+    let (tdb, _) = common.open().await?;
     let known = tdb.call(&tenant, call).await?.is_some();
     let deliveries = match known {
         true => tdb.deliveries(call, 0, SHOWN).await?,
@@ -162,11 +162,13 @@ async fn replay(common: Common, which: Which, until: Option<&str>) -> Result<(),
         until_ms: time("--until", until)?,
         limit: 1_000,
     };
-    let tdb = open(common).await?;
+    let (tdb, _) = common.open().await?;
     let now_ms = Clock::system().now_ms();
     let mut deliveries = 0;
     loop {
-        let replayed = tdb.replay(&tenant, chosen.clone(), now_ms).await?;
+        let replayed = tdb
+            .replay(&tenant, chosen.clone(), author::of_command_line(), now_ms)
+            .await?;
         deliveries += replayed.deliveries;
         if !replayed.more {
             break;
@@ -183,22 +185,18 @@ async fn redeliver(common: Common, whose: &str, call: &str, all: bool) -> Result
         true => Redeliver::All,
         false => Redeliver::Missing,
     };
-    let tdb = open(common).await?;
+    let (tdb, _) = common.open().await?;
     let known = tdb.call(&tenant, call).await?.is_some();
     let now_ms = Clock::system().now_ms();
-    let events = tdb.redeliver(&tenant, call, which, now_ms).await?;
+    let events = tdb
+        .redeliver(&tenant, call, which, author::of_command_line(), now_ms)
+        .await?;
     tdb.close().await;
     if !known {
         return Err(format!("{tenant} has no call {call}").into());
     }
     println!("{} will be sent again", events.len());
     Ok(())
-}
-
-async fn open(common: Common) -> Result<Tdb, Failure> {
-    let config = common.load()?;
-    roles::make_data_dir(&config.data_dir)?;
-    Ok(Tdb::open(&config.database).await?)
 }
 
 fn tenant(text: &str) -> Result<TenantId, FieldError> {
@@ -223,11 +221,6 @@ fn shown(ms: u64) -> String {
     let time = i64::try_from(ms).ok();
     let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
     time.map_or_else(|| ms.to_string(), |time| format!("{time:.3}"))
-}
-
-/// What came from elsewhere, without what could steer a terminal.
-fn plain(text: &str) -> String {
-    text.chars().flat_map(char::escape_debug).collect()
 }
 
 fn status(status: Option<u16>) -> String {

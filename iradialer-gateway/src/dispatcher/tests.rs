@@ -29,6 +29,7 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::Instant;
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
 

@@ -1,8 +1,10 @@
 //! Deliveries that were given up: listed, and sent again when somebody asks.
 
+use super::audit::{self, Author, Change};
 use super::row::{get, number, optional_number, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
 use iradialer_core::value::{CallUuid, TenantId};
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 /// A delivery that was given up. Times are ms since the Unix epoch.
@@ -151,12 +153,28 @@ impl Tdb {
         tenant: &TenantId,
         call_uuid: CallUuid,
         which: Redeliver,
+        author: Author,
         now_ms: u64,
     ) -> Result<Vec<u32>, TdbError> {
-        let tenant = tenant.clone();
+        let tenant_id = tenant.clone();
         self.writer
             .write(move |connection| {
-                Box::pin(redeliver(connection, tenant, call_uuid, which, now_ms))
+                Box::pin(async move {
+                    let events =
+                        redeliver(connection, &tenant_id, call_uuid, which, now_ms).await?;
+                    if !events.is_empty() {
+                        let change = Change {
+                            tenant_id,
+                            action: "webhook.redeliver",
+                            subject: call_uuid.to_string(),
+                            was: None,
+                            became: Some(json!({ "events": events })),
+                            at_ms: now_ms,
+                        };
+                        audit::note(connection, &author, change).await?;
+                    }
+                    Ok(events)
+                })
             })
             .await
     }
@@ -167,10 +185,13 @@ impl Tdb {
         tenant: &TenantId,
         call_uuid: CallUuid,
         seq: u32,
+        author: Author,
         now_ms: u64,
     ) -> Result<bool, TdbError> {
         let which = Redeliver::Dead(seq);
-        let events = self.redeliver(tenant, call_uuid, which, now_ms).await?;
+        let events = self
+            .redeliver(tenant, call_uuid, which, author, now_ms)
+            .await?;
         Ok(!events.is_empty())
     }
 
@@ -179,18 +200,40 @@ impl Tdb {
         &self,
         tenant: &TenantId,
         which: Replay,
+        author: Author,
         now_ms: u64,
     ) -> Result<Replayed, TdbError> {
-        let tenant = tenant.clone();
+        let tenant_id = tenant.clone();
         self.writer
-            .write(move |connection| Box::pin(replay(connection, tenant, which, now_ms)))
+            .write(move |connection| {
+                Box::pin(async move {
+                    let replayed = replay(connection, &tenant_id, &which, now_ms).await?;
+                    if replayed.deliveries > 0 {
+                        let times = json!({
+                            "deliveries": replayed.deliveries,
+                            "from_ms": which.from_ms,
+                            "until_ms": which.until_ms,
+                        });
+                        let change = Change {
+                            tenant_id,
+                            action: "webhook.replay",
+                            subject: which.campaign_name.unwrap_or_else(|| "-".to_owned()),
+                            was: None,
+                            became: Some(times),
+                            at_ms: now_ms,
+                        };
+                        audit::note(connection, &author, change).await?;
+                    }
+                    Ok(replayed)
+                })
+            })
             .await
     }
 }
 
 async fn redeliver(
     connection: &mut Connection,
-    tenant: TenantId,
+    tenant: &TenantId,
     call_uuid: CallUuid,
     which: Redeliver,
     now_ms: u64,
@@ -237,8 +280,8 @@ async fn redeliver(
 
 async fn replay(
     connection: &mut Connection,
-    tenant: TenantId,
-    which: Replay,
+    tenant: &TenantId,
+    which: &Replay,
     now_ms: u64,
 ) -> Result<Replayed, TdbError> {
     let chosen = chosen(which.campaign_name.is_some());

@@ -3,7 +3,8 @@
 mod answer;
 mod examples;
 
-pub(super) use answer::{Detail, ErrorAnswer, ErrorFacts, FlowFinding};
+pub(crate) use answer::FlowFinding;
+pub(super) use answer::{Detail, ErrorAnswer, ErrorFacts};
 
 use super::timestamp;
 use crate::destinations::Refused;

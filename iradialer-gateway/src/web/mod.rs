@@ -43,9 +43,11 @@ mod trunks;
 mod webhooks;
 
 pub(crate) use accept::Acceptance;
+pub(crate) use error::FlowFinding;
 pub use event_url::check_event_url;
 pub use server::{BoundWeb, bind};
 pub(crate) use timestamp::show as show_time;
+pub(crate) use tokens::ShownToken;
 pub(crate) use trunk_changes::checked_values;
 
 use crate::app::App;

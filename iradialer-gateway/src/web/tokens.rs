@@ -45,7 +45,7 @@ pub(super) struct NewToken {
 /// A token, without its secret but where it is made.
 #[derive(Serialize, ToSchema)]
 #[schema(examples(json!(ShownToken::example())))]
-pub(super) struct ShownToken {
+pub(crate) struct ShownToken {
     /// The most requests at once; null: `web.burst`.
     burst: Option<u32>,
     created_at: Time,
@@ -74,6 +74,26 @@ pub(super) struct ShownToken {
 }
 
 impl ShownToken {
+    /// With its secret, where it has just been made.
+    pub(crate) fn of(token: &TokenInfo, secret: Option<String>) -> Self {
+        let spec = &token.spec;
+        let scopes = spec.scopes.to_string();
+        ShownToken {
+            burst: spec.burst,
+            created_at: Time::of(token.created_ms),
+            expires_at: spec.expires_ms.map(Time::of),
+            last_used_at: token.last_used_ms.map(Time::of),
+            name: spec.name.clone(),
+            requests_per_s: spec.requests_per_s,
+            revoked_at: token.revoked_ms.map(Time::of),
+            role: spec.role.as_str(),
+            scopes: scopes.split_whitespace().map(str::to_owned).collect(),
+            tenant_id: spec.tenant_id.to_string(),
+            token: secret,
+            token_id: token.token_id.clone(),
+        }
+    }
+
     fn example() -> Self {
         ShownToken {
             burst: None,
@@ -142,7 +162,10 @@ pub(super) async fn list(
     caller: Caller,
 ) -> Result<Json<TokenList>, ApiError> {
     let tokens = state.app.tdb.tokens_of(&caller.tenant_id).await?;
-    let tokens = tokens.iter().map(show).collect();
+    let tokens = tokens
+        .iter()
+        .map(|token| ShownToken::of(token, None))
+        .collect();
     Ok(Json(TokenList { tokens }))
 }
 
@@ -166,11 +189,10 @@ pub(super) async fn create(
     check_gift(&caller, &spec)?;
     let made = state.app.tdb.create_token(spec, caller.author(), now_ms);
     let (token, info) = made.await?;
-    let shown = ShownToken {
-        token: Some(token),
-        ..show(&info)
-    };
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok((
+        StatusCode::CREATED,
+        Json(ShownToken::of(&info, Some(token))),
+    ))
 }
 
 /// Revokes a token, at once
@@ -292,24 +314,5 @@ fn check_role(caller: &Caller, role: TokenRole) -> Result<(), ApiError> {
             let message = format!("A token with the role {own} has no say over one with {role}");
             Err(ApiError::Forbidden(message))
         }
-    }
-}
-
-fn show(token: &TokenInfo) -> ShownToken {
-    let spec = &token.spec;
-    let scopes = spec.scopes.to_string();
-    ShownToken {
-        burst: spec.burst,
-        created_at: Time::of(token.created_ms),
-        expires_at: spec.expires_ms.map(Time::of),
-        last_used_at: token.last_used_ms.map(Time::of),
-        name: spec.name.clone(),
-        requests_per_s: spec.requests_per_s,
-        revoked_at: token.revoked_ms.map(Time::of),
-        role: spec.role.as_str(),
-        scopes: scopes.split_whitespace().map(str::to_owned).collect(),
-        tenant_id: spec.tenant_id.to_string(),
-        token: None,
-        token_id: token.token_id.clone(),
     }
 }

@@ -138,7 +138,13 @@ async fn redeliver(
     let now_ms = app.clock.now_ms();
     let events = app
         .tdb
-        .redeliver(&caller.tenant_id, call.call_uuid, which, now_ms)
+        .redeliver(
+            &caller.tenant_id,
+            call.call_uuid,
+            which,
+            caller.author(),
+            now_ms,
+        )
         .await?;
     if let (Redeliver::One(seq), true) = (which, events.is_empty()) {
         let expected = "the seq of an event of this call that has a webhook";
@@ -228,14 +234,20 @@ async fn replay(
     let (tenant, now_ms) = (&caller.tenant_id, app.clock.now_ms());
     let (deliveries, more) = match chosen(members)? {
         Chosen::One(call_uuid, seq) => {
-            let one = app.tdb.replay_one(tenant, call_uuid, seq, now_ms).await?;
+            let one = app
+                .tdb
+                .replay_one(tenant, call_uuid, seq, caller.author(), now_ms)
+                .await?;
             if !one {
                 return Err(ApiError::UnknownDeadLetter(webhook_id(call_uuid, seq)));
             }
             (1, false)
         }
         Chosen::Those(which) => {
-            let replayed = app.tdb.replay(tenant, which, now_ms).await?;
+            let replayed = app
+                .tdb
+                .replay(tenant, which, caller.author(), now_ms)
+                .await?;
             (replayed.deliveries, replayed.more)
         }
     };

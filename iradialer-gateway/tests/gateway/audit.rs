@@ -22,7 +22,9 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
     let numbers = json!({ "numbers": ["+15005550199"] });
     let listed = gateway.post(&acme, "/api/dnc", &numbers).await;
     assert_eq!(listed.status, 200, "{listed:?}");
-    let call = gateway.make_call(&acme, &crate::tokens::call()).await;
+    let mut asked = crate::tokens::call();
+    asked["call_params"] = json!({ "event_url": "http://127.0.0.1:1/hook" });
+    let call = gateway.make_call(&acme, &asked).await;
     let path = format!("/api/calls/{call}");
     let asked_by = gateway.get(&acme, &path).await.body["token_id"].clone();
     for _ in 0..2 {
@@ -32,7 +34,25 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
         assert_eq!(dropped.status, 200, "{dropped:?}");
     }
 
+    let again = gateway
+        .post(
+            &acme,
+            &format!("/api/calls/{call}/redeliver"),
+            &json!({"seq": 1}),
+        )
+        .await;
+    assert_eq!(again.status, 200, "{again:?}");
+
     let mut log = entries(&gateway, &admin, "").await;
+    let again = log.remove(0);
+    assert_eq!(
+        (&again["action"], &again["subject"], &again["after"]),
+        (
+            &json!("webhook.redeliver"),
+            &json!(call),
+            &json!({ "events": [1] })
+        )
+    );
     let dropped = log.remove(0);
     assert_eq!(
         (&dropped["action"], &dropped["subject"]),
@@ -80,7 +100,7 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
     let first = gateway.get(&admin, "/api/audit?limit=3").await;
     let cursor = first.body["next_cursor"].as_str().unwrap();
     let rest = entries(&gateway, &admin, &format!("?cursor={cursor}")).await;
-    assert_eq!(rest, log[2..]);
+    assert_eq!(rest, log[1..]);
     assert!(entries(&gateway, &admin, "?tenant=other").await.is_empty());
     let later = "?from=2999-01-01T00:00:00Z";
     assert!(entries(&gateway, &admin, later).await.is_empty());

@@ -4,7 +4,7 @@
 use crate::flows::{delete, flow, hangs_up, put};
 use crate::gateway::{Answer, CONFIG, Gateway, PATIENCE, Site, send};
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -47,6 +47,13 @@ async fn a_token_works_until_it_is_revoked() {
     assert!(!list.contains(&token), "the token itself is not kept");
     let line = list.lines().find(|line| line.contains("acme")).unwrap();
     let id = line.split_whitespace().next().unwrap();
+    let listed = gateway.site().run(&["token", "list", "--json"]).await;
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        (&listed["token_id"], &listed["role"]),
+        (&json!(id), &json!("tenant"))
+    );
+    assert_eq!(listed.get("token"), None);
     let revoked = gateway.site().run(&["token", "revoke", id]).await;
     assert!(revoked.status.success(), "{revoked:?}");
     assert_eq!(gateway.get(&token, "/api/calls").await.status, 400);

@@ -1,11 +1,13 @@
 //! `flow check`
 
 use super::{Failure, read};
+use crate::web::FlowFinding;
 use iradialer_core::flow::{CallFacts, Finding, Flow, Sound, check_gotos};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub(super) fn run(files: &[PathBuf], prompts: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn run(files: &[PathBuf], prompts: Option<&Path>, as_json: bool) -> Result<(), Failure> {
     let mut checked = Vec::new();
     let mut flows: BTreeMap<String, Flow> = BTreeMap::new();
     for file in files {
@@ -39,7 +41,10 @@ pub(super) fn run(files: &[PathBuf], prompts: Option<&Path>) -> Result<(), Failu
         let bad = findings.iter().filter(|finding| finding.is_error()).count() + missing.len();
         errors += bad;
         faulty += usize::from(bad > 0);
-        print(file, &findings, &missing);
+        match as_json {
+            true => println!("{}", shown(file, &findings, &missing)),
+            false => print(file, &findings, &missing),
+        }
     }
     match errors {
         0 => Ok(()),
@@ -59,6 +64,16 @@ fn print(file: &Path, findings: &[Finding], missing: &[String]) {
     if findings.is_empty() && missing.is_empty() {
         println!("{file}: OK");
     }
+}
+
+fn shown(file: &Path, findings: &[Finding], missing: &[String]) -> Value {
+    let is_valid = missing.is_empty() && !findings.iter().any(Finding::is_error);
+    json!({
+        "file": file,
+        "valid": is_valid,
+        "findings": FlowFinding::of_all(findings),
+        "missing_prompts": missing,
+    })
 }
 
 /// The files that the flow plays and that are not in the folder. Those whose names a call fills in are not

@@ -10,7 +10,10 @@ async fn noted(bench: &Bench, call: CallUuid) -> Vec<Noted> {
 async fn send_again(bench: &Bench, call: CallUuid, which: Redeliver) {
     let now_ms = bench.app.clock.now_ms();
     let tenant = test_support::tenant();
-    let again = bench.tdb().redeliver(&tenant, call, which, now_ms).await;
+    let again = bench
+        .tdb()
+        .redeliver(&tenant, call, which, test_support::author(), now_ms)
+        .await;
     assert!(!again.unwrap().is_empty());
     bench.app.wake.dispatcher.notify_one();
 }

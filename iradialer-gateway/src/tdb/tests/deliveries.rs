@@ -81,10 +81,18 @@ async fn deliveries_go_in_order_and_a_dead_one_lets_the_next_pass() {
         receivers,
         [DueReceiver {
             receiver: RECEIVER.to_owned(),
-            next_ms: NOW,
+            newest_ms: Some(NOW),
             later_ms: None
         }]
     );
+    let names = [RECEIVER.to_owned(), "other http://x".to_owned()];
+    let mut known = tdb.due_of(&names, NOW - 1).await.unwrap();
+    known.sort_by(|a, b| a.receiver.cmp(&b.receiver));
+    let times: Vec<_> = known
+        .iter()
+        .map(|due| (due.newest_ms, due.later_ms))
+        .collect();
+    assert_eq!(times, [(None, Some(NOW)), (None, None)]);
     let first = tdb
         .due_deliveries(RECEIVER, 10, NOW, |_| true)
         .await
@@ -177,7 +185,7 @@ async fn each_try_is_kept() {
     tdb.delivery_tried(call_uuid, 1, unanswered, NOW)
         .await
         .unwrap();
-    tdb.redeliver(&tenant(), call_uuid, Redeliver::Missing, NOW + 9)
+    tdb.redeliver(&tenant(), call_uuid, Redeliver::Missing, author(), NOW + 9)
         .await
         .unwrap();
     let delivered = tried(Verdict::Delivered, 204);
@@ -268,17 +276,23 @@ async fn dead_letters_that_fit_are_sent_again_the_oldest_first() {
     let second = given_up(&tdb, 500, NOW + 2).await;
     let third = given_up(&tdb, 500, NOW + 3).await;
 
-    let foreign = tdb.replay(&other_tenant(), replay(10), NOW).await.unwrap();
+    let foreign = tdb
+        .replay(&other_tenant(), replay(10), author(), NOW)
+        .await
+        .unwrap();
     assert_eq!((foreign.deliveries, foreign.more), (0, false));
     let mut few = replay(1);
     few.campaign_name = Some(campaign().to_string());
-    let replayed = tdb.replay(&tenant(), few, NOW + 9).await.unwrap();
+    let replayed = tdb.replay(&tenant(), few, author(), NOW + 9).await.unwrap();
     assert_eq!((replayed.deliveries, replayed.more), (1, true));
     assert_eq!(due(&tdb, NOW + 9).await, [(first, 1)]);
     let mut between = replay(10);
     between.from_ms = Some(NOW + 1);
     between.until_ms = Some(NOW + 3);
-    let replayed = tdb.replay(&tenant(), between, NOW + 9).await.unwrap();
+    let replayed = tdb
+        .replay(&tenant(), between, author(), NOW + 9)
+        .await
+        .unwrap();
     assert_eq!((replayed.deliveries, replayed.more), (1, false));
     assert_eq!(listed(&tdb, page(10)).await, [third, survey]);
     let again = tdb
@@ -313,7 +327,7 @@ async fn a_call_is_delivered_again_as_far_as_was_asked_for() {
         .unwrap();
 
     let again = async |tenant, which| {
-        tdb.redeliver(&tenant, call_uuid, which, NOW + 5)
+        tdb.redeliver(&tenant, call_uuid, which, author(), NOW + 5)
             .await
             .unwrap()
     };
@@ -347,12 +361,14 @@ async fn who_is_gone_is_asked_once_more_when_somebody_sends_again() {
     for call in [by_call, by_filter] {
         assert!(is_gone(&tdb, call).await);
     }
-    tdb.redeliver(&tenant(), by_call, Redeliver::Missing, NOW + 5)
+    tdb.redeliver(&tenant(), by_call, Redeliver::Missing, author(), NOW + 5)
         .await
         .unwrap();
     assert!(!is_gone(&tdb, by_call).await);
     assert!(is_gone(&tdb, by_filter).await);
-    tdb.replay(&tenant(), replay(10), NOW + 5).await.unwrap();
+    tdb.replay(&tenant(), replay(10), author(), NOW + 5)
+        .await
+        .unwrap();
     assert!(!is_gone(&tdb, by_filter).await);
 }
 

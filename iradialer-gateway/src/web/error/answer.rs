@@ -80,7 +80,7 @@ pub(in crate::web) struct Detail {
 
 /// Something that was found in a flow.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(in crate::web) struct FlowFinding {
+pub(crate) struct FlowFinding {
     /// What, and what to do about it, in a sentence.
     pub message: String,
     /// The node it is in, where it is in one.
