@@ -21,6 +21,7 @@ mod site;
 mod speech;
 mod table;
 mod takeover;
+mod tdb;
 mod usage;
 mod webhooks;
 
@@ -44,7 +45,7 @@ pub use speech::speech;
 pub use table::Table;
 pub use takeover::takeover;
 pub use usage::Usage;
-pub use webhooks::webhooks;
+pub use webhooks::{ill_receivers, webhooks};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

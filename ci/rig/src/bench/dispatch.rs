@@ -1,6 +1,6 @@
 //! From the router's look at the queue to the dial command, with a short queue and with a long one.
 
-use super::{Table, quantile};
+use super::{Table, quantile, tdb};
 use crate::freeswitch::Engine;
 use crate::gateway::{self, Campaign, Gateway};
 use crate::nats::Nats;
@@ -9,8 +9,8 @@ use crate::repository::Built;
 use crate::sandbox::Sandbox;
 use crate::system::NODE;
 use anyhow::{Context, Result, ensure};
-use sqlx::{AnyConnection, Connection};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use sqlx::Connection;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Calls a second, which is what the trunk takes.
@@ -121,13 +121,8 @@ fn config() -> gateway::Config {
 
 /// Puts calls straight into the TDB, as they would stand there once accepted. The callee is always busy.
 async fn fill(gateway: &Gateway, queued: u64) -> Result<()> {
-    sqlx::any::install_default_drivers();
-    let file = gateway.data_dir().join("iradialer.db");
-    let mut tdb = AnyConnection::connect(&format!("sqlite://{}", file.display())).await?;
-    sqlx::query("PRAGMA busy_timeout = 60000")
-        .execute(&mut tdb)
-        .await?;
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
+    let mut tdb = tdb::open(gateway).await?;
+    let now_ms = tdb::now_ms() as i64;
     for first in (0..queued).step_by(CHUNK as usize) {
         let next = (first + CHUNK).min(queued);
         sqlx::query(FILL)

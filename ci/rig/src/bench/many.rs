@@ -41,7 +41,8 @@ pub async fn five_thousand(table: &mut Table, built: &Built) -> Result<()> {
     let module = Module::on(options.connect(&login.url).await?)
         .await?
         .playing(&flow)?
-        .calling(CALLEE)?;
+        .calling(CALLEE)?
+        .patient();
     let usage = Usage::of(switch.process().id());
     let offer = Offer {
         calls: CALLS,
@@ -58,7 +59,7 @@ pub async fn five_thousand(table: &mut Table, built: &Built) -> Result<()> {
         .collect();
     late.sort_by(f64::total_cmp);
     println!(
-        "5000 calls on the sandbox: {} completed, {} typed, {} refused {:?}, {} failed, {} lost, {} long prompts heard out",
+        "5000 calls on the sandbox: {} completed, {} typed, {} refused for good, at first {:?}, {} failed, {} lost, {} long prompts heard out",
         outcome.completed,
         outcome.typed,
         outcome.refused,

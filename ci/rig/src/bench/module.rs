@@ -13,9 +13,9 @@ use iradialer_core::value::{
 };
 use iradialer_core::wire::{
     self, CallFlow, ConfirmQuery, ConfirmReply, DialCommand, DialReply, EventBody, Heartbeat,
-    LeaseAsk, LeaseReply, SwitchEvent,
+    LeaseAsk, LeaseReply, RefusalReason, SwitchEvent,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 
@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 const SETTLE: Duration = Duration::from_secs(20);
 /// How long a command is good for, as the router says it.
 const NOT_AFTER: Duration = Duration::from_secs(4);
+/// When a call that found the switch busy is offered again, by one who does that.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The module of a site, and what it takes to call through it.
 pub struct Module {
@@ -33,6 +35,8 @@ pub struct Module {
     flow: Option<Flow>,
     /// The number of every call, or one for each.
     number: Option<DialNumber>,
+    /// Whether a call that finds the switch busy is offered again, as a router does.
+    patient: bool,
 }
 
 /// How long a switch may go by what it is told, ms.
@@ -77,7 +81,16 @@ impl Module {
             heartbeat,
             flow: Some(flow),
             number: None,
+            patient: false,
         })
+    }
+
+    /// The same, offering calls again for which the switch was busy.
+    pub fn patient(self) -> Self {
+        Module {
+            patient: true,
+            ..self
+        }
     }
 
     /// The same with another flow for its calls.
@@ -127,26 +140,39 @@ impl Module {
         let mut outcome = Outcome::default();
         let mut calls: HashMap<CallUuid, Offered> = HashMap::new();
         let mut last_end = started;
-        let mut sent = 0;
+        let (mut sent, mut again) = (0, VecDeque::new());
         let mut watch = tokio::time::interval(Duration::from_millis(250));
         let give_up = offer.due(offer.calls) + ring + SETTLE;
-        while (sent < offer.calls || !calls.is_empty()) && started.elapsed() < give_up {
+        while (sent < offer.calls || !calls.is_empty() || !again.is_empty())
+            && started.elapsed() < give_up
+        {
+            let next = again
+                .front()
+                .copied()
+                .filter(|at| *at <= Instant::now() || sent == offer.calls);
+            let next = next.unwrap_or(started + offer.due(sent));
             tokio::select! {
                 biased;
-                () = tokio::time::sleep_until((started + offer.due(sent)).into()), if sent < offer.calls => {
+                () = tokio::time::sleep_until(next.into()), if sent < offer.calls || !again.is_empty() => {
                     let command = self.command(trunk, sent)?;
                     let reply_to = format!("{inbox}.{}", command.call_uuid);
                     calls.insert(command.call_uuid, Offered { at: Instant::now(), answered: false });
                     self.client.publish_with_reply(dial.clone(), reply_to, serde_json::to_vec(&command)?.into()).await?;
-                    sent += 1;
+                    match again.front() {
+                        Some(at) if *at == next => drop(again.pop_front()),
+                        _ => sent += 1,
+                    }
                 }
                 Some(reply) = replies.next() => {
                     let call = CallUuid::parse("call", reply.subject.rsplit('.').next().unwrap_or_default())?;
                     if let DialReply::Refused { reason, .. } = serde_json::from_slice(&reply.payload)?
                         && let Some(offered) = calls.remove(&call)
                     {
-                        outcome.refused += 1;
                         *outcome.refused_for.entry(format!("{reason:?}")).or_default() += 1;
+                        match self.patient && reason == RefusalReason::Busy {
+                            true => again.push_back(Instant::now() + AGAIN),
+                            false => outcome.refused += 1,
+                        }
                         outcome.slowest_refusal = outcome.slowest_refusal.max(offered.at.elapsed());
                     }
                 }

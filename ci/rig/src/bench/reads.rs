@@ -1,12 +1,12 @@
 //! How long the API takes to read from a TDB with millions of calls in it.
 
-use super::{Table, quantile};
+use super::{Table, quantile, tdb};
 use crate::api::Api;
 use crate::gateway::{Campaign, Config, Gateway, Trunk};
 use crate::repository::Built;
 use anyhow::{Context, Result, ensure};
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use sqlx::{AssertSqlSafe, Connection};
+use std::time::{Duration, Instant};
 
 /// Rows written in one transaction.
 const CHUNK: u64 = 200_000;
@@ -80,7 +80,7 @@ fn config() -> Config {
 /// Every list by each filter, from its beginning and from its middle, and what there is of a call.
 async fn paths(api: &Api, calls: u64) -> Result<Vec<String>> {
     let mut paths = Vec::new();
-    let middle = time::OffsetDateTime::from_unix_timestamp((now_ms()? / 1_000) as i64)?
+    let middle = time::OffsetDateTime::from_unix_timestamp((tdb::now_ms() / 1_000) as i64)?
         - Duration::from_secs(calls / 200);
     let middle = middle.format(&time::format_description::well_known::Rfc3339)?;
     for filter in [
@@ -151,10 +151,6 @@ async fn ask(api: &Api, path: &str) -> Result<Vec<f64>> {
     Ok(took)
 }
 
-fn now_ms() -> Result<u64> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64)
-}
-
 fn call_uuid(number: u64) -> String {
     format!("0190c000-0000-7000-8000-{number:012x}")
 }
@@ -162,15 +158,11 @@ fn call_uuid(number: u64) -> String {
 /// Puts calls straight into the TDB as they would stand there a day later: one each 10 ms, most of them over, one in
 /// 50 with its events and webhooks, some of which were given up.
 async fn fill(gateway: &Gateway, calls: u64) -> Result<()> {
-    sqlx::any::install_default_drivers();
-    let file = gateway.data_dir().join("iradialer.db");
-    let mut tdb = AnyConnection::connect(&format!("sqlite://{}", file.display())).await?;
-    sqlx::raw_sql(
-        "PRAGMA busy_timeout = 60000; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000",
-    )
-    .execute(&mut tdb)
-    .await?;
-    let from_ms = now_ms()? - calls * 10;
+    let mut tdb = tdb::open(gateway).await?;
+    sqlx::raw_sql("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000")
+        .execute(&mut tdb)
+        .await?;
+    let from_ms = tdb::now_ms() - calls * 10;
     let events = format!("{EVENTS} WHERE n.i % {TOLD} = 0");
     let webhooks = format!("{WEBHOOKS} WHERE n.i % {TOLD} = 0");
     let tries = format!("{TRIES} WHERE n.i % {TOLD} = 0");

@@ -3,13 +3,14 @@
 mod load;
 pub(super) mod receiver;
 
+use super::tdb::now_ms;
 use super::usage::Usage;
 use super::{Table, quantile};
 use crate::api::use_ring;
 use crate::gateway::{Config, Gateway};
 use crate::repository::Built;
 use anyhow::{Result, ensure};
-use load::{ALL, Load, delivered, now_ms};
+use load::{ALL, Load, delivered};
 use receiver::{BlackHole, Receivers, closed_port};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,12 +36,6 @@ const HEALTHY_PER_S: u64 = 500;
 const BESIDE_S: u64 = 12;
 /// Deliveries a second for each ill receiver.
 const ILL_PER_S: u64 = 5;
-
-/// Measures one receiver, and healthy ones beside ill ones.
-pub async fn webhooks(table: &mut Table, built: &Built, rounds: u32) -> Result<()> {
-    throughput(table, built).await?;
-    beside_ill_ones(table, built, rounds).await
-}
 
 /// A gateway and its receivers.
 struct Scene {
@@ -85,7 +80,8 @@ impl Scene {
     }
 }
 
-async fn throughput(table: &mut Table, built: &Built) -> Result<()> {
+/// How many webhooks one receiver gets a second, and how late they are.
+pub async fn webhooks(table: &mut Table, built: &Built) -> Result<()> {
     let scene = Scene::start(built).await?;
     let (gateway, own) = (
         Usage::of(scene.gateway.process().id()),
@@ -200,7 +196,7 @@ async fn bare_client(receivers: &Receivers) -> Result<f64> {
 }
 
 /// Healthy receivers alone, and beside 50 that are dead, 10 that are slow and 5 that redirect, in turn.
-async fn beside_ill_ones(table: &mut Table, built: &Built, rounds: u32) -> Result<()> {
+pub async fn ill_receivers(table: &mut Table, built: &Built, rounds: u32) -> Result<()> {
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         for (with_ill, delays) in [(false, &mut alone), (true, &mut beside)] {

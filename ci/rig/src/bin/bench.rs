@@ -5,8 +5,8 @@ use anyhow::Result;
 use clap::Parser;
 use iradialer_rig::bench::{
     AT_ONCE, Module, Offer, Originate, Outcome, RING, RINGS_8_S, Site, Table, accepts, admission,
-    audio, dispatch, five_thousand, flow_check, footprint, ivr, keys, load_and_unload, memory,
-    post_to_invite, quantile, reads, speech, takeover, webhooks,
+    audio, dispatch, five_thousand, flow_check, footprint, ill_receivers, ivr, keys,
+    load_and_unload, memory, post_to_invite, quantile, reads, speech, takeover, webhooks,
 };
 use iradialer_rig::freeswitch::Installation;
 use iradialer_rig::repository::Built;
@@ -44,8 +44,8 @@ struct Args {
     #[arg(long, default_value_t = 60)]
     soak_s: u64,
     /// Only these: `accept`, `dispatch`, `admission`, `takeover`, `flow-check`, `five-thousand`, `webhooks`,
-    /// `reads`, `footprint`, which need no FreeSWITCH; `latency`, `at-once`, `ringing`, `saturation`, `cycles`, `ivr`, `memory`, `audio`, `keys`,
-    /// `speech`.
+    /// `ill-receivers`, `reads`, `footprint`, which need no FreeSWITCH; `latency`, `at-once`, `ringing`, `saturation`,
+    /// `cycles`, `ivr`, `memory`, `audio`, `keys`, `speech`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 }
@@ -81,7 +81,10 @@ async fn main() -> Result<()> {
         five_thousand(&mut table, &built).await?;
     }
     if args.wants("webhooks") {
-        webhooks(&mut table, &built, args.rounds).await?;
+        webhooks(&mut table, &built).await?;
+    }
+    if args.wants("ill-receivers") {
+        ill_receivers(&mut table, &built, args.rounds).await?;
     }
     if args.wants("reads") {
         reads(&mut table, &built, args.calls).await?;

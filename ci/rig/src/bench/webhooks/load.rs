@@ -1,9 +1,9 @@
 //! Events put straight into the TDB, as the collector would have left them, each due at its moment.
 
+use crate::bench::tdb::{now_ms, open};
 use crate::gateway::Gateway;
 use anyhow::Result;
-use sqlx::{AnyConnection, Connection};
-use std::time::{SystemTime, UNIX_EPOCH};
+use sqlx::Connection;
 
 /// How many events a call has: queued, started, ringing, answered, hangup.
 pub const ALL: u64 = 5;
@@ -79,23 +79,6 @@ pub async fn delivered(gateway: &Gateway) -> Result<u64> {
     let (done,): (i64,) = sqlx::query_as(sql).fetch_one(&mut tdb).await?;
     tdb.close().await?;
     Ok(done.unsigned_abs())
-}
-
-/// The gateway's database, beside it.
-pub async fn open(gateway: &Gateway) -> Result<AnyConnection> {
-    sqlx::any::install_default_drivers();
-    let file = gateway.data_dir().join("iradialer.db");
-    let mut tdb = AnyConnection::connect(&format!("sqlite://{}", file.display())).await?;
-    sqlx::query("PRAGMA busy_timeout = 60000")
-        .execute(&mut tdb)
-        .await?;
-    Ok(tdb)
-}
-
-/// The time, ms since the Unix epoch.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// The number of a call of a load, by its UUID.
