@@ -239,6 +239,10 @@ fn read_retry_after(headers: &HeaderMap, now_s: u64) -> Option<Duration> {
     u64::try_from(wait_s).ok().map(Duration::from_secs)
 }
 
+/// What is said of a receiver that took the connection and closed it.
+const CLOSED_EARLY: &str = "the receiver closed the connection before it got the request: does it ask for a \
+    certificate (webhooks.client_cert)?";
+
 /// The error and what caused it, without the URL, which may hold a secret.
 fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() && !error.is_connect() {
@@ -249,6 +253,10 @@ fn describe(error: &reqwest::Error) -> String {
     while let Some(error) = cause {
         if let Some(refused) = error.downcast_ref::<RefusedAddress>() {
             return refused.to_string();
+        }
+        // Why it was closed is lost; of those that take connections only to close them, most want a certificate.
+        if error.downcast_ref().is_some_and(hyper::Error::is_canceled) {
+            return CLOSED_EARLY.to_owned();
         }
         last = Some(error.to_string());
         cause = error.source();

@@ -7,9 +7,11 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// An authority, and the file of its certificate.
 struct Authority {
@@ -72,16 +74,28 @@ async fn receiver(authority: &Authority) -> String {
             let (stream, _) = listener.accept().await.unwrap();
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await?;
-                let mut request = vec![0; 64 * 1024];
-                while stream.read(&mut request).await? > 0 {
-                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
+                match acceptor.accept(stream).into_fallible().await {
+                    Ok(stream) => take_all(stream).await,
+                    // Closed with anything left unread in it, it would be reset, and the alert that says why lost.
+                    Err((_, refused)) => read_out(refused).await,
                 }
-                std::io::Result::Ok(())
             });
         }
     });
     url
+}
+
+async fn take_all(mut stream: TlsStream<TcpStream>) -> std::io::Result<()> {
+    let mut request = vec![0; 64 * 1024];
+    while stream.read(&mut request).await? > 0 {
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
+    }
+    Ok(())
+}
+
+async fn read_out(mut stream: TcpStream) -> std::io::Result<()> {
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
 }
 
 /// What came of a webhook for this receiver.
