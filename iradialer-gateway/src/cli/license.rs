@@ -1,5 +1,6 @@
-//! `license keygen`, `issue`, `inspect`, `verify`, `install`, `show`
+//! `license keygen`, `issue`, `inspect`, `verify`, `install`, `show`, `free`
 
+mod free;
 mod issue;
 
 use super::{Common, Failure, author};
@@ -73,6 +74,21 @@ pub(super) enum LicenseCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Frees at once what a switch that is gone for good held of the licence; otherwise it is free when its lease has
+    /// run out. Make sure that the switch is off: one that is only cut off goes on by its lease. One that asks for
+    /// more while it is watched is alive, and keeps what it has.
+    Free {
+        #[command(flatten)]
+        common: Common,
+        /// The node-id of the switch.
+        node: String,
+        /// For how long it is watched, s, 1 to 600. Switches ask every 10 s.
+        #[arg(long, value_name = "SECONDS", default_value_t = 30,
+            value_parser = clap::value_parser!(u64).range(1..=600))]
+        watch_s: u64,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) fn run(command: LicenseCommand) -> Result<(), Failure> {
@@ -91,6 +107,12 @@ pub(super) fn run(command: LicenseCommand) -> Result<(), Failure> {
         },
         LicenseCommand::Install { common, file, json } => wait(install(common, &file, json)),
         LicenseCommand::Show { common, json } => wait(show(common, json)),
+        LicenseCommand::Free {
+            common,
+            node,
+            watch_s,
+            json,
+        } => wait(free::free(common, &node, watch_s, json)),
     }
 }
 

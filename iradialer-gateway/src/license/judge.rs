@@ -33,6 +33,11 @@ impl Judge {
         now.wall_ms.max(self.at_least_ms(now))
     }
 
+    /// The place of the licence that it is judged under; 0: none.
+    pub(super) fn place(&self) -> u64 {
+        self.place
+    }
+
     /// How far the wall clock is behind that, ms, where it is too much to be chance.
     pub(super) fn set_back_ms(&self, now: Moment) -> Option<u64> {
         let behind_ms = self.at_least_ms(now).saturating_sub(now.wall_ms);

@@ -91,7 +91,8 @@ impl Keeper {
         let licensing = &self.app.license;
         licensing.refresh().await?;
         let standing = licensing.standing();
-        self.app.tdb.note_time(standing.judged_ms).await?;
+        let (at_ms, place) = (standing.judged_ms, standing.place);
+        self.app.tdb.note_time(at_ms, place).await?;
         let leases = self.app.tdb.license_leases().await?;
         self.watch.look(&leases, self.app.clock.steady_ms());
         self.tell_in_log();

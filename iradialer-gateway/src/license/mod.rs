@@ -77,6 +77,8 @@ pub struct Standing {
     pub file_refused: Option<String>,
     /// The time it is judged by, ms since the Unix epoch.
     pub judged_ms: u64,
+    /// Which licence that time is of; 0: none. It begins anew with each.
+    pub place: u64,
     /// How far the clock of this machine is behind that, ms, where it was set back.
     pub set_back_ms: Option<u64>,
 }
@@ -236,6 +238,7 @@ impl Licensing {
             refusal: None,
             file_refused: seen.file_refused.clone(),
             judged_ms,
+            place: seen.judge.place(),
             set_back_ms: seen.judge.set_back_ms(moment),
         };
         let Some(in_force) = seen.in_force.clone() else {

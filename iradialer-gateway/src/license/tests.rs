@@ -176,6 +176,11 @@ async fn what_does_not_count_is_refused_with_the_reason() {
     assert_eq!(install(&licensing, &token).await, Err("older".to_owned()));
 }
 
+async fn note_time(bench: &Bench, standing: &Standing) {
+    let noted = bench.tdb.note_time(standing.judged_ms, standing.place);
+    noted.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_clock_that_is_set_back_wins_no_time() {
     let bench = Bench::new().await;
@@ -184,7 +189,7 @@ async fn a_clock_that_is_set_back_wins_no_time() {
     bench.clock.advance(9 * DAY_MS);
     let standing = licensing.standing();
     assert_eq!(standing.state, State::Active);
-    bench.tdb.note_time(standing.judged_ms).await.unwrap();
+    note_time(&bench, &standing).await;
     // By little: it was only put right.
     bench.clock.set_wall(NOW + 9 * DAY_MS - 120_000);
     licensing.refresh().await.unwrap();
@@ -200,14 +205,13 @@ async fn a_clock_that_is_set_back_wins_no_time() {
     let licensing = bench.process().await;
     bench.clock.advance(DAY_MS);
     assert_eq!(licensing.standing().state, State::Expired);
-    bench
-        .tdb
-        .note_time(licensing.standing().judged_ms)
-        .await
-        .unwrap();
+    let years_ahead = licensing.standing();
+    note_time(&bench, &years_ahead).await;
     assert_eq!(bench.process().await.standing().state, State::Expired);
-    // The next licence starts time anew.
+    // The next licence starts time anew, whoever judges by the one before for a moment longer.
     assert_eq!(install(&licensing, &bench.token(2, 400)).await, Ok(true));
+    note_time(&bench, &years_ahead).await;
+    licensing.refresh().await.unwrap();
     let standing = licensing.standing();
     assert_eq!(
         (standing.state, standing.set_back_ms),

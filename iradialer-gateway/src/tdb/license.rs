@@ -95,17 +95,21 @@ impl Tdb {
             .transpose()
     }
 
-    /// Notes that it was this time at least.
-    pub async fn note_time(&self, at_ms: u64) -> Result<(), TdbError> {
+    /// Notes that it was this time at least, as it is judged under the licence of `place` (0: none): time begins anew
+    /// with each.
+    pub async fn note_time(&self, at_ms: u64, place: u64) -> Result<(), TdbError> {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
                     sqlx::query(
-                        "INSERT INTO license_clock (one, highest_ms) VALUES (1, $1)
+                        "INSERT INTO license_clock (one, highest_ms)
+                         SELECT 1, $1 FROM (SELECT COALESCE(MAX(place), 0) AS last FROM licenses) AS installed
+                         WHERE installed.last = $2
                          ON CONFLICT (one) DO UPDATE SET highest_ms = $1
                          WHERE license_clock.highest_ms < $1",
                     )
                     .bind(sql_ms(at_ms))
+                    .bind(sql_ms(place))
                     .execute(connection)
                     .await?;
                     Ok(())

@@ -1,12 +1,14 @@
 //! What switches hold of the licence. Each decision is one transaction, and on both databases no other writer runs
 //! beside it: two gateways never give the same share twice.
 
+use super::audit::{self, Author, Change};
 use super::row::{number, parsed, sql_ms};
 use super::{Connection, Row, Tdb, TdbError};
 use crate::license::shares::{Share, give};
 use iradialer_core::license::Limits;
-use iradialer_core::value::{CallUuid, NodeId};
+use iradialer_core::value::{CallUuid, NodeId, TenantId};
 use iradialer_core::wire::LeaseAsk;
+use serde_json::json;
 
 /// The least of a rate that is worth giving, thousandths of a call a second.
 const RATE_STEP: u32 = 1_000;
@@ -74,6 +76,43 @@ impl Tdb {
         self.writer
             .write(move |connection| {
                 Box::pin(async move { lease(connection, ask, limits, good_for_ms, over).await })
+            })
+            .await
+    }
+
+    /// Forgets leases of switches that are gone for good, each that was not renewed since it was read. Returns those
+    /// that are forgotten; each has its entry in the audit log.
+    pub async fn free_license_leases(
+        &self,
+        leases: Vec<HeldLease>,
+        tenant_id: TenantId,
+        author: Author,
+        now_ms: u64,
+    ) -> Result<Vec<HeldLease>, TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let mut freed = Vec::new();
+                    for lease in leases {
+                        if !forget_unless_renewed(connection, &lease).await? {
+                            continue;
+                        }
+                        let change = Change {
+                            tenant_id: tenant_id.clone(),
+                            action: "license.free",
+                            subject: lease.node_id.to_string(),
+                            was: Some(json!({
+                                "channels": lease.channels.height,
+                                "cps": f64::from(lease.rate.height) / 1_000.0,
+                            })),
+                            became: None,
+                            at_ms: now_ms,
+                        };
+                        audit::note(connection, &author, change).await?;
+                        freed.push(lease);
+                    }
+                    Ok(freed)
+                })
             })
             .await
     }
@@ -191,6 +230,21 @@ async fn forget(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+async fn forget_unless_renewed(
+    connection: &mut Connection,
+    lease: &HeldLease,
+) -> Result<bool, TdbError> {
+    let forgotten = sqlx::query(
+        "DELETE FROM license_leases WHERE node_id = $1 AND incarnation = $2 AND ask = $3",
+    )
+    .bind(lease.node_id.as_str())
+    .bind(lease.incarnation.to_string())
+    .bind(sql_ms(lease.ask))
+    .execute(connection)
+    .await?;
+    Ok(forgotten.rows_affected() > 0)
 }
 
 async fn store(connection: &mut Connection, lease: &HeldLease) -> Result<(), TdbError> {

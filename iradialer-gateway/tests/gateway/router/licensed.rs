@@ -135,4 +135,27 @@ async fn a_cluster_without_a_licence_is_evaluated_on_two_switches() {
     }
     assert_eq!(world.most(), 10);
     assert_eq!(switches[2].dialled().len(), 0, "the third is one too many");
+
+    // One dies, and its operator says so.
+    switches.remove(0).kill();
+    let free = async |node| {
+        let arguments = ["license", "free", node, "--watch-s", "2", "--json"];
+        bench.gateway().site().run(&arguments).await
+    };
+    for (node, why) in [("sw2", "is alive"), ("sw9", "holds nothing")] {
+        let refused = free(node).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(why), "{said}");
+    }
+    let freed = free("sw1").await;
+    assert!(freed.status.success(), "{freed:?}");
+    let told: serde_json::Value = serde_json::from_slice(&freed.stdout).unwrap();
+    assert_eq!(told["node_id"], "sw1");
+    assert!(told["channels"].as_u64().unwrap() > 0, "{told}");
+    let deadline = Instant::now() + PATIENCE;
+    while switches[1].dialled().is_empty() {
+        assert!(Instant::now() < deadline, "{}", issuer_view(&bench).await);
+        let call = bench.make_call("reminders", json!({})).await;
+        bench.wait_for_state(&call, CallState::Completed).await;
+    }
 }
