@@ -59,6 +59,23 @@ impl Fields {
         self.members.remove(name);
     }
 
+    /// Lets `name` come as `alias`. Both may be there if they say the same.
+    pub fn rename(&mut self, alias: &str, name: &str) {
+        let Some(came) = self.value(alias) else {
+            return;
+        };
+        let other = self.members.get(name).filter(|_| self.has(name)).cloned();
+        match other.filter(|other| *other != came) {
+            Some(other) => {
+                let expected = format!("the same as {alias} ({came}), or one of them");
+                self.refuse::<()>(name, &expected, &other);
+            }
+            None => {
+                self.members.insert(name.to_owned(), came);
+            }
+        }
+    }
+
     /// The names that were asked for so far, in a debug build: those that the request may have.
     #[cfg(debug_assertions)]
     pub fn asked(&self) -> &BTreeSet<String> {

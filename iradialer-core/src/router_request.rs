@@ -121,7 +121,10 @@ impl RouterRequest {
 
     fn of_data(event_name: &str, data: Map<String, Value>) -> Result<RouterRequest, Refused> {
         let mut fields = Fields::new(data);
-        let campaign = |fields: &mut Fields| fields.strict("campaign", text_of(1..=60));
+        let campaign = |fields: &mut Fields| {
+            fields.rename("campaign_name", "campaign");
+            fields.strict("campaign", text_of(1..=60))
+        };
         let body = match event_name {
             "request_make_call" => RouterCall::read(&mut fields)
                 .map(Box::new)
@@ -168,8 +171,15 @@ impl RouterRequest {
         };
         let (mistakes, rest) = fields.finish();
         let within = |mistake: FieldError| Refused::mistake(mistake.within("event_data"));
+        let unknown = rest.keys().next();
         match (mistakes.into_iter().next(), body) {
             (Some(mistake), _) => Err(within(mistake)),
+            // One that is misspelt would empty more of the queue than was meant.
+            (None, Some(RouterBody::RemoveCalls(_))) if unknown.is_some() => {
+                let expected = "campaign and tenant_id at the most";
+                let unknown = unknown.map_or("", String::as_str);
+                Err(within(FieldError::new(unknown, expected, unknown)))
+            }
             (None, Some(body)) => Ok(RouterRequest {
                 body,
                 tenant_id,

@@ -42,6 +42,7 @@ pub struct RouterCall {
 
 impl RouterCall {
     pub(super) fn read(fields: &mut Fields) -> Option<Self> {
+        fields.rename("campaign_name", "campaign");
         let campaign = fields.required("campaign", text_of(2..=60));
         let call_uuid = fields.strict("call_uuid", CallUuid::parse);
         let tenant_id = fields.required("tenant_id", |field, text| {

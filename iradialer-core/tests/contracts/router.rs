@@ -267,6 +267,37 @@ fn the_published_faults_are_borne_and_not_repeated() {
 }
 
 #[test]
+fn a_campaign_has_two_names_and_a_third_one_empties_no_queue() {
+    let remove = |data: Value| {
+        parse(&json!({"event_name": "remove_calls_from_queue", "event_data": data}))
+            .map(|request| request.body)
+            .map_err(|refused| refused.mistake.unwrap().field)
+    };
+    let of_surveys = RouterBody::RemoveCalls(Some("surveys".to_owned()));
+    for data in [
+        json!({"campaign": "surveys"}),
+        json!({"campaign_name": "surveys"}),
+        json!({"campaign": "surveys", "campaign_name": "surveys"}),
+    ] {
+        assert_eq!(remove(data).as_ref(), Ok(&of_surveys));
+    }
+    for (data, field) in [
+        (
+            json!({"campaign": "surveys", "campaign_name": "news"}),
+            "event_data.campaign",
+        ),
+        (json!({"campain": "surveys"}), "event_data.campain"),
+    ] {
+        assert_eq!(remove(data).as_ref().map_err(String::as_str), Err(field));
+    }
+    assert_eq!(remove(json!({})), Ok(RouterBody::RemoveCalls(None)));
+    let size =
+        json!({"event_name": "get_gateway_queue_size", "event_data": {"campaign_name": "news"}});
+    let of_news = RouterBody::GatewayQueueSize(Some("news".to_owned()));
+    assert_eq!(parse(&size).unwrap().body, of_news);
+}
+
+#[test]
 fn a_password_is_not_shown() {
     let message = json!({"event_name": "request_activate_instance",
         "event_data": {"key": "any", "password": "s3cret"}});

@@ -133,7 +133,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap, fields: &mut Fields) -> Optio
         let expected = "1 to 255 printable ASCII characters";
         fields.note(FieldError::new(name, expected, &key));
     }
-    Some(key)
+    fits.then_some(key)
 }
 
 /// Checks every field that is left and names every mistake.
@@ -193,17 +193,9 @@ pub(super) fn read(
 
 /// `campaign_name`, or `campaign`, as the published message schema calls it.
 fn campaign_name(fields: &mut Fields) -> Option<CampaignName> {
-    let alias = fields.parsed("campaign", CampaignName::parse);
-    let Some(alias) = alias else {
-        let expected = "the name of a campaign";
-        return fields.required("campaign_name", expected, CampaignName::parse);
-    };
-    let name = fields.parsed("campaign_name", CampaignName::parse);
-    if let Some(name) = name.filter(|name| *name != alias) {
-        let expected = format!("the same as campaign (\"{alias}\"), or one of them");
-        fields.note(FieldError::new("campaign_name", expected, name.as_str()));
-    }
-    Some(alias)
+    fields.rename("campaign", "campaign_name");
+    let expected = "the name of a campaign";
+    fields.required("campaign_name", expected, CampaignName::parse)
 }
 
 fn event_url(fields: &mut Fields, call_params: &Map<String, Value>) -> Option<String> {
