@@ -11,6 +11,7 @@ mod collected;
 mod dispatch;
 mod flows;
 mod heartbeats;
+mod key_hours;
 mod lease;
 mod pace;
 mod plan;

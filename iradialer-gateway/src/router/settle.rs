@@ -233,12 +233,13 @@ impl Waiting {
             if progress == Progress::Behind {
                 return Ok(false);
             }
-            let now_ms = shared.steady_ms();
-            let since_ms = *self.in_vain_since_ms.get_or_insert(now_ms);
-            let waited_ms = now_ms.saturating_sub(since_ms);
-            if waited_ms < shared.app.config.router.switch_unknown_after.as_millis() as u64 {
-                return Ok(false);
-            }
+        }
+        // That of one that is too old as well: it may be the clock that was set.
+        let now_ms = shared.steady_ms();
+        let since_ms = *self.in_vain_since_ms.get_or_insert(now_ms);
+        let waited_ms = now_ms.saturating_sub(since_ms);
+        if waited_ms < shared.app.config.router.switch_unknown_after.as_millis() as u64 {
+            return Ok(false);
         }
         let reason = format!(
             "{} says that the call has ended, but not how",

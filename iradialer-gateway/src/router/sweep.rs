@@ -2,6 +2,7 @@
 //! of the gateway, after the loss of a switch, after a fault.
 
 use super::collected::{Catching, Progress};
+use super::key_hours::KeyHours;
 use super::reconcile::{begin_to_settle, reconcile};
 use super::settle::{end_as_unknown, why_lost};
 use super::shared::Shared;
@@ -22,8 +23,6 @@ const REQUESTS_AT_ONCE: usize = 16;
 
 /// No call that came back from a try waits for so long.
 const LONGEST_WAIT_MS: u64 = 10_000;
-/// How long a request with an idempotency key may be repeated: 7 days.
-const KEYS_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// How many of the older keys are forgotten at each look: more than a day's calls in a day, and few
 /// enough that nobody waits for it.
 const KEYS_A_LOOK: u32 = 1_000;
@@ -48,6 +47,7 @@ pub(super) struct Sweeper {
     /// The calls begun at switches that are lost, until what those have published is collected.
     lost: Vec<SwitchCall>,
     catching: Catching,
+    key_hours: KeyHours,
 }
 
 impl Sweeper {
@@ -88,11 +88,10 @@ impl Sweeper {
                 "calls were to wait for a clock that was ahead: they are due now"
             );
         }
-        let before_ms = wall_ms.saturating_sub(KEYS_KEPT_MS);
-        let forgotten = shared.app.tdb.forget_keys(before_ms, KEYS_A_LOOK);
-        forgotten.await?;
-        let before_ms = wall_ms.saturating_sub(DOCUMENTS_KEPT_MS);
         let tdb = &shared.app.tdb;
+        let before_hour = self.key_hours.look(tdb, now_ms).await?;
+        tdb.forget_keys(before_hour, KEYS_A_LOOK).await?;
+        let before_ms = wall_ms.saturating_sub(DOCUMENTS_KEPT_MS);
         let forgotten = tdb.forget_documents(before_ms, DOCUMENTS_A_LOOK);
         forgotten.await.map(drop)
     }
@@ -164,7 +163,7 @@ async fn cancel_of_deleted(shared: &Shared, wall_ms: u64) -> Result<(), TdbError
         }
         let canceled = app
             .tdb
-            .cancel_queued(tenant, Some(campaign), CANCEL_A_LOOK, wall_ms)
+            .cancel_queued(tenant, Some(campaign), CANCEL_A_LOOK, None, wall_ms)
             .await?;
         tracing::info!(%tenant, %campaign, canceled, "calls of a deleted campaign are canceled");
         app.wake.dispatcher.notify_one();

@@ -2,7 +2,7 @@
 
 use super::event::{NewEvent, store};
 use super::flow::{FlowDocument, keep_document};
-use super::row::{get, sql_ms, to_json};
+use super::row::{get, number, sql_ms, to_json};
 use super::{CallRequest, Connection, Tdb, TdbError};
 use iradialer_core::call::CallState;
 use iradialer_core::value::{CallUuid, CallerNumber, CampaignName, DialNumber, TenantId};
@@ -84,11 +84,31 @@ impl Tdb {
             .await
     }
 
-    /// Forgets the idempotency keys of calls accepted before that time (ms since the Unix epoch), the
-    /// oldest first and at most `limit`, so that other writes need not wait long. The calls stay, and so
-    /// does the use of their UUIDs. Returns how many it forgot.
-    pub async fn forget_keys(&self, before_ms: u64, limit: u32) -> Result<u64, TdbError> {
-        self.forget(FORGET_KEYS, before_ms, limit).await
+    /// Forgets the idempotency keys of calls accepted before that hour, the oldest first and at most `limit`, so that
+    /// other writes need not wait long. The calls stay, and so does the use of their UUIDs. Returns how many it forgot.
+    pub async fn forget_keys(&self, before_hour: u64, limit: u32) -> Result<u64, TdbError> {
+        self.forget(FORGET_KEYS, before_hour, limit).await
+    }
+
+    /// The hour that keys are accepted in now: how many hours some gateway has run.
+    pub async fn key_hour(&self) -> Result<u64, TdbError> {
+        let row = sqlx::query("SELECT hour FROM key_hours");
+        number(&row.fetch_one(&self.readers).await?, "hour")
+    }
+
+    /// That hour is over, unless somebody has said so before.
+    pub async fn end_key_hour(&self, hour: u64) -> Result<(), TdbError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("UPDATE key_hours SET hour = hour + 1 WHERE hour = $1")
+                        .bind(sql_ms(hour))
+                        .execute(connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
     }
 }
 
@@ -96,8 +116,8 @@ impl Tdb {
 const FORGET_KEYS: &str = "
     UPDATE calls SET idempotency_key = NULL WHERE call_uuid IN (
         SELECT call_uuid FROM calls
-        WHERE idempotency_key IS NOT NULL AND created_ms < $1
-        ORDER BY created_ms LIMIT $2)";
+        WHERE idempotency_key IS NOT NULL AND key_hour < $1
+        ORDER BY key_hour LIMIT $2)";
 
 async fn accept(connection: &mut Connection, call: NewCall) -> Result<Accepted, TdbError> {
     if !insert(connection, &call).await? {
@@ -125,8 +145,9 @@ async fn insert(connection: &mut Connection, call: &NewCall) -> Result<bool, Tdb
         "INSERT INTO calls (call_uuid, tenant_id, campaign_name, origin, to_number, from_number,
              request, event_url, priority, created_ms, not_before_ms, expires_ms,
              idempotency_key, body_hash, answer, state, request_id, token_id, attempt,
-             last_seq)
-         VALUES ($1, $2, $3, 'api', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, 0)
+             last_seq, key_hour)
+         VALUES ($1, $2, $3, 'api', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, 0,
+             (SELECT hour FROM key_hours))
          ON CONFLICT DO NOTHING",
     )
     .bind(call.call_uuid.to_string())

@@ -224,12 +224,12 @@ impl Tdb {
 
     /// Runs what forgets things of before $1 (ms since the Unix epoch), at most $2 of them. Returns how many
     /// it forgot.
-    async fn forget(&self, sql: &'static str, before_ms: u64, limit: u32) -> Result<u64, TdbError> {
+    async fn forget(&self, sql: &'static str, before: u64, limit: u32) -> Result<u64, TdbError> {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
                     let forgotten = sqlx::query(sql)
-                        .bind(row::sql_ms(before_ms))
+                        .bind(row::sql_ms(before))
                         .bind(i64::from(limit))
                         .execute(connection)
                         .await?;
@@ -302,6 +302,11 @@ fn migrator() -> Migrator {
             17,
             "leases",
             include_str!("../../migrations/0017_leases.sql"),
+        ),
+        (
+            18,
+            "key hours",
+            include_str!("../../migrations/0018_key_hours.sql"),
         ),
     ];
     let migration = |(version, name, sql): (i64, &'static str, &'static str)| {
