@@ -5,6 +5,7 @@
 //! thread of the one that waits all come by it.
 
 pub mod course;
+pub mod permission;
 
 use crate::call::Call;
 use course::Wanted;
@@ -135,7 +136,7 @@ impl Transfers {
     }
 }
 
-/// Where a call that waits and the one that is dialled for it find each other.
+/// Where a call that waits and the one that is dialled for it find each other, or what may be done for it is said.
 pub struct Meeting {
     /// The call that is dialled.
     pub call_uuid: CallUuid,
@@ -154,6 +155,8 @@ enum Stage {
     Live(CallUuid),
     /// It can be connected.
     Ready(CallUuid),
+    /// Nobody is dialled for it: the carrier may be asked to connect it with this number.
+    Permitted(DialNumber),
     /// Nothing is to be waited for any more.
     Over(Transferred),
 }
@@ -191,6 +194,7 @@ impl Meeting {
                 Stage::Over(end_of(state))
             }
             Told::Reply(TransferReply::Taken { .. }) => Stage::Elsewhere,
+            Told::Reply(TransferReply::Permitted { to_number }) => Stage::Permitted(to_number),
             Told::Reply(TransferReply::Refused { detail }) => failed(detail),
             Told::Reply(TransferReply::NotNow) => return,
             Told::NotAsked(why) if *stage == Stage::Asked => failed(why),
@@ -256,7 +260,7 @@ impl Meeting {
         match std::mem::replace(&mut *self.stage.lock(), Stage::Over(outcome)) {
             Stage::Live(attempt) | Stage::Ready(attempt) => Left::Live(attempt),
             Stage::Asked | Stage::Elsewhere => Left::Elsewhere,
-            Stage::Over(_) => Left::Nothing,
+            Stage::Permitted(_) | Stage::Over(_) => Left::Nothing,
         }
     }
 }

@@ -30,6 +30,9 @@ pub enum TransferAsk {
     Dial(TransferOrder),
     /// Nobody waits for it any more.
     Cancel,
+    /// The carrier is to be asked to connect the call that it holds with this number (SIP REFER): may it? Nobody is
+    /// dialled for it by us.
+    Refer(DialNumber),
 }
 
 /// Whom to dial.
@@ -56,6 +59,11 @@ pub enum TransferReply {
     Taken {
         /// Where it is now, as far as the TDB knows.
         state: CallState,
+    },
+    /// The carrier may be asked.
+    Permitted {
+        /// The number, as it is to be given.
+        to_number: DialNumber,
     },
     /// Nobody was dialled, and nobody will be.
     Refused {

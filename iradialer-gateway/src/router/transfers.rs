@@ -7,7 +7,7 @@ use async_nats::Message;
 use futures::StreamExt;
 use iradialer_core::call::CallState;
 use iradialer_core::subject;
-use iradialer_core::value::{NodeId, TenantId};
+use iradialer_core::value::{CampaignName, DialNumber, NodeId, TenantId};
 use iradialer_core::wire::{TransferAsk, TransferOrder, TransferReply, TransferRequest, VERSION};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +98,10 @@ async fn decide(
         return Ok(Some(TransferReply::NotNow));
     };
     let Some(name) = name else {
-        return refused("parent_uuid: expected a call of a campaign".to_owned());
+        return match &request.ask {
+            TransferAsk::Refer(number) => refer(shared, &tenant, None, number).await,
+            _ => refused("parent_uuid: expected a call of a campaign".to_owned()),
+        };
     };
     let catalogue = shared.app.catalogue();
     let Some(campaign) = catalogue.campaign(&tenant, &name) else {
@@ -109,6 +112,7 @@ async fn decide(
     }
     match request.ask {
         TransferAsk::Cancel => cancel(shared, &tenant, &request).await,
+        TransferAsk::Refer(ref number) => refer(shared, &tenant, Some(&name), number).await,
         TransferAsk::Dial(ref order) => {
             let mut order = order.clone();
             let destinations = &shared.app.config.destinations;
@@ -128,6 +132,29 @@ async fn decide(
             place(shared, node, &request, order).await.map(Some)
         }
     }
+}
+
+/// Whether a carrier may be asked to connect a call with the number.
+async fn refer(
+    shared: &Shared,
+    tenant: &TenantId,
+    campaign: Option<&CampaignName>,
+    number: &DialNumber,
+) -> Result<Option<TransferReply>, TdbError> {
+    let app = &shared.app;
+    let destinations = &app.config.destinations;
+    let to_number = destinations.dialled(number);
+    if let Err(why) = destinations.check(tenant, &to_number) {
+        let detail = format!("to_number: {why}");
+        return Ok(Some(TransferReply::Refused { detail }));
+    }
+    let listed = app.tdb.do_not_call(tenant, campaign, &to_number).await?;
+    Ok(Some(match listed {
+        Some(_) => TransferReply::Refused {
+            detail: "to_number: it is on the do-not-call list".to_owned(),
+        },
+        None => TransferReply::Permitted { to_number },
+    }))
 }
 
 /// The checks of an accept that make sense for somebody who is on the line: not its hours.

@@ -25,15 +25,15 @@ pub struct DoNotCall {
 }
 
 impl Tdb {
-    /// Whether the campaign may not call the number, and why.
+    /// Whether the campaign may not call the number, and why; without one, whether the tenant may not.
     pub async fn do_not_call(
         &self,
         tenant: &TenantId,
-        campaign: &CampaignName,
+        campaign: Option<&CampaignName>,
         number: &DialNumber,
     ) -> Result<Option<DoNotCall>, TdbError> {
-        self.listed(tenant, campaign.as_str(), number.as_str())
-            .await
+        let campaign = campaign.map_or("", CampaignName::as_str);
+        self.listed(tenant, campaign, number.as_str()).await
     }
 
     /// The same of an accepted call.

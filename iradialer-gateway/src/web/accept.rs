@@ -177,9 +177,12 @@ async fn accept(
     }
     let may_call = config.destinations.check(tenant, &asked.to_number);
     may_call.map_err(|refused| ApiError::Destination("to_number", refused))?;
-    let listed = state.app.tdb.do_not_call(tenant, name, &asked.to_number);
+    let listed = state
+        .app
+        .tdb
+        .do_not_call(tenant, Some(name), &asked.to_number);
     if let Some(listed) = listed.await? {
-        return Err(ApiError::DoNotCall(listed.scope));
+        return Err(ApiError::DoNotCall("to_number", listed.scope));
     }
     let queued = state.queue.length(&state.app).await?;
     if queued >= catalogue.queue.refuse_above {

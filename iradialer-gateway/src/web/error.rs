@@ -73,7 +73,7 @@ pub(super) enum ApiError {
     /// What is wrong with a flow; at least one error.
     BadFlow(Vec<Finding>),
     /// The number is on the do-not-call list, of the tenant or of the campaign.
-    DoNotCall(DncScope),
+    DoNotCall(&'static str, DncScope),
     /// The number, in that field, may not be called.
     Destination(&'static str, Refused),
     /// The tenant has no such token.
@@ -181,8 +181,7 @@ impl ApiError {
                 _ => Vec::new(),
             },
             request_id: String::new(),
-            slowdown: matches!(self, ApiError::QueueFull | ApiError::TooManyRequests(_))
-                .then_some(true),
+            slowdown: (told.status == StatusCode::TOO_MANY_REQUESTS).then_some(true),
             status: told.message,
             status_code: told.status_code,
         };
@@ -391,14 +390,14 @@ impl ApiError {
                     ..told
                 }
             }
-            ApiError::DoNotCall(scope) => {
+            ApiError::DoNotCall(field, scope) => {
                 let message = match scope {
                     DncScope::Tenant => "This number is on the do-not-call list".to_owned(),
                     DncScope::Campaign => {
                         "This number is on the do-not-call list of this campaign".to_owned()
                     }
                 };
-                of("to_number", told(S::FORBIDDEN, "do_not_call", message))
+                of(field, told(S::FORBIDDEN, "do_not_call", message))
             }
             ApiError::Destination(field, refused) => of(
                 field,

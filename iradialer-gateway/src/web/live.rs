@@ -24,7 +24,7 @@ use axum::http::HeaderMap;
 use iradialer_core::call::CallState;
 use iradialer_core::license::Features;
 use iradialer_core::live::{Answer, CallRequest, Request, name};
-use iradialer_core::value::{CallUuid, NodeId};
+use iradialer_core::value::{CallUuid, CampaignName, NodeId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -48,7 +48,7 @@ macro_rules! live_requests {
                 responses(
                     (status = 200, description = "The switch has taken it", body = Taken),
                     (status = 402, description = "license"),
-                    (status = 403, description = "destination_refused"),
+                    (status = 403, description = "destination_refused, do_not_call"),
                     (status = 404, description = "unknown_call"),
                     (status = 409, description = "not_answered, call_ended, flow_running, conference_full, other_switch, bridged, desk_full, stopped, duplicate, failed, refused"),
                     (status = 422, description = "prompt_unavailable"),
@@ -111,7 +111,7 @@ async fn ask(
         Request::read_strictly(event_name, members).map_err(ApiError::BadFields)?;
     let needed = Features::of_request(&request);
     state.app.license.standing().allows_live(needed)?;
-    let request = permitted(&state, &caller, request)?;
+    let request = permitted(&state, &caller, call_uuid, request).await?;
     let answer = ask_switch(&state, &caller, call_uuid, request, Some(event_name)).await?;
     Ok(Json(Taken {
         call_uuid,
@@ -122,11 +122,12 @@ async fn ask(
     }))
 }
 
-/// The request as it is passed on, if the tenant may call whom it transfers to. A router asks this again where a call
-/// is to be placed; a carrier that is asked to transfer (`deflect`) is not.
-fn permitted(
+/// The request as it is passed on, if the tenant may call whom it transfers to. Its switch has a router asked again, so
+/// that whoever asks by message or by a flow may no more; here the answer says it at once.
+async fn permitted(
     state: &WebState,
     caller: &Caller,
+    call_uuid: CallUuid,
     mut request: CallRequest,
 ) -> Result<CallRequest, ApiError> {
     if let CallRequest::Transfer(to) = &mut request {
@@ -134,6 +135,13 @@ fn permitted(
         to.destination = destinations.dialled(&to.destination);
         let may_call = destinations.check(&caller.tenant_id, &to.destination);
         may_call.map_err(|refused| ApiError::Destination("destination", refused))?;
+        let call = find(state, caller, &call_uuid.to_string()).await?;
+        let campaign = CampaignName::parse("campaign_name", &call.campaign_name).ok();
+        let (tdb, tenant) = (&state.app.tdb, &caller.tenant_id);
+        let listed = tdb.do_not_call(tenant, campaign.as_ref(), &to.destination);
+        if let Some(listed) = listed.await? {
+            return Err(ApiError::DoNotCall("destination", listed.scope));
+        }
     }
     Ok(request)
 }
@@ -171,8 +179,17 @@ async fn bridge_calls(
     let request = CallRequest::BridgeCalls(second);
     let needed = Features::of_request(&request);
     state.app.license.standing().allows_live(needed)?;
-    let of_first = node_of(&find(&state, &caller, &first.to_string()).await?)?;
-    let of_second = node_of(&find(&state, &caller, &second.to_string()).await?)?;
+    let node_of_one =
+        async |field, call: CallUuid| match find(&state, &caller, &call.to_string()).await {
+            Ok(call) => node_of(&call),
+            Err(ApiError::UnknownCall(call)) => {
+                let message = format!("There is no call {call}");
+                Err(ApiError::Unknown("unknown_call", field, message))
+            }
+            Err(error) => Err(error),
+        };
+    let of_first = node_of_one("first_uuid", first).await?;
+    let of_second = node_of_one("second_uuid", second).await?;
     if of_first != of_second {
         let message = format!("The calls are on two switches, {of_first} and {of_second}");
         return Err(refuse(name::OTHER_SWITCH, message, false));

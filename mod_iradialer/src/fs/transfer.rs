@@ -167,15 +167,20 @@ impl ChannelLeg<'_> {
         call.bridge_over()
     }
 
-    /// Asks the carrier to connect the leg with the number (SIP REFER). Once it has, it hangs the leg up or
-    /// leaves that to the flow.
+    /// Asks the carrier to connect the leg with the number (SIP REFER), if the routers let it. Once it has, it hangs the
+    /// leg up or leaves that to the flow.
     pub(super) fn deflect(
         &mut self,
         number: &DialNumber,
     ) -> (Option<Transferred>, Result<(), LegEnd>) {
         let failed = |why: &str| Some(Transferred::Failed(why.to_owned()));
+        let number = match self.permitted(number) {
+            Ok(Ok(number)) => number,
+            Ok(Err(refused)) => return (Some(refused), Ok(())),
+            Err(end) => return (None, Err(end)),
+        };
         let channel = self.session.channel();
-        let Some(target) = refer_to(number, channel.variable("sip_to_host")) else {
+        let Some(target) = refer_to(&number, channel.variable("sip_to_host")) else {
             return (failed("the trunk's domain is not known"), Ok(()));
         };
         for old in [REFER_STATUS, TARGET_STATUS] {
@@ -218,6 +223,27 @@ impl ChannelLeg<'_> {
                 let is_taken = matches!(status(REFER_STATUS), Some(200..=299));
                 return (is_taken.then_some(Transferred::Done { ms: 0 }), Err(end));
             }
+            self.drop_keys();
+        }
+    }
+
+    /// The number that the carrier may be asked for.
+    fn permitted(
+        &mut self,
+        number: &DialNumber,
+    ) -> Result<Result<DialNumber, Transferred>, LegEnd> {
+        let Some(engine) = entry::engine() else {
+            let why = "the switch is being shut down".to_owned();
+            return Ok(Err(Transferred::Failed(why)));
+        };
+        let mut permission = engine.may_refer(self.call, number.clone());
+        // Not held for as long as somebody waits.
+        drop(engine);
+        loop {
+            if let Some(answer) = permission.poll() {
+                return Ok(answer);
+            }
+            self.alive().and_then(|()| self.wait_a_frame())?;
             self.drop_keys();
         }
     }

@@ -98,6 +98,7 @@ impl Course {
         match self.meeting.stage() {
             Stage::Over(outcome) => Next::Over(outcome),
             Stage::Ready(attempt) => Next::Bridge(attempt),
+            Stage::Permitted(_) => failed("the router answered another question"),
             Stage::Live(_) => {
                 self.unplaced_us = now_us;
                 let most_us =

@@ -99,7 +99,7 @@ async fn an_entry_keeps_what_it_was_first_listed_for() {
     assert_eq!(kept[0].reason, "asked by post");
     assert_eq!((kept[0].source, kept[0].added_ms), (DncSource::Api, NOW));
     let called = tdb
-        .do_not_call(&tenant(), &campaign(), &number("+15005550006"))
+        .do_not_call(&tenant(), Some(&campaign()), &number("+15005550006"))
         .await;
     assert_eq!(called.unwrap().unwrap().reason, "asked by post");
 }

@@ -42,7 +42,10 @@ async fn scope_of(tdb: &Tdb, tenant: &str, campaign: &str, number: &str) -> Opti
     let tenant = TenantId::parse("tenant_id", tenant).unwrap();
     let campaign = CampaignName::parse("campaign_name", campaign).unwrap();
     let number = DialNumber::parse("to_number", number).unwrap();
-    let listed = tdb.do_not_call(&tenant, &campaign, &number).await.unwrap();
+    let listed = tdb
+        .do_not_call(&tenant, Some(&campaign), &number)
+        .await
+        .unwrap();
     listed.map(|listed| listed.scope)
 }
 

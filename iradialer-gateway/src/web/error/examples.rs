@@ -110,7 +110,7 @@ impl ApiError {
             ApiError::UnknownDeadLetter(format!("{UUID}_3")),
             ApiError::UnknownFlow("opening".to_owned(), None),
             ApiError::BadFlow(vec![finding]),
-            ApiError::DoNotCall(DncScope::Tenant),
+            ApiError::DoNotCall("to_number", DncScope::Tenant),
             ApiError::Destination("to_number", refused),
             ApiError::UnknownToken(id()),
             ApiError::UnknownTrunk("chime".to_owned()),

@@ -121,14 +121,18 @@ async fn nobody_is_transferred_to_whom_the_tenant_may_not_call() {
     bench.wait_for_state(&call, CallState::Answered).await;
     for (rule, number) in REFUSED {
         // As its switch asks, for a flow or for whoever asked the switch.
-        let reply = switch.ask_transfer(parent, number, None).await;
-        let TransferReply::Refused { detail } = &reply else {
-            panic!("{number}: {reply:?}");
-        };
-        assert!(
-            detail.contains("to_number") && detail.contains(rule),
-            "{detail}"
-        );
+        for reply in [
+            switch.ask_transfer(parent, number, None).await,
+            switch.ask_refer(parent, number).await,
+        ] {
+            let TransferReply::Refused { detail } = &reply else {
+                panic!("{number}: {reply:?}");
+            };
+            assert!(
+                detail.contains("to_number") && detail.contains(rule),
+                "{detail}"
+            );
+        }
         for deflect in [false, true] {
             let body = json!({"call_uuid": call, "destination": number, "deflect": deflect});
             let refused = bench
@@ -141,6 +145,25 @@ async fn nobody_is_transferred_to_whom_the_tenant_may_not_call() {
             assert_eq!(refused.body["error"]["rule"], rule);
         }
     }
+    let listed = json!({ "numbers": ["+33612345677"] });
+    let gateway = bench.gateway();
+    let added = gateway.post(&bench.token, "/api/dnc", &listed).await;
+    assert_eq!(added.status, 200, "{added:?}");
+    for deflect in [false, true] {
+        let body = json!({"call_uuid": call, "destination": "0612345677", "deflect": deflect});
+        let refused = gateway.post(&bench.token, "/api/transfercall", &body).await;
+        assert_eq!(refused.status, 403, "{refused:?}");
+        assert_eq!(refused.body["error"]["name"], "do_not_call");
+        assert_eq!(refused.body["error"]["field"], "destination");
+    }
+    let refused = switch.ask_refer(parent, "0612345677").await;
+    assert!(
+        matches!(refused, TransferReply::Refused { .. }),
+        "{refused:?}"
+    );
+    let permitted = switch.ask_refer(parent, "0612345678").await;
+    let to_number = iradialer_core::value::DialNumber::parse("to_number", "+33612345678").unwrap();
+    assert_eq!(permitted, TransferReply::Permitted { to_number });
     assert!(switch.asked().is_empty(), "the switch heard nothing of it");
     assert_eq!(bench.gateway().calls(&bench.token).await.len(), 1);
     let refused = switch.ask_transfer(parent, "0612345678", Some("+15005550199"));

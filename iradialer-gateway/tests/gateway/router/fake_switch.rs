@@ -318,18 +318,29 @@ impl FakeSwitch {
         number: &str,
         from: Option<&str>,
     ) -> TransferReply {
+        let order = TransferOrder {
+            to_number: DialNumber::parse("to_number", number).unwrap(),
+            from_number: from.map(|from| CallerNumber::parse("from_number", from).unwrap()),
+            trunk: None,
+            dial_timeout_s: 30,
+            whisper: Vec::new(),
+        };
+        self.ask_routers(parent, TransferAsk::Dial(order)).await
+    }
+
+    /// Asks the routers whether the carrier may be asked to connect a call that it holds with the number.
+    pub async fn ask_refer(&self, parent: &DialCommand, number: &str) -> TransferReply {
+        let number = DialNumber::parse("to_number", number).unwrap();
+        self.ask_routers(parent, TransferAsk::Refer(number)).await
+    }
+
+    async fn ask_routers(&self, parent: &DialCommand, ask: TransferAsk) -> TransferReply {
         let request = TransferRequest {
             v: VERSION,
             incarnation: self.shared.incarnation,
             parent_uuid: parent.call_uuid,
             call_uuid: CallUuid::fresh(),
-            ask: TransferAsk::Dial(TransferOrder {
-                to_number: DialNumber::parse("to_number", number).unwrap(),
-                from_number: from.map(|from| CallerNumber::parse("from_number", from).unwrap()),
-                trunk: None,
-                dial_timeout_s: 30,
-                whisper: Vec::new(),
-            }),
+            ask,
         };
         let request = serde_json::to_vec(&request).unwrap();
         let subject = subject::transfer(&self.shared.cluster, &self.shared.node);

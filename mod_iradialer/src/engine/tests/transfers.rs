@@ -335,3 +335,42 @@ fn a_bridge_that_fails_is_not_taken_for_the_one_before() {
     site.parent.joins(None);
     assert_eq!(site.parent.bridge_over(), None);
 }
+
+#[test]
+fn the_carrier_is_asked_for_whom_the_routers_let_through_and_nobody_else() {
+    let mut site = Site::new();
+    let number = |text| DialNumber::parse("to", text).unwrap();
+    let mut permission = site
+        .bench
+        .engine
+        .may_refer(&site.parent, number("0612345678"));
+    assert_eq!(permission.poll(), None);
+    let question = site.asked(Told::Reply(TransferReply::NotNow));
+    assert_eq!(question.ask, TransferAsk::Refer(number("0612345678")));
+    assert_eq!(permission.poll(), None);
+    assert!(site.questions.try_recv().is_err(), "too soon");
+    site.bench.pass(1);
+    assert_eq!(permission.poll(), None);
+    let to_number = number("+33612345678");
+    site.asked(Told::Reply(TransferReply::Permitted { to_number }));
+    assert_eq!(permission.poll(), Some(Ok(number("+33612345678"))));
+
+    let mut permission = site.bench.engine.may_refer(&site.parent, number("+88213"));
+    permission.poll();
+    let detail = "satellite".to_owned();
+    site.asked(Told::Reply(TransferReply::Refused { detail }));
+    let refused = Transferred::Failed("satellite".to_owned());
+    assert_eq!(permission.poll(), Some(Err(refused)));
+
+    // Nobody answers: that is no permission.
+    let mut permission = site
+        .bench
+        .engine
+        .may_refer(&site.parent, number("+33612345678"));
+    assert_eq!(permission.poll(), None);
+    site.bench.pass(9);
+    assert!(matches!(
+        permission.poll(),
+        Some(Err(Transferred::Failed(why))) if why.contains("in time")
+    ));
+}
