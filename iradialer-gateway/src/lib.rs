@@ -33,6 +33,7 @@ pub mod dispatcher;
 mod dnc;
 pub mod doctor;
 pub mod flows;
+mod lease;
 pub mod license;
 pub(crate) mod operations;
 pub mod ready_file;

@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::config::{Config, Sources};
 use crate::roles;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::IsTerminal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ pub(super) fn serve(sources: Sources) -> Result<(), Failure> {
         tracing::warn!(point, "a failpoint is armed: this process is made to break");
     }
     let config = Config::load(&sources)?;
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -28,6 +30,19 @@ pub(super) fn serve(sources: Sources) -> Result<(), Failure> {
     });
     tracing::info!("stopped");
     result
+}
+
+/// Takes as many open files as the system lets this process have: connections of clients, of webhooks' receivers and of
+/// the database are one each, and the usual limit of 1,024 is one for programs that use `select`.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// SIGTERM and SIGINT ask for a graceful stop; a second one ends the process at once.

@@ -9,9 +9,10 @@ use super::license;
 use super::load::Sources;
 use super::mistake::Mistakes;
 use super::nodes;
+use super::tenant_secrets::{self, TenantSecrets, secret};
 use super::{
     Config, Hours, NatsConfig, QueueConfig, Role, RouterConfig, Secret, TlsFiles, WebConfig,
-    WebhookConfig, WebhookTls, webhook_secret,
+    WebhookConfig, WebhookTls,
 };
 use crate::catalogue::{Campaign, Catalogue, Source, Trunk, TrunksUsed};
 use crate::tdb::DatabaseUrl;
@@ -42,7 +43,8 @@ pub(super) fn check(document: Document, sources: &Sources) -> Result<Config, Vec
         &mut mistakes,
     );
     let database = database(&document.database_url, &data_dir, &mut mistakes);
-    let webhooks = webhooks(document.webhooks, sources.dev, &mut mistakes);
+    let mut webhooks = webhooks(document.webhooks, sources.dev, &mut mistakes);
+    webhooks.secrets_of_tenants = tenant_secrets::check(&document.tenants, &mut mistakes);
     let router = router(&document.router, &mut mistakes);
     let queue = queue(&document.queue, &mut mistakes);
     let flows = flows::read(&document.flows.dir, &mut mistakes);
@@ -201,17 +203,12 @@ fn is_origin(text: &str) -> bool {
 }
 
 fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> WebhookConfig {
-    let mut secret = |key: &str, text: String| {
-        // Not shown: it may be a secret of another kind.
-        if !text.is_empty() && !webhook_secret::is_valid(&text) {
-            mistakes.note(format!(
-                "webhooks.{key}: expected whsec_ and the Base64 of 24 to 64 bytes, got another text"
-            ));
-        }
-        (!text.is_empty()).then(|| Secret::new(text))
-    };
-    let previous_secret = secret("previous_secret", webhooks.previous_secret);
-    let secret = secret("secret", webhooks.secret);
+    let previous_secret = secret(
+        "webhooks.previous_secret",
+        &webhooks.previous_secret,
+        mistakes,
+    );
+    let newest_secret = secret("webhooks.secret", &webhooks.secret, mistakes);
     let prefix = &webhooks.event_prefix;
     if prefix.len() > 40 || !prefix.bytes().all(|b| b.is_ascii_graphic()) {
         let expected = "up to 40 printable ASCII characters without a space";
@@ -247,8 +244,9 @@ fn webhooks(webhooks: file::Webhooks, dev: bool, mistakes: &mut Mistakes) -> Web
     let timeout = seconds_in("webhooks.timeout_s", webhooks.timeout_s, 1..=60, mistakes);
     let longest = webhooks.timeout_s.max(1);
     WebhookConfig {
-        secret,
+        secret: newest_secret,
         previous_secret,
+        secrets_of_tenants: TenantSecrets::new(),
         event_prefix: webhooks.event_prefix,
         allow_addresses,
         alert_url,

@@ -125,6 +125,10 @@ pub(super) struct Tenant {
     pub deny: Vec<String>,
     #[serde(default)]
     pub from_numbers: Vec<String>,
+    #[serde(default)]
+    pub webhook_secret: String,
+    #[serde(default)]
+    pub webhook_previous_secret: String,
 }
 
 #[derive(Deserialize)]

@@ -13,6 +13,7 @@ mod load;
 mod mistake;
 mod nodes;
 mod secret;
+mod tenant_secrets;
 pub mod webhook_secret;
 
 pub use check::MAX_REQUESTS;
@@ -23,6 +24,7 @@ pub use load::{DEFAULT_FILE, Sources};
 pub use mistake::ConfigError;
 pub use nodes::{Node, USUAL_WEIGHT};
 pub use secret::Secret;
+pub use tenant_secrets::TenantSecrets;
 
 use crate::catalogue::Catalogue;
 use crate::destinations::Destinations;
@@ -159,6 +161,8 @@ pub struct WebhookConfig {
     pub secret: Option<Secret>,
     /// The secret before that one, which signs as well while receivers change over.
     pub previous_secret: Option<Secret>,
+    /// What the webhooks of single tenants are signed with instead, the newest first.
+    pub secrets_of_tenants: TenantSecrets,
     /// Prefix of every event name sent to a webhook.
     pub event_prefix: String,
     /// Addresses that are let through though private; loopback is among them in development mode.

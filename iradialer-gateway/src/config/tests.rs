@@ -128,6 +128,14 @@ fn every_mistake_is_named_by_its_key() {
             "webhooks.allow_addresses[0]:",
         ),
         (
+            "[[tenants]]\ntenant_id = \"acme\"\nwebhook_secret = \"hunter2\"",
+            "tenants[0].webhook_secret:",
+        ),
+        (
+            "[[tenants]]\ntenant_id = \"acme\"\nwebhook_previous_secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"",
+            "tenants[0].webhook_previous_secret:",
+        ),
+        (
             "[webhooks]\nretry_after_s = [5, 0]",
             "webhooks.retry_after_s[1]:",
         ),

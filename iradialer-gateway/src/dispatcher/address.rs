@@ -5,6 +5,10 @@ use iradialer_core::address::{AddressRange, is_public};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// How many names are asked for at once: a fraction of the threads that the process has for it.
+const LOOKUPS_AT_ONCE: usize = 128;
 
 /// A webhook's address that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,8 @@ pub enum RefusedAddress {
 #[derive(Debug, Clone)]
 pub struct AddressGuard {
     allowed: Arc<[AddressRange]>,
+    /// How many names may be asked for at once.
+    lookups: Arc<Semaphore>,
 }
 
 impl AddressGuard {
@@ -38,6 +44,7 @@ impl AddressGuard {
     pub fn new(allowed: &[AddressRange]) -> AddressGuard {
         AddressGuard {
             allowed: allowed.into(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)),
         }
     }
 
@@ -82,7 +89,16 @@ impl Resolve for AddressGuard {
         let guard = self.clone();
         Box::pin(async move {
             let host = name.as_str();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            // The system's resolver is asked on a thread that nobody can stop: one that was given up on counts until
+            // it ends, so that names that are answered slowly take only these.
+            let turn = Arc::clone(&guard.lookups).acquire_owned().await?;
+            let asked = (host.to_owned(), 0);
+            let found = tokio::spawn(async move {
+                let found = tokio::net::lookup_host(asked).await;
+                drop(turn);
+                found.map(Vec::from_iter)
+            });
+            let found: Vec<SocketAddr> = found.await??;
             guard.check_all(host, &found)?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })

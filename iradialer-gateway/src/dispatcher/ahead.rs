@@ -11,6 +11,9 @@ use tokio::time::Instant;
 const MOST: usize = 128;
 /// A receiver that took all that was read ahead within this time is read more next time.
 const QUICKLY: Duration = Duration::from_millis(500);
+/// So many deliveries are read, under way or being noted at the most: where the TDB takes no notes, nothing more is
+/// sent than can be noted later.
+const MOST_HELD: usize = 8_192;
 /// What was read so long ago is read again: its call may have gone on.
 const STALE: Duration = Duration::from_secs(1);
 /// What is under way is still due. So a receiver of which nothing else seems to be due is read again, lest something
@@ -88,7 +91,8 @@ impl Ahead {
         let Some(shelf) = self.receivers.get_mut(receiver) else {
             return Wanted::Nothing;
         };
-        if room == 0 || !shelf.more || !shelf.waiting.is_empty() {
+        let is_full = self.held.len() >= MOST_HELD;
+        if room == 0 || is_full || !shelf.more || !shelf.waiting.is_empty() {
             return Wanted::Nothing;
         }
         if let Some(until) = shelf.rests_until().filter(|until| now < *until) {

@@ -3,7 +3,7 @@
 use super::alert::Alerts;
 use super::client::{Meaning, Message, Outcome, WebhookClient};
 use super::receivers::Sign;
-use super::signature::Signer;
+use super::signature::Signers;
 use super::{BUS, body, schedule};
 use crate::app::App;
 use crate::tdb::{Delivery, Tried, Verdict};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// What it takes to make a delivery.
 pub(super) struct Courier {
     pub(super) app: App,
-    pub(super) signer: Signer,
+    pub(super) signers: Signers,
     pub(super) client: WebhookClient,
     pub(super) alerts: Alerts,
 }
@@ -76,13 +76,14 @@ impl Courier {
                 .await;
             return Outcome::on_the_bus(sent.map_err(|error| error.to_string()));
         }
+        let signer = self.signers.of(&delivery.call.tenant_id);
         let token = delivery.call.call_params.get("token");
         self.client
             .post(Message {
                 url: &delivery.url,
                 id: &id,
                 timestamp_s,
-                signature: self.signer.sign(&id, timestamp_s, &body),
+                signature: signer.sign(&id, timestamp_s, &body),
                 token: token.and_then(serde_json::Value::as_str),
                 body,
             })
@@ -112,7 +113,7 @@ impl Courier {
                 let now_ms = self.app.clock.now_ms();
                 let next_ms = now_ms.saturating_add(wait.as_millis() as u64);
                 if usize::try_from(tries).is_ok_and(|tries| tries >= schedule.len()) {
-                    let with = (&self.client, &self.signer);
+                    let with = (&self.client, self.signers.of_operator());
                     self.alerts.last_try(delivery, error, next_ms, with, now_ms);
                 }
                 Verdict::Again { next_ms }

@@ -12,6 +12,7 @@ mod alert;
 pub(crate) mod body;
 mod client;
 mod courier;
+mod lead;
 mod notes;
 mod prune;
 mod receivers;
@@ -22,7 +23,7 @@ mod tls;
 pub use address::AddressGuard;
 pub use alert::OperatorHook;
 pub use client::{Meaning, Message, Outcome, WebhookClient};
-pub use signature::{BadSecret, Signer};
+pub use signature::{BadSecret, Signer, Signers};
 
 use crate::app::App;
 use crate::config::Secret;
@@ -33,6 +34,7 @@ use alert::Alerts;
 use courier::Courier;
 use futures::FutureExt;
 use iradialer_core::value::CallUuid;
+use lead::{Claim, Lead};
 use receivers::{Receivers, Sign};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -63,7 +65,14 @@ const LOOK_PAUSE: Duration = Duration::from_millis(1);
 
 /// The dispatcher, ready to run.
 pub struct Dispatcher {
+    claim: Claim,
+    work: Work,
+}
+
+/// What it does while it has the right to.
+struct Work {
     courier: Arc<Courier>,
+    lead: Lead,
     ahead: Ahead,
     receivers: Receivers,
     /// When to look at all receivers next, but not before `may_look`.
@@ -91,14 +100,13 @@ enum Done {
 }
 
 impl Dispatcher {
-    /// A dispatcher that signs with `secret` (`whsec_…`), and with the one before it where there is one.
+    /// A dispatcher that signs with `secret` (`whsec_…`), and with the one before it where there is one; for tenants
+    /// that have their own with those.
     ///
     /// # Errors
     /// Where the secret is none, or no HTTP client can be set up.
     pub fn new(app: App, secret: &Secret) -> Result<Dispatcher, RoleError> {
-        let before = app.config.webhooks.previous_secret.iter();
-        let secrets = std::iter::once(secret).chain(before);
-        let signer = Signer::new(secrets.map(Secret::reveal)).map_err(RoleError::new)?;
+        let signers = Signers::new(secret, &app.config.webhooks).map_err(RoleError::new)?;
         let client = WebhookClient::new(&app.config.webhooks)?;
         let alerts = Alerts::new(app.config.webhooks.alert_url.as_deref());
         let first_wait = app.config.webhooks.retry_after.first();
@@ -111,10 +119,12 @@ impl Dispatcher {
             to_note,
             done.clone(),
         ));
-        Ok(Dispatcher {
+        let (claim, lead) = Claim::new(app.clone());
+        let work = Work {
+            lead,
             courier: Arc::new(Courier {
                 app,
-                signer,
+                signers,
                 client,
                 alerts,
             }),
@@ -127,11 +137,24 @@ impl Dispatcher {
             done,
             finished,
             tries,
-        })
+        };
+        Ok(Dispatcher { claim, work })
     }
 
-    /// Delivers until `stop`, then waits a moment for the answers to what is under way.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Delivers until `stop`, as long as no other dispatcher does, then waits a moment for the answers to what is under
+    /// way.
+    pub async fn run(self, stop: CancellationToken) {
+        let over = CancellationToken::new();
+        let claiming = self.claim.run(over.clone());
+        let claiming = AbortOnDropHandle::new(tokio::spawn(claiming));
+        self.work.run(stop).await;
+        over.cancel();
+        let _ = claiming.await;
+    }
+}
+
+impl Work {
+    async fn run(mut self, stop: CancellationToken) {
         let courier = Arc::clone(&self.courier);
         let app = &courier.app;
         if let Err(error) = app.tdb.close_breakers().await {
@@ -141,14 +164,20 @@ impl Dispatcher {
         let pruning = prune::run(app.tdb.clone(), app.clock.clone(), keep);
         let _pruning = AbortOnDropHandle::new(tokio::spawn(pruning));
         let mut done = Vec::with_capacity(DONE_AT_ONCE);
+        let mut lead = self.lead.clone();
         while !stop.is_cancelled() {
+            let leads = lead.is_ours();
             let looked = tokio::select! {
                 () = courier.app.wake.dispatcher.notified() => {
                     self.next_look = Instant::now();
                     Ok(())
                 }
-                () = sleep_until(self.next_look.max(self.may_look)) => self.look_at_all().await,
-                () = sleep_until(self.first_planned()), if !self.planned.is_empty() => {
+                () = lead.changed(), if !leads => {
+                    self.next_look = Instant::now();
+                    Ok(())
+                }
+                () = sleep_until(self.next_look.max(self.may_look)), if leads => self.look_at_all().await,
+                () = sleep_until(self.first_planned()), if leads && !self.planned.is_empty() => {
                     self.look_at_planned().await
                 }
                 _ = self.finished.recv_many(&mut done, DONE_AT_ONCE) => {
@@ -232,7 +261,10 @@ impl Dispatcher {
         if self.mended.is_some_and(|at| at.elapsed() < MEND_EVERY) {
             return Ok(());
         }
-        let deliveries = self.courier.app.tdb.mend_deliveries(now_ms).await?;
+        let longest = schedule::longest(&self.courier.app.config.webhooks.retry_after);
+        let longest_ms = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX / 4);
+        let tdb = &self.courier.app.tdb;
+        let deliveries = tdb.mend_deliveries(longest_ms, now_ms).await?;
         if deliveries > 0 {
             tracing::warn!(
                 deliveries,
@@ -291,6 +323,9 @@ impl Dispatcher {
 
     /// Sends what the receiver is to get now, as far as it has places.
     async fn look_at(&mut self, receiver: &str) -> Result<(), TdbError> {
+        if !self.lead.is_ours() {
+            return Ok(());
+        }
         self.send_what_was_read(receiver);
         let now = Instant::now();
         let room = self.receivers.room(receiver, now);

@@ -2,7 +2,7 @@
 
 use super::{Done, FAULT_DELAY};
 use crate::clock::Clock;
-use crate::tdb::{Tdb, TdbError, Tried};
+use crate::tdb::{Tdb, Tried};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -18,25 +18,7 @@ pub(super) async fn run(
 ) {
     let mut some = Vec::with_capacity(AT_ONCE);
     while tries.recv_many(&mut some, AT_ONCE).await > 0 {
-        let noted = tdb.deliveries_tried(some.clone(), clock.now_ms()).await;
-        match noted {
-            Ok(()) => {}
-            // One that can't be noted must not keep the others from it.
-            Err(error) if some.len() > 1 && !error.is_outage() => {
-                for tried in &some {
-                    let noted = tdb
-                        .deliveries_tried(vec![tried.clone()], clock.now_ms())
-                        .await;
-                    if let Err(error) = noted {
-                        lost(tried, &error);
-                    }
-                }
-            }
-            Err(error) => {
-                some.iter().for_each(|tried| lost(tried, &error));
-                sleep(FAULT_DELAY).await;
-            }
-        }
+        note(&tdb, &clock, &some).await;
         for tried in some.drain(..) {
             let _ = tell.send(Done::Noted {
                 call: tried.call_uuid,
@@ -46,7 +28,30 @@ pub(super) async fn run(
     }
 }
 
-fn lost(tried: &Tried, error: &TdbError) {
-    let (call, seq) = (tried.call_uuid, tried.seq);
-    tracing::error!(%call, seq, %error, "a delivery could not be noted and will be made again");
+/// Notes them once the TDB can be written. What was not noted would be sent again.
+async fn note(tdb: &Tdb, clock: &Clock, tries: &[Tried]) {
+    let mut told = false;
+    loop {
+        match tdb.deliveries_tried(tries.to_vec(), clock.now_ms()).await {
+            Ok(()) => return,
+            Err(error) if error.is_outage() => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::error!(%error, "webhooks that were answered can't be noted, trying again until they can");
+                }
+                sleep(FAULT_DELAY).await;
+            }
+            // One that can't be noted must not keep the others from it.
+            Err(_) if tries.len() > 1 => {
+                for tried in tries {
+                    Box::pin(note(tdb, clock, std::slice::from_ref(tried))).await;
+                }
+                return;
+            }
+            Err(error) => {
+                let (call, seq) = (tries[0].call_uuid, tries[0].seq);
+                tracing::error!(%call, seq, %error, "a delivery could not be noted and will be made again");
+                return sleep(FAULT_DELAY).await;
+            }
+        }
+    }
 }

@@ -6,9 +6,13 @@ use tokio::time::Instant;
 
 /// How many deliveries a receiver may be sent at once, each of another call.
 pub const PER_RECEIVER: usize = 16;
-/// How many deliveries may be under way in all. A receiver that has none under way may have one beyond that, so
-/// that no number of slow ones stops another.
+/// How many deliveries may be under way in all, and to the receivers of one tenant. A receiver that has none under way
+/// may have one beyond that, so that no number of slow ones stops another.
 const IN_ALL: usize = 1_024;
+const OF_TENANT: usize = 512;
+/// With those that are beyond it there are at the most so many: each is a connection.
+const MOST_IN_ALL: usize = 4_096;
+const MOST_OF_TENANT: usize = 1_024;
 /// So many failures in a row open a receiver's breaker.
 const FAILURES: u32 = 5;
 
@@ -27,6 +31,8 @@ pub enum Sign {
 pub struct Receivers {
     known: HashMap<String, Receiver>,
     under_way: usize,
+    /// Of the tenants that have any.
+    of_tenants: HashMap<String, usize>,
     rest: Duration,
 }
 
@@ -61,18 +67,21 @@ impl Receivers {
         Receivers {
             known: HashMap::new(),
             under_way: 0,
+            of_tenants: HashMap::new(),
             rest,
         }
     }
 
     /// How many more it may be sent now.
     pub fn room(&self, name: &str, now: Instant) -> usize {
+        let known = self.known.get(name);
+        let own = known.map_or(PER_RECEIVER, |known| known.room(now));
+        let of_tenant = self.of_tenants.get(tenant(name)).copied().unwrap_or(0);
         let in_all = IN_ALL.saturating_sub(self.under_way);
-        match self.known.get(name) {
-            None => PER_RECEIVER.min(in_all.max(1)),
-            Some(known) if known.under_way == 0 => known.room(now).min(in_all.max(1)),
-            Some(known) => known.room(now).min(in_all),
-        }
+        let shared = in_all.min(OF_TENANT.saturating_sub(of_tenant));
+        let has_none = known.is_none_or(|known| known.under_way == 0);
+        let one_beyond = self.under_way < MOST_IN_ALL && of_tenant < MOST_OF_TENANT;
+        own.min(shared.max(usize::from(has_none && one_beyond)))
     }
 
     /// Whether it has failed last.
@@ -90,12 +99,17 @@ impl Receivers {
     /// One more delivery to it is under way.
     pub fn begins(&mut self, name: &str) {
         self.under_way += 1;
+        *self.of_tenants.entry(tenant(name).to_owned()).or_default() += 1;
         self.known.entry(name.to_owned()).or_default().under_way += 1;
     }
 
     /// A delivery to it is over. Returns whether its breaker is open now, where that is new.
     pub fn ends(&mut self, name: &str, sign: Sign, now: Instant) -> Option<bool> {
         self.under_way = self.under_way.saturating_sub(1);
+        match self.of_tenants.get_mut(tenant(name)) {
+            Some(of_tenant) if *of_tenant > 1 => *of_tenant -= 1,
+            _ => drop(self.of_tenants.remove(tenant(name))),
+        }
         let known = self.known.get_mut(name)?;
         known.under_way = known.under_way.saturating_sub(1);
         let was_open = known.is_open();
@@ -124,6 +138,11 @@ impl Receivers {
         }
         news
     }
+}
+
+/// Whose receiver it is: a receiver is named `TENANT scheme://host:port`.
+fn tenant(receiver: &str) -> &str {
+    receiver.split(' ').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -193,5 +212,36 @@ mod tests {
         assert_eq!(receivers.under_way, IN_ALL + 1_000 - IN_ALL / PER_RECEIVER);
         assert_eq!(receivers.room("another", now), 1);
         assert_eq!(receivers.room("999", now), 0);
+    }
+
+    #[test]
+    fn no_number_of_receivers_of_one_tenant_takes_the_places_of_another() {
+        let now = Instant::now();
+        let mut receivers = Receivers::new(REST);
+        for name in 0..3_000 {
+            let name = format!("many https://{name}.example:443");
+            for _ in 0..receivers.room(&name, now) {
+                receivers.begins(&name);
+            }
+        }
+        assert_eq!(receivers.under_way, MOST_OF_TENANT);
+        assert_eq!(receivers.room("other https://a.example:443", now), 1);
+        receivers.begins("other https://a.example:443");
+        for name in 0..MOST_OF_TENANT {
+            let name = format!("many https://{name}.example:443");
+            while receivers
+                .known
+                .get(&name)
+                .is_some_and(|known| known.under_way > 0)
+            {
+                receivers.ends(&name, Sign::Well, now);
+            }
+        }
+        assert_eq!(receivers.under_way, 1);
+        assert_eq!(receivers.of_tenants.len(), 1);
+        assert_eq!(
+            receivers.room("other https://a.example:443", now),
+            PER_RECEIVER - 1
+        );
     }
 }

@@ -23,6 +23,12 @@ pub fn next_wait(
     Some(jittered.max(asked))
 }
 
+/// No delivery waits longer for its next try.
+pub fn longest(schedule: &[Duration]) -> Duration {
+    let planned = schedule.iter().max().copied().unwrap_or_default();
+    planned.mul_f64(1.0 + JITTER).max(MAX_RETRY_AFTER)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,13 @@
 //! Standard Webhooks signatures (<https://www.standardwebhooks.com>): `v1,` and the base64 of the
 //! HMAC-SHA256 over `id.timestamp.body`.
 
+use crate::config::{Secret, WebhookConfig};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use iradialer_core::value::TenantId;
 use sha2::Sha256;
+use std::collections::HashMap;
 
 /// What a secret starts with; the rest is base64.
 const PREFIX: &str = "whsec_";
@@ -46,6 +49,44 @@ impl Signer {
             })
             .collect();
         signatures.join(" ")
+    }
+}
+
+/// Who signs for whom: each tenant that has secrets of its own by those, all others by the ones of the cluster.
+pub struct Signers {
+    of_all: Signer,
+    of_tenants: HashMap<TenantId, Signer>,
+}
+
+impl Signers {
+    /// As the configuration has it, with `secret` as the cluster's.
+    ///
+    /// # Errors
+    /// Where a secret is none.
+    pub fn new(secret: &Secret, config: &WebhookConfig) -> Result<Signers, BadSecret> {
+        let of_all = std::iter::once(secret).chain(&config.previous_secret);
+        let of_tenant = |(tenant, secrets): (&TenantId, &Vec<Secret>)| {
+            let signer = Signer::new(secrets.iter().map(Secret::reveal))?;
+            Ok((tenant.clone(), signer))
+        };
+        Ok(Signers {
+            of_all: Signer::new(of_all.map(Secret::reveal))?,
+            of_tenants: config
+                .secrets_of_tenants
+                .iter()
+                .map(of_tenant)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Who signs the webhooks of that tenant.
+    pub fn of(&self, tenant: &TenantId) -> &Signer {
+        self.of_tenants.get(tenant).unwrap_or(&self.of_all)
+    }
+
+    /// Who signs what the operator is told.
+    pub fn of_operator(&self) -> &Signer {
+        &self.of_all
     }
 }
 

@@ -4,6 +4,7 @@ mod again;
 mod certificates;
 mod failing;
 mod hostile;
+mod two;
 
 use super::receivers::PER_RECEIVER;
 use super::*;
@@ -25,6 +26,7 @@ use iradialer_core::value::NodeId;
 use serde_json::Value;
 use sqlx::{Connection as _, Row};
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -158,6 +160,19 @@ impl SwitchRequests for NoSwitches {
     }
 }
 
+/// With short waits between tries, and loopback let through.
+fn config(data_dir: &Path) -> Config {
+    let mut config = Config::load(&Sources {
+        data_dir: Some(data_dir.to_owned()),
+        dev: true,
+        ..Sources::default()
+    })
+    .unwrap();
+    config.webhooks.retry_after = [40, 80].map(Duration::from_millis).to_vec();
+    config.webhooks.timeout = Duration::from_secs(2);
+    config
+}
+
 /// A dispatcher at work on a database of its own.
 struct Bench {
     app: App,
@@ -171,17 +186,10 @@ impl Bench {
         Bench::start_with(|_| {}).await
     }
 
-    /// With short waits between tries, and loopback let through unless `change` says otherwise.
+    /// With what `change` makes of the usual configuration.
     async fn start_with(change: impl FnOnce(&mut Config)) -> Bench {
         let (tdb, dir) = open().await;
-        let mut config = Config::load(&Sources {
-            data_dir: Some(dir.path().to_owned()),
-            dev: true,
-            ..Sources::default()
-        })
-        .unwrap();
-        config.webhooks.retry_after = [40, 80].map(Duration::from_millis).to_vec();
-        config.webhooks.timeout = Duration::from_secs(2);
+        let mut config = config(dir.path());
         change(&mut config);
         let app = App {
             license: Licensing::new(&config, Clock::system(), tdb.clone()),
@@ -311,6 +319,28 @@ async fn events_arrive_signed_and_in_order() {
         assert_eq!(received.header("authorization"), "Bearer open sesame");
         assert_eq!(received.header("content-type"), "application/json");
     }
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_own_secrets_sign_and_no_other_does() {
+    let own = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDRjZ2v2oFwEc=";
+    let before = "whsec_ZGV2ZWxvcGVyIG9mIHRoZSB5ZWFyIDIwMjYh";
+    let bench = Bench::start_with(|config| {
+        let secrets = [own, before].map(|text| Secret::new(text.to_owned()));
+        let of_acme = (test_support::tenant(), secrets.to_vec());
+        config.webhooks.secrets_of_tenants = [of_acme].into();
+    })
+    .await;
+    let receiver = Receiver::always(StatusCode::NO_CONTENT).await;
+    let call = bench.queued_call(&receiver.url).await;
+    bench.settled(call).await;
+    let seen = receiver.seen();
+    let verifies = |secret| {
+        let judge = standardwebhooks::Webhook::new(secret).unwrap();
+        judge.verify(&seen[0].body, &seen[0].headers).is_ok()
+    };
+    assert_eq!([own, before, SECRET].map(verifies), [true, true, false]);
     bench.stop().await;
 }
 

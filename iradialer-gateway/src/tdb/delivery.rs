@@ -73,7 +73,7 @@ impl From<Call> for CallFacts {
 
 impl Delivery {
     /// `scheme://host:port` of where it goes, as it is written.
-    pub fn origin(&self) -> &str {
+    pub fn origin(&self) -> String {
         origin(&self.url)
     }
 }
@@ -153,9 +153,10 @@ pub(super) fn facts(deliveries: usize) -> String {
     )
 }
 
-/// Deliveries that nobody has tried and that were made by a clock that was ahead. Those of a receiver that is
-/// tried again were made before.
-const AHEAD: &str = "state = 'due' AND tries = 0 AND created_ms > $1 AND next_ms > $1";
+/// Deliveries that a clock has put off which was ahead: those that nobody has tried and that were made by it, and those
+/// that are to be tried again later than any is. Where it was ahead by less than that, they wait.
+const AHEAD: &str =
+    "state = 'due' AND ((tries = 0 AND created_ms > $1 AND next_ms > $1) OR next_ms > $2)";
 /// How much two clocks may differ without a word, ms: so long a delivery just waits.
 const CLOCKS_DIFFER_MS: u64 = 2_000;
 
@@ -226,20 +227,25 @@ impl Tdb {
 
     /// Makes deliveries due that wait, and with them all that follows in their calls, only because a gateway's
     /// clock was ahead when it stored their event. Returns how many it were.
-    pub async fn mend_deliveries(&self, now_ms: u64) -> Result<u64, TdbError> {
+    /// `longest_ms`: for how long one may wait for its next try.
+    pub async fn mend_deliveries(&self, longest_ms: u64, now_ms: u64) -> Result<u64, TdbError> {
         let ahead_ms = sql_ms(now_ms.saturating_add(CLOCKS_DIFFER_MS));
+        let too_late_ms = sql_ms(now_ms.saturating_add(longest_ms + CLOCKS_DIFFER_MS));
         // Looked for where nobody waits: there is hardly ever one.
         let any = format!("SELECT call_uuid FROM webhooks WHERE {AHEAD} LIMIT 1");
-        let any = sqlx::query(AssertSqlSafe(any)).bind(ahead_ms);
+        let any = sqlx::query(AssertSqlSafe(any))
+            .bind(ahead_ms)
+            .bind(too_late_ms);
         if any.fetch_optional(&self.readers).await?.is_none() {
             return Ok(0);
         }
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    let mend = format!("UPDATE webhooks SET next_ms = $2 WHERE {AHEAD}");
+                    let mend = format!("UPDATE webhooks SET next_ms = $3 WHERE {AHEAD}");
                     let mended = sqlx::query(AssertSqlSafe(mend))
                         .bind(ahead_ms)
+                        .bind(too_late_ms)
                         .bind(sql_ms(now_ms))
                         .execute(connection)
                         .await?;
@@ -351,12 +357,19 @@ pub(super) async fn insert(
 }
 
 /// `scheme://host:port` of a URL as it is written: up to the first slash after the host.
-fn origin(url: &str) -> &str {
+fn origin(url: &str) -> String {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..]
         .find(['/', '?', '#'])
         .map_or(url.len(), |at| host + at);
-    &url[..end]
+    let origin = url[..end].to_ascii_lowercase();
+    let usual_port = match origin.starts_with("https:") {
+        true => ":443",
+        false => ":80",
+    };
+    origin
+        .strip_suffix(usual_port)
+        .map_or_else(|| origin.clone(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -366,7 +379,10 @@ mod tests {
     #[test]
     fn origins() {
         assert_eq!(origin("https://a.example/x?y"), "https://a.example");
-        assert_eq!(origin("http://127.0.0.1:80?x"), "http://127.0.0.1:80");
+        assert_eq!(origin("http://127.0.0.1:80?x"), "http://127.0.0.1");
+        assert_eq!(origin("http://127.0.0.1:443?x"), "http://127.0.0.1:443");
+        assert_eq!(origin("HTTPS://A.Example:443/X"), "https://a.example");
+        assert_eq!(origin("http://[::80]/"), "http://[::80]");
         assert_eq!(origin("https://a.example:8443"), "https://a.example:8443");
     }
 

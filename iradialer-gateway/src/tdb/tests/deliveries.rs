@@ -150,13 +150,19 @@ async fn what_a_clock_that_was_ahead_has_put_off_is_due_again() {
         [],
         "its first event holds the others up"
     );
-    assert_eq!(tdb.mend_deliveries(NOW).await.unwrap(), 1);
+    const LONGEST_MS: u64 = 700_000;
+    assert_eq!(tdb.mend_deliveries(LONGEST_MS, NOW).await.unwrap(), 1);
     assert_eq!(
         due(&tdb, NOW).await,
         [(ahead.call_uuid, 1)],
         "what is to be tried again waits on"
     );
-    assert_eq!(tdb.mend_deliveries(NOW).await.unwrap(), 0);
+    assert_eq!(tdb.mend_deliveries(LONGEST_MS, NOW).await.unwrap(), 0);
+
+    // One that no schedule has put off for so long was tried by a clock that was ahead.
+    let before_ms = NOW - LONGEST_MS;
+    assert!(tdb.mend_deliveries(LONGEST_MS, before_ms).await.unwrap() > 0);
+    assert!(due(&tdb, NOW).await.contains(&(retried, 1)));
 }
 
 #[tokio::test]
