@@ -132,9 +132,10 @@ impl Desk<'_> {
         let began = Instant::now();
         let mut canceled = 0;
         loop {
-            let batch = self
-                .tdb
-                .cancel_queued(tenant, campaign, CANCEL_AT_ONCE, self.now_ms);
+            let author = Some(self.author.clone());
+            let batch =
+                self.tdb
+                    .cancel_queued(tenant, campaign, CANCEL_AT_ONCE, author, self.now_ms);
             let batch = batch.await?;
             canceled += batch;
             if batch < u64::from(CANCEL_AT_ONCE) {

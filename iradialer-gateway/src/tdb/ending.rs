@@ -193,18 +193,34 @@ impl Tdb {
     }
 
     /// Ends queued calls of the tenant, or of one of its campaigns, as canceled: `limit` of them at the most.
-    /// Returns how many.
+    /// Returns how many; where somebody asked for it the audit log has it, too.
     pub async fn cancel_queued(
         &self,
         tenant: &TenantId,
         campaign: Option<&CampaignName>,
         limit: u32,
+        author: Option<Author>,
         now_ms: u64,
     ) -> Result<u64, TdbError> {
         let (tenant, campaign) = (tenant.clone(), campaign.cloned());
         self.writer
             .write(move |connection| {
-                Box::pin(cancel_queued(connection, tenant, campaign, limit, now_ms))
+                Box::pin(async move {
+                    let campaign = campaign.as_ref();
+                    let calls = cancel_queued(connection, &tenant, campaign, limit, now_ms).await?;
+                    if let Some(author) = author.filter(|_| calls > 0) {
+                        let change = Change {
+                            tenant_id: tenant,
+                            action: "queue.empty",
+                            subject: campaign.map_or_else(|| "-".to_owned(), ToString::to_string),
+                            was: Some(json!({ "calls": calls })),
+                            became: None,
+                            at_ms: now_ms,
+                        };
+                        audit::note(connection, &author, change).await?;
+                    }
+                    Ok(calls)
+                })
             })
             .await
     }
@@ -212,12 +228,12 @@ impl Tdb {
 
 async fn cancel_queued(
     connection: &mut Connection,
-    tenant: TenantId,
-    campaign: Option<CampaignName>,
+    tenant: &TenantId,
+    campaign: Option<&CampaignName>,
     limit: u32,
     now_ms: u64,
 ) -> Result<u64, TdbError> {
-    let query = match &campaign {
+    let query = match campaign {
         Some(campaign) => sqlx::query(QUEUED_OF_CAMPAIGN)
             .bind(tenant.as_str())
             .bind(campaign.as_str()),

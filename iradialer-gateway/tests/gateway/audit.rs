@@ -1,7 +1,7 @@
 //! The audit log as an admin reads it: what came over the API and what was typed.
 
 use crate::flows::{delete, flow, hangs_up, put};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, send};
 use crate::tokens::{is_forbidden, token_with};
 use serde_json::{Value, json};
 
@@ -111,4 +111,34 @@ async fn an_admin_reads_who_changed_what_through_the_api_and_the_command_line() 
         let token = token_with(gateway.site(), &["--role", role]).await;
         is_forbidden(&gateway.get(&token, "/api/audit").await, "audit:read");
     }
+}
+
+#[tokio::test]
+async fn who_emptied_the_queue_is_told() {
+    let (gateway, acme) = Gateway::start().await;
+    let admin = token_with(gateway.site(), &["--role", "admin", "--name", "boss"]).await;
+    for _ in 0..3 {
+        gateway.make_call(&acme, &crate::tokens::call()).await;
+    }
+    for path in ["/api/queue?campaign=reminders", "/api/queue"] {
+        let request = gateway.client.delete(format!("{}{path}", gateway.url));
+        let emptied = send(request.bearer_auth(&acme)).await;
+        assert_eq!(emptied.status, 200, "{emptied:?}");
+    }
+    let log = entries(&gateway, &admin, "").await;
+    let emptied: Vec<_> = log
+        .iter()
+        .filter(|entry| entry["action"] == "queue.empty")
+        .collect();
+    assert_eq!(
+        emptied.len(),
+        1,
+        "nothing was left the second time: {log:?}"
+    );
+    let entry = emptied[0];
+    assert_eq!(
+        (&entry["subject"], &entry["before"], &entry["via"]),
+        (&json!("reminders"), &json!({ "calls": 3 }), &json!("api"))
+    );
+    assert!(entry["actor"].is_string() && entry["request_id"].is_string());
 }
