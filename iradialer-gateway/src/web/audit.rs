@@ -91,7 +91,7 @@ pub(super) struct ShownEntry {
     /// What it was done to.
     subject: String,
     tenant_id: String,
-    /// `api` or `command_line`.
+    /// `api`, `nats`, `command_line` or `configuration`.
     via: &'static str,
 }
 

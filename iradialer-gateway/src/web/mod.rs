@@ -40,6 +40,7 @@ mod tokens;
 mod transport;
 mod trunk_changes;
 mod trunks;
+mod unread;
 mod webhooks;
 
 pub(crate) use accept::Acceptance;

@@ -16,13 +16,14 @@ pub(super) struct QueueGauge {
 #[derive(Clone, Copy)]
 struct Count {
     length: u64,
+    /// By the steady clock, ms.
     at_ms: u64,
 }
 
 impl QueueGauge {
     /// The number of queued calls, counted up to the limit at which new ones are refused.
     pub async fn length(&self, app: &App) -> Result<u64, TdbError> {
-        let now_ms = app.clock.now_ms();
+        let now_ms = app.clock.steady_ms();
         if let Some(count) = self.last()
             && now_ms.saturating_sub(count.at_ms) < GOOD_FOR_MS
         {

@@ -4,7 +4,7 @@ use super::error::ApiError;
 use super::{
     WebState, accept, audit, calls, campaigns, dnc, docs, dropcall, etag, explain, flows, health,
     license, live, metrics, nodes, openapi, overview, queue, request_id, stream, tokens, transport,
-    trunk_changes, trunks, webhooks,
+    trunk_changes, trunks, unread, webhooks,
 };
 use axum::Router;
 use axum::extract::Request;
@@ -85,6 +85,7 @@ pub(super) fn served(state: WebState) -> Router {
         None => routes,
     };
     routes
+        .layer(middleware::from_fn(unread::take))
         .layer(middleware::from_fn_with_state(traffic, metrics::count))
         .with_state(state)
 }

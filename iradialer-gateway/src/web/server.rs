@@ -17,8 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(5);
-/// How many connections are held at once. Half of the usual limit of open files, of which the webhooks
-/// need some too.
+/// How many connections are held at once: each may have a request of some size in memory.
 const MAX_CONNECTIONS: usize = 512;
 /// The largest head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 32 * 1024;

@@ -85,7 +85,9 @@ pub(super) async fn follow(
     fields.finish_query::<StreamQuery>()?;
     let last = state.app.tdb.last_place(&caller.tenant_id).await?;
     let after = asked_place(&headers, last)?.unwrap_or(last);
-    let place = state.streams.take(&caller.token.token_id);
+    let place = state
+        .streams
+        .take(&caller.token.token_id, &caller.tenant_id);
     let follower = Follower {
         after,
         campaign,
@@ -168,10 +170,13 @@ impl Follower {
             if !self.ready.is_empty() {
                 break;
             }
-            if let Err(error) = self.read().await {
-                tracing::debug!(?error, "a stream can't be read");
-                return Some(self.close("unavailable"));
-            }
+            let all = match self.read().await {
+                Ok(all) => all,
+                Err(error) => {
+                    tracing::debug!(?error, "a stream can't be read");
+                    return Some(self.close("unavailable"));
+                }
+            };
             if !self.ready.is_empty() {
                 break;
             }
@@ -180,16 +185,20 @@ impl Follower {
                 self.ready.push_back(Bytes::from(beat));
                 break;
             }
-            sleep(LOOK_EVERY).await;
+            // Events of others are left behind as fast as they can be read.
+            if all {
+                sleep(LOOK_EVERY).await;
+            }
         }
         self.given = Instant::now();
         self.ready.pop_front()
     }
 
-    /// Reads what has happened since.
-    async fn read(&mut self) -> Result<(), ApiError> {
+    /// Reads what has happened since. Returns whether that was all.
+    async fn read(&mut self) -> Result<bool, ApiError> {
         let (tdb, tenant) = (&self.state.app.tdb, &self.caller.tenant_id);
         let events = tdb.events_after(tenant, self.after, PAGE).await?;
+        let all = events.len() < PAGE as usize;
         for streamed in events {
             self.after = streamed.place;
             if self.wants(&streamed) {
@@ -197,7 +206,7 @@ impl Follower {
                 self.ready.push_back(frame);
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     fn wants(&self, streamed: &Streamed) -> bool {

@@ -30,7 +30,7 @@ pub(super) struct NewToken {
     /// When it ends, an RFC 3339 time to come. Without it it does not.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
-    /// What it is for; up to 100 characters.
+    /// What it is for; up to 80 characters.
     name: Option<String>,
     /// The most requests a second; 0 to 1000000. Only admins set it. Without it `web.requests_per_s`.
     #[schema(minimum = 0, maximum = 1_000_000)]
@@ -294,9 +294,14 @@ fn check_gift(caller: &Caller, spec: &TokenSpec) -> Result<(), ApiError> {
     if !own.scopes.cover(&spec.scopes) {
         return refuse("scopes: a token can't be made that may more than yours");
     }
-    let is_limited = spec.requests_per_s.is_some() || spec.burst.is_some();
-    if is_limited && own.role != TokenRole::Admin {
+    let is_limited = |spec: &TokenSpec| spec.requests_per_s.is_some() || spec.burst.is_some();
+    if is_limited(spec) && own.role != TokenRole::Admin {
         return refuse("requests_per_s, burst: only admins set the limits of a token");
+    }
+    if is_limited(own) && own.role != TokenRole::Admin {
+        return refuse(
+            "a token with limits of its own makes no other: each would have as much again",
+        );
     }
     let outlives = |own_ms| spec.expires_ms.is_none_or(|expires_ms| expires_ms > own_ms);
     if own.role != TokenRole::Admin && own.expires_ms.is_some_and(outlives) {

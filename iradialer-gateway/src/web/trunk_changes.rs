@@ -223,6 +223,9 @@ pub(super) async fn delete(
     }))
 }
 
+/// Where that is.
+pub(super) const DEFINITION: &str = "/api/trunks/{name}/definition";
+
 /// The file that each switch needs of a trunk
 #[utoipa::path(
     get, path = "/api/trunks/{name}/definition", tag = "trunks",

@@ -181,6 +181,7 @@ fn which(members: Map<String, Value>) -> Result<Redeliver, ApiError> {
 /// Webhooks that were given up, the last first
 #[utoipa::path(
     get, path = "/api/webhooks/deadletters", tag = "webhooks",
+    params(DeadLetterQuery),
     responses(
         (status = 200, description = "A page of them", body = DeadLetterList),
     ),

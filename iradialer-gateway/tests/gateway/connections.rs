@@ -1,6 +1,7 @@
 //! What a client that holds connections can do, without a token: little.
 
 use crate::gateway::{Gateway, PATIENCE};
+use crate::tokens::token_with;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::sync::Arc;
@@ -96,4 +97,81 @@ async fn a_client_that_says_nothing_or_half_is_sent_away() {
     });
     let ended = futures::future::join_all(ended).await;
     assert_eq!(ended, [true; 4]);
+}
+
+/// The head of the next answer on the connection, once all of it has come; its body is read and dropped.
+async fn next_answer(stream: &mut TlsStream<TcpStream>) -> String {
+    let mut came = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&came).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .split_once("content-length: ")
+                .map_or("0", |(_, rest)| {
+                    rest.split("\r\n").next().unwrap_or_default()
+                });
+            if body.len() >= length.parse().unwrap() {
+                return head.to_owned();
+            }
+        }
+        let read = timeout(PATIENCE, stream.read_buf(&mut came)).await;
+        let read = read.expect("no answer in time").unwrap();
+        assert!(read > 0, "closed after {text:?}");
+    }
+}
+
+/// A client may send its next request on a connection that nobody said would end, and can't know that it has.
+#[tokio::test]
+async fn who_is_refused_before_the_body_has_come_reads_why_and_is_not_cut_off_unwarned() {
+    let (gateway, token) = Gateway::start().await;
+    let operator = token_with(gateway.site(), &["--role", "operator"]).await;
+    let bearer = |token: &str| format!("authorization: Bearer {token}\r\n");
+    let json = "content-type: application/json\r\n";
+    let cases = [
+        ("POST /api/makecall", json.to_owned(), 401),
+        ("POST /api/nothing", bearer(&token) + json, 404),
+        ("PUT /api/makecall", bearer(&token) + json, 405),
+        ("PUT /api/campaigns/x", bearer(&token) + json, 403),
+        ("PUT /api/cpaconfigs/x", bearer(&operator) + json, 501),
+        (
+            "POST /api/makecall",
+            bearer(&token) + "content-type: text/plain\r\n",
+            415,
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (line, headers, status) in cases {
+        for length in [2, 700 * 1024] {
+            let head =
+                format!("{line} HTTP/1.1\r\nhost: x\r\n{headers}content-length: {length}\r\n\r\n");
+            let mut stream = begin(&gateway, head.as_bytes()).await;
+            stream.flush().await.unwrap();
+            // A network may take its time between the two.
+            sleep(Duration::from_millis(100)).await;
+            let case = format!("{line}, {status}, {length} bytes");
+            if let Err(error) = stream.write_all(&vec![b' '; length]).await {
+                wrong.push(format!("{case}: {error}"));
+                continue;
+            }
+            let answer = next_answer(&mut stream).await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{answer}"
+            );
+            if answer.contains("connection: close") {
+                continue;
+            }
+            let next = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+            let mut read = [0; 12];
+            let next = async {
+                stream.write_all(next).await?;
+                stream.read_exact(&mut read).await
+            };
+            match timeout(PATIENCE, next).await.expect("no answer in time") {
+                Ok(_) => assert_eq!(read, *b"HTTP/1.1 200"),
+                Err(error) => wrong.push(format!("{case}: the next request: {error}")),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -172,6 +172,26 @@ async fn each_follows_its_own_and_what_it_asks_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_others_do_keeps_nobody_from_what_they_ask_for() {
+    let (gateway, token) = Gateway::start().await;
+    let many = json!({ "calls": vec![call(); 1_000] });
+    for _ in 0..7 {
+        let answer = gateway.post(&token, "/api/makecalls", &many).await;
+        assert_eq!(answer.body["accepted"], 1_000, "{answer:?}");
+    }
+    let last = gateway.make_call(&token, &call()).await;
+    let of_last = format!("?call_uuid={last}");
+    let mut stream = Stream::open(&gateway, &token, &of_last, Some(0)).await;
+    assert_eq!(stream.next().await.id, Some(0));
+    // Before it would have to say that it still has nothing.
+    let event = stream.next().await;
+    assert_eq!(
+        (event.id, event.name.as_str()),
+        (Some(7_001), "iradialer::queued")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_revoked_follows_no_longer() {
     let (gateway, token) = Gateway::start().await;
     let made = gateway.post(&token, "/api/tokens", &json!({})).await;

@@ -73,6 +73,15 @@ async fn nobody_gives_more_than_they_have() {
     assert_eq!(same.status, 201, "{same:?}");
     let brief = token_with(gateway.site(), &["--expires", "1h"]).await;
     is_forbidden(&make(&gateway, &brief, json!({})).await, "outlives yours");
+    let limited = make(&gateway, &admin, json!({ "requests_per_s": 50 })).await;
+    let another = make(&gateway, text(&limited, "token"), json!({})).await;
+    is_forbidden(&another, "a token with limits of its own makes no other");
+    // A trunk's definition has its password in it.
+    let looks = ["--role", "operator", "--scope", "trunks:read"];
+    let looks = token_with(gateway.site(), &looks).await;
+    assert_eq!(gateway.get(&looks, "/api/trunks").await.status, 200);
+    let definition = gateway.get(&looks, "/api/trunks/chime/definition").await;
+    is_forbidden(&definition, "trunks:write");
     for role in ["operator", "read-only"] {
         let token = token_with(gateway.site(), &["--role", role]).await;
         is_forbidden(&make(&gateway, &token, json!({})).await, "tokens:write");

@@ -27,6 +27,7 @@ async fn who_has_it_already_is_told_so() {
     for path in [
         "/api/flows",
         "/api/flows/hello",
+        "/api/campaigns",
         "/api/trunks",
         "/api/openapi.json",
         "/api/docs",
