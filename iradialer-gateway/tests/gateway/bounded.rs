@@ -161,17 +161,14 @@ async fn floods_of_headers_are_refused() {
                 let mut stream = connect(&gateway, &[]).await.unwrap();
                 let request = format!("GET /api/calls HTTP/1.1\r\nhost: x\r\n{flood}\r\n");
                 clients.spawn(async move {
-                    // It may close on what is too much before it has all of it.
+                    // It closes on what is too much before it has all of it; its answer is there by then.
                     let _ = stream.write_all(request.as_bytes()).await;
                     until_closed(&mut stream, PATIENCE).await
                 });
             }
             while let Some(said) = clients.join_next().await {
                 let said = said.unwrap().expect("it goes on reading");
-                assert!(
-                    said.is_empty() || said.starts_with("HTTP/1.1 431 "),
-                    "{said:?}"
-                );
+                assert!(said.starts_with("HTTP/1.1 431 "), "{said:?}");
             }
         }
     };
@@ -211,10 +208,7 @@ async fn bodies_without_an_end_are_cut() {
             let (sent, said) = ended.unwrap();
             assert!(sent < 100_000_000, "it took {sent} bytes");
             let said = said.expect("it goes on reading");
-            assert!(
-                said.is_empty() || said.starts_with("HTTP/1.1 413 "),
-                "{said:?}"
-            );
+            assert!(said.starts_with("HTTP/1.1 413 "), "{said:?}");
         }
     };
     let (more_kib, slowest, ()) = most_held(&gateway, &token, attack).await;
@@ -275,10 +269,8 @@ async fn http_2_is_not_spoken_so_nothing_of_it_can_be_flooded() {
             let _ = stream.write_all(&flood).await;
             let said = until_closed(&mut stream, PATIENCE).await;
             let said = said.expect("it goes on reading");
-            assert!(
-                said.is_empty() || said.starts_with("HTTP/1.1 400 "),
-                "{said:?}"
-            );
+            // It is cut at the preface, without an answer: who speaks HTTP/2 could not read one of HTTP/1.1.
+            assert_eq!(said, "");
         }
     };
     let (more_kib, slowest, ()) = most_held(&gateway, &token, attack).await;

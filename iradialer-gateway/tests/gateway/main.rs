@@ -32,4 +32,5 @@ mod tenants;
 mod token_api;
 mod tokens;
 mod transport;
+mod webhook_contract;
 mod webhooks;

@@ -69,6 +69,27 @@ async fn a_call_comes_to_its_final_record_and_webhook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_long_a_call_may_ring_and_last_is_in_the_command_to_the_switch() {
+    let bench = Bench::start("").await;
+    let switch = FakeSwitch::start(&bench.bus().await, "sw1", 10, &[]).await;
+    let asked = json!({
+        "dial_timeout": 45, "max_duration": 90, "channel_vars": { "sip_h_X-Order": "7" },
+    });
+    bench.make_call("reminders", asked.clone()).await;
+    let command = switch.wait_for_dials(1).await.remove(0).command;
+    assert_eq!((command.dial_timeout_s, command.max_duration_s), (45, 90));
+    let vars = serde_json::to_value(&command.channel_vars).unwrap();
+    assert_eq!(vars, asked["channel_vars"]);
+
+    bench.make_call("reminders", json!({})).await;
+    let command = switch.wait_for_dials(2).await.remove(1).command;
+    assert_eq!(
+        (command.dial_timeout_s, command.max_duration_s),
+        (30, 3_600)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_reaches_the_switch_within_milliseconds() {
     let bench = Bench::start("").await;
     let switch = FakeSwitch::start(&bench.bus().await, "sw1", 100, &[]).await;

@@ -62,7 +62,7 @@ async fn start() -> (Gateway, String) {
 }
 
 /// A call that was canceled at once: two events for this webhook.
-async fn canceled_call(gateway: &Gateway, token: &str, url: &str) -> String {
+pub async fn canceled_call(gateway: &Gateway, token: &str, url: &str) -> String {
     let body = json!({
         "campaign_name": "reminders", "to_number": "+15005550006",
         "call_params": { "event_url": url },
@@ -74,20 +74,31 @@ async fn canceled_call(gateway: &Gateway, token: &str, url: &str) -> String {
     call
 }
 
-async fn deliveries(gateway: &Gateway, token: &str, call: &str) -> Answer {
+/// What became of the call's webhooks.
+pub async fn deliveries(gateway: &Gateway, token: &str, call: &str) -> Answer {
     gateway
         .get(token, &format!("/api/calls/{call}/deliveries"))
         .await
 }
 
-/// Waits until each delivery of the call is in this state.
-async fn settled(gateway: &Gateway, token: &str, call: &str, state: &str) -> Vec<Value> {
+/// Waits until each delivery of a [`canceled_call`] is in this state.
+pub async fn settled(gateway: &Gateway, token: &str, call: &str, state: &str) -> Vec<Value> {
+    all_settled(gateway, token, call, (2, state)).await
+}
+
+/// Waits until the call has so many deliveries, each in this state.
+pub async fn all_settled(
+    gateway: &Gateway,
+    token: &str,
+    call: &str,
+    (count, state): (usize, &str),
+) -> Vec<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = deliveries(gateway, token, call).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let deliveries = answer.body["deliveries"].as_array().unwrap();
-        if deliveries.len() == 2 && deliveries.iter().all(|each| each["state"] == state) {
+        if deliveries.len() == count && deliveries.iter().all(|each| each["state"] == state) {
             return deliveries.clone();
         }
         assert!(Instant::now() < deadline, "{answer:?}");

@@ -134,3 +134,44 @@ async fn switches_are_shown_and_do_as_they_are_told() {
     let refused = gateway.get(&bench.token, "/api/nodes").await;
     assert_eq!(refused.status, 403);
 }
+
+/// What a `GET` is answered, by who has the answer with this tag: the status, and the tag of what there is now.
+async fn asked_again(bench: &Bench, token: &str, path: &str, tag: &str) -> (u16, String) {
+    let gateway = bench.gateway();
+    let request = gateway.client.get(format!("{}{path}", gateway.url));
+    let request = request.bearer_auth(token).header("if-none-match", tag);
+    let answer = request.send().await.unwrap();
+    let tag = answer.headers()["etag"].to_str().unwrap().to_owned();
+    (answer.status().as_u16(), tag)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_seen_them_is_sent_them_again_when_they_have_changed() {
+    let bench = Bench::start(NODES).await;
+    let operator = token_with(bench.gateway().site(), &["--role", "operator"]).await;
+    // From then on nothing changes by itself: no switch is there, and the region has its router.
+    let deadline = Instant::now() + PATIENCE;
+    while ask(&bench, &operator, Method::GET, "/api/regions").await["regions"][0]["has_router"]
+        != true
+    {
+        assert!(Instant::now() < deadline, "{}", bench.log_text());
+        sleep(Duration::from_millis(20)).await;
+    }
+    let mut tags = Vec::new();
+    for path in ["/api/nodes", "/api/nodes/sw1", "/api/regions"] {
+        let (status, tag) = asked_again(&bench, &operator, path, "\"none\"").await;
+        assert_eq!(status, 200, "{path}");
+        let again = asked_again(&bench, &operator, path, &tag).await;
+        assert_eq!(again, (304, tag.clone()), "{path}");
+        tags.push((path, tag));
+    }
+    ask(&bench, &operator, Method::POST, "/api/nodes/sw1/disable").await;
+    for (path, tag) in tags {
+        let (status, now) = asked_again(&bench, &operator, path, &tag).await;
+        // A region names its switches, and not what is wanted of them.
+        match path {
+            "/api/regions" => assert_eq!((status, now), (304, tag), "{path}"),
+            _ => assert!(status == 200 && now != tag, "{path}: {status}"),
+        }
+    }
+}
