@@ -16,9 +16,27 @@ async fn second(bench: &Bench) -> (CancellationToken, tokio::task::JoinHandle<()
     (stop, running, dir)
 }
 
+/// The second one delivers what comes then.
+async fn goes_on(
+    bench: Bench,
+    stop: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
+    receiver: &Receiver,
+) {
+    let bench = Bench {
+        stop,
+        running,
+        ..bench
+    };
+    let call = bench.ended_call(&receiver.url).await;
+    let deliveries = bench.settled(call).await;
+    assert!(deliveries.iter().all(|(state, ..)| state == "delivered"));
+    bench.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_webhook_is_sent_once_and_the_other_goes_on_where_one_ends() {
-    let bench = Bench::start().await;
+    let mut bench = Bench::start().await;
     let receiver = Receiver::always(StatusCode::NO_CONTENT).await;
     // Which has the right to send from then on.
     bench.settled(bench.queued_call(&receiver.url).await).await;
@@ -41,16 +59,8 @@ async fn each_webhook_is_sent_once_and_the_other_goes_on_where_one_ends() {
     assert_eq!(ids.len(), 1 + 4 * calls.len(), "none of them twice");
 
     bench.stop.cancel();
-    bench.running.await.unwrap();
-    let bench = Bench {
-        stop,
-        running,
-        ..bench
-    };
-    let call = bench.ended_call(&receiver.url).await;
-    let deliveries = bench.settled(call).await;
-    assert!(deliveries.iter().all(|(state, ..)| state == "delivered"));
-    bench.stop().await;
+    (&mut bench.running).await.unwrap();
+    goes_on(bench, stop, running, &receiver).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,13 +71,5 @@ async fn one_that_vanishes_is_followed_by_the_other() {
     let (stop, running, _dir) = second(&bench).await;
     // Without a word to the TDB.
     bench.running.abort();
-    let bench = Bench {
-        stop,
-        running,
-        ..bench
-    };
-    let call = bench.ended_call(&receiver.url).await;
-    let deliveries = bench.settled(call).await;
-    assert!(deliveries.iter().all(|(state, ..)| state == "delivered"));
-    bench.stop().await;
+    goes_on(bench, stop, running, &receiver).await;
 }

@@ -155,7 +155,8 @@ async fn a_cluster_without_a_licence_is_evaluated_on_two_switches() {
     let deadline = Instant::now() + PATIENCE;
     while switches[1].dialled().is_empty() {
         assert!(Instant::now() < deadline, "{}", issuer_view(&bench).await);
-        let call = bench.make_call("reminders", json!({})).await;
-        bench.wait_for_state(&call, CallState::Completed).await;
+        // One may be given to the switch that is gone, and waits for it.
+        bench.make_call("reminders", json!({})).await;
+        sleep(Duration::from_millis(200)).await;
     }
 }
