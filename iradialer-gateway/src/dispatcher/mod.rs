@@ -271,7 +271,11 @@ impl Work {
                 "webhooks were to wait for a clock that was ahead: they are due now"
             );
         }
-        self.mended = Some(Instant::now());
+        let now = Instant::now();
+        for receiver in self.receivers.forget_idle(now) {
+            self.show_breaker(receiver, false);
+        }
+        self.mended = Some(now);
         Ok(())
     }
 

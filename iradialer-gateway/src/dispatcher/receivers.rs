@@ -16,6 +16,10 @@ const MOST_OF_TENANT: usize = 1_024;
 /// So many failures in a row open a receiver's breaker.
 const FAILURES: u32 = 5;
 
+/// A receiver that failed and was not asked for so long is begun with anew: by the published schedule nothing waits for
+/// it any more.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(25 * 3_600);
+
 /// What a delivery says of its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
@@ -94,6 +98,18 @@ impl Receivers {
         let known = self.known.get(name).filter(|known| known.is_open())?;
         let rest = known.rests_until?.checked_duration_since(now)?;
         (rest > Duration::ZERO).then_some(rest)
+    }
+
+    /// Forgets the receivers that failed and have had nothing to get since. Returns those whose breaker was open.
+    pub fn forget_idle(&mut self, now: Instant) -> Vec<String> {
+        let idle = self.known.extract_if(|_, known| {
+            let since = known
+                .rests_until
+                .map(|until| now.saturating_duration_since(until));
+            known.under_way == 0 && since.is_some_and(|since| since > FORGOTTEN_AFTER)
+        });
+        let open = idle.filter(|(_, known)| known.is_open());
+        open.map(|(name, _)| name).collect()
     }
 
     /// One more delivery to it is under way.
@@ -186,6 +202,23 @@ mod tests {
         ends(&mut receivers, "a", Sign::Well, later);
         assert_eq!(receivers.room("a", later), PER_RECEIVER);
         assert!(receivers.known.is_empty());
+    }
+
+    #[test]
+    fn those_that_failed_long_ago_are_forgotten() {
+        let now = Instant::now();
+        let mut receivers = Receivers::new(REST);
+        for _ in 0..FAILURES {
+            ends(&mut receivers, "open", Sign::Ill, now);
+        }
+        for name in ["failed", "under way"] {
+            ends(&mut receivers, name, Sign::Ill, now);
+        }
+        receivers.begins("under way");
+        assert_eq!(receivers.forget_idle(now + FORGOTTEN_AFTER), [""; 0]);
+        let later = now + REST + FORGOTTEN_AFTER + REST;
+        assert_eq!(receivers.forget_idle(later), ["open"]);
+        assert_eq!(receivers.known.len(), 1);
     }
 
     #[test]
