@@ -101,7 +101,7 @@ impl FreeSwitch {
         if config.engine.is_some() {
             let answer = socket.api("load mod_iradialer").await?;
             anyhow::ensure!(
-                answer.contains("+OK"),
+                answer.contains("+OK") && !answer.contains("-ERR"),
                 "load mod_iradialer: {answer}\n{}",
                 self.process.log_tail()
             );

@@ -28,7 +28,8 @@ fn module_threads(site: &Loopback) -> Result<Vec<String>> {
 async fn command(site: &Loopback, command: &str) -> Result<()> {
     let reply = site.system.switch.exec(command).await?;
     let logs = || site.system.logs();
-    ensure!(reply.contains("+OK"), "{command}: {reply}\n{}", logs());
+    let is_done = reply.contains("+OK") && !reply.contains("-ERR");
+    ensure!(is_done, "{command}: {reply}\n{}", logs());
     Ok(())
 }
 
